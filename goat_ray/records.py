@@ -1,0 +1,336 @@
+"""The records that travel along the road, and their Arrow schemas. Read this file first.
+
+    documents -> ApiFunction -> Embedding -> CandidateEdge -> Edge -> CallPlan -> CallTrace -> Sample -> Example
+
+Each record type is one Parquet dataset in the run directory. A record keeps its id on the steps that
+turn one record into one record: a candidate edge and the verified edge have the same id, and so have
+a plan, its trace and its sample. Free-form JSON (``Json`` fields) travels in Parquet as JSON text,
+because Arrow would unify objects with different keys.
+"""
+
+import json
+import types
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic_core.core_schema import SerializationInfo
+
+from goat_ray.identity import canonical_json, content_id
+
+_ROW = {"row": True}  # the pydantic context that says "this is a Parquet row"
+
+
+def _json_in(value: Any, info: ValidationInfo) -> Any:
+    return json.loads(value) if info.context == _ROW and value is not None else value
+
+
+def _json_out(value: Any, info: SerializationInfo) -> Any:
+    return canonical_json(value) if info.context == _ROW and value is not None else value
+
+
+class _JsonText:
+    """Marks a field whose value is any JSON value in Python and JSON text in Parquet."""
+
+
+# None in Python is null in Parquet: "no value" and "the JSON value null" are one thing here.
+Json = Annotated[Any, PlainValidator(_json_in), PlainSerializer(_json_out), _JsonText]
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, strict about its keys, convertible to and from Parquet rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+
+    @classmethod
+    def arrow_schema(cls) -> pa.Schema:
+        """The Arrow schema of this record's Parquet dataset."""
+        return _arrow_schema(cls)
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """Build a record from a Parquet row; raises ``pydantic.ValidationError`` on a foreign row."""
+        return cls.model_validate(row, context=_ROW)
+
+    def to_row(self) -> dict[str, Any]:
+        """The row that ``from_row`` reads back to an equal record."""
+        return self.model_dump(context=_ROW)
+
+
+class Part(BaseModel):
+    """Base of the records inside records; they have no id of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- documents ----------------------------------------------------------------------------------
+
+Location = Literal["path", "query", "header", "cookie", "body"]
+ValueType = Literal["string", "integer", "number", "boolean", "array", "object", "any"]
+
+
+class Document(Record):
+    """One API document to read; ``id`` derives from its bytes."""
+
+    path: str  # relative to ``root``
+    root: str  # no ``$ref`` may leave this folder
+
+
+class Parameter(Part):
+    """One argument that a function takes. Body properties of objects in the body are ``a.b``."""
+
+    name: str
+    location: Location
+    type: ValueType
+    item_type: ValueType | None = None  # of arrays
+    required: bool = False
+    description: str = ""
+    format: str = ""
+    enum: list[Json] = []
+    minimum: float | None = None
+    maximum: float | None = None
+    default: Json = None
+    example: Json = None
+
+
+class OutputField(Part):
+    """One scalar that a successful response can carry."""
+
+    path: str  # JSON path pattern, e.g. $.results[*].id
+    type: ValueType
+    description: str = ""
+    format: str = ""
+    enum: list[Json] = []
+    examples: list[Json] = []  # distinct values seen in the document, at most MAX_EXAMPLES
+    schema_name: str = ""  # the named schema of the object that holds the field, if any
+
+
+MAX_EXAMPLES = 8
+
+
+class ApiFunction(Record):
+    """One callable operation of a service; ``id`` derives from all other fields."""
+
+    service: str
+    name: str  # unique within the service, e.g. the operationId
+    method: str = "GET"  # HTTP method in capitals; tools without HTTP use "CALL"
+    path: str = ""  # path template, e.g. /movie/{movie_id}
+    summary: str = ""
+    description: str = ""
+    category: str = ""
+    server: str = ""  # base URL
+    parameters: list[Parameter] = []
+    outputs: list[OutputField] = []
+    response_example: Json = None  # one whole successful body, where the document shows one
+    deprecated: bool = False
+
+    @classmethod
+    def create(cls, **fields: Any) -> "ApiFunction":
+        """Make a function with its content-derived id."""
+        draft = cls(id="", **fields)
+        return draft.model_copy(update={"id": content_id(draft.model_dump(exclude={"id"}))})
+
+    @property
+    def title(self) -> str:
+        """How the benchmarks write a function: ``GET /movie/{movie_id}``; the name where no path is."""
+        return f"{self.method} {self.path}" if self.path else self.name
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of that name; raises ``KeyError`` if there is none."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise KeyError(name)
+
+    def output(self, path: str) -> OutputField:
+        """The output field at that JSON path pattern; raises ``KeyError`` if there is none."""
+        for field in self.outputs:
+            if field.path == path:
+                return field
+        raise KeyError(path)
+
+
+# --- graph --------------------------------------------------------------------------------------
+
+
+class Embedding(Record):
+    """A distinct text of the corpus and its unit vector; ``id`` derives from the text."""
+
+    text: str
+    vector: list[float] = []  # float32 in Parquet; empty until embedded
+
+
+class CandidateEdge(Record):
+    """An output field that might feed a parameter: the paper's ``(n_i, n_j, k)`` plus the field."""
+
+    source: str  # ApiFunction.id
+    field: str  # JSON path pattern in the source's output
+    target: str  # ApiFunction.id
+    parameter: str  # name of a parameter of the target
+    similarity: float  # cosine of the two texts, -1 to 1
+
+
+class Edge(CandidateEdge):
+    """A candidate that a teacher accepted, and, after the execute step, what calling showed."""
+
+    reason: str  # the teacher's, in one sentence
+    teacher: str
+    execution: str = ""  # empty until executed, then how the value was used
+    origin: str = ""  # of the calls: real, recorded or simulated
+
+
+# --- synthesis ----------------------------------------------------------------------------------
+
+
+class Binding(Part):
+    """Where one argument of a planned call comes from: an upstream step's output, or free."""
+
+    parameter: str
+    step: int | None = None  # index of the upstream call; None means free
+    field: str = ""  # JSON path pattern in that call's output
+
+
+class PlannedCall(Part):
+    """One call of a plan, before it has values."""
+
+    function: str  # ApiFunction.id
+    bindings: list[Binding]
+
+
+class CallPlan(Record):
+    """A connected subgraph in topological order, with a source for each argument."""
+
+    calls: list[PlannedCall]
+    seed: int
+
+
+Provenance = Literal["user", "constant", "upstream"]
+Origin = Literal["real", "recorded", "simulated"]
+
+
+class Argument(Part):
+    """One argument value and where it came from."""
+
+    parameter: str
+    value: Json
+    provenance: Provenance
+    step: int | None = None  # upstream only: index of the call whose output holds the value
+    location: str = ""  # upstream only: JSON path of the value in that call's body
+
+
+class ExecutedCall(Part):
+    """One call that was really made."""
+
+    function: str  # ApiFunction.id
+    arguments: list[Argument]
+    status: int  # HTTP status, or its nearest equivalent
+    body: Json
+    origin: Origin
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Argument values by parameter name."""
+        return {argument.parameter: argument.value for argument in self.arguments}
+
+
+class CallTrace(Record):
+    """The executed calls of one plan; ``id`` is the plan's."""
+
+    calls: list[ExecutedCall]
+    seed: int
+
+
+class Lineage(Part):
+    """What a sample was made from and by."""
+
+    teacher: str
+    prompts: str  # version of the prompts or rules
+    fingerprint: str  # of the step and all that it depends on
+    seed: int
+
+
+Split = Literal["train", "validation", "test"]
+
+
+class Sample(Record):
+    """A user's goal, the calls that reach it, and the answer; ``id`` is the plan's."""
+
+    query: str
+    subqueries: list[str]  # one per call
+    calls: list[ExecutedCall]
+    response: str
+    paraphrases: list[str] = []
+    verdict: str = ""  # the judge's reason for keeping it
+    split: Split = "train"
+    lineage: Lineage
+
+
+class Span(Part):
+    """A stretch of text, in characters: ``[start, end)``."""
+
+    start: int
+    end: int
+
+
+ExampleKind = Literal["plan", "call", "answer"]
+
+
+class Example(Record):
+    """One training example as text; the loss falls on ``target`` except its ``masked`` spans."""
+
+    sample: str  # Sample.id
+    kind: ExampleKind
+    split: Split
+    prompt: str
+    target: str
+    masked: list[Span]  # within target
+
+
+class Reject(Record):
+    """A record that did not pass a step, with the reason; ``id`` is the input record's."""
+
+    reason: str  # a short constant to count by, e.g. "unknown-id"
+    detail: str = ""
+
+
+# --- Arrow --------------------------------------------------------------------------------------
+
+_SCALARS: dict[object, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+@lru_cache(maxsize=None)
+def _arrow_schema(record: type[BaseModel]) -> pa.Schema:
+    fields = [
+        pa.field(name, _arrow_type(info.annotation, info.metadata)) for name, info in record.model_fields.items()
+    ]
+    if record is Embedding:
+        fields[-1] = pa.field("vector", pa.list_(pa.float32()))
+    return pa.schema(fields)
+
+
+def _arrow_type(annotation: Any, metadata: Iterable[object] = ()) -> pa.DataType:
+    if _JsonText in metadata:
+        return pa.string()
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        inner, *marks = get_args(annotation)
+        return _arrow_type(inner, marks)
+    if origin is Literal:
+        return pa.string()
+    if origin is list:
+        return pa.list_(_arrow_type(get_args(annotation)[0]))
+    if origin in (Union, types.UnionType):
+        (inner,) = (arg for arg in get_args(annotation) if arg is not type(None))
+        return _arrow_type(inner)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return pa.struct(list(_arrow_schema(annotation)))
+    return _SCALARS[annotation]

@@ -1,0 +1,62 @@
+"""Base of every configuration section: strict, immutable, and clear about what is wrong."""
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from goat_ray.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """A section of the configuration. Unknown keys are errors; each package owns its sections."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(path: Path, kind: type[S]) -> S:
+    """Read a YAML file into a section; raises ``ConfigError`` naming file, key and remedy."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "there is no such file", place=str(path), remedy="Give the path of a YAML file, such as configs/demo.yaml"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"cannot be read as YAML: {' '.join(str(error).split())}", place=str(path), remedy="Mend the file"
+        ) from error
+    return build(content if content is not None else {}, kind, place=str(path))
+
+
+def build(content: Any, kind: type[S], *, place: str) -> S:
+    """Validate plain data into a section; raises ``ConfigError`` that lists every wrong key."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        problems = [_explain(detail, kind) for detail in error.errors()]
+        raise ConfigError("; ".join(problems), place=place, remedy="Correct these keys") from error
+
+
+def _explain(detail: ErrorDetails, kind: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "the whole file"
+    if detail["type"] != "extra_forbidden":
+        return f"{where}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    known = _keys_at(kind, detail["loc"][:-1])
+    close = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(sorted(known))}"
+    return f"{where}: there is no such key ({hint})"
+
+
+def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    section: Any = kind
+    for part in loc:
+        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
+        section = field.annotation if field is not None else None
+    return list(section.model_fields) if hasattr(section, "model_fields") else []

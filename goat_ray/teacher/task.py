@@ -1,0 +1,70 @@
+"""The contract between language tasks and the backends that answer them.
+
+A task knows what it asks: a typed request, a typed answer, the messages for a language model, and a
+rule that answers without any model. A teacher knows how to get answers. Neither knows the other's kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, Literal, TypedDict, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Message(TypedDict):
+    """One chat message, in the form that OpenAI endpoints and chat templates share."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Answer(BaseModel):
+    """Base of all answers. The JSON schema of a subclass drives structured output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request that got no usable answer. A value, not an exception: one bad answer stops nothing."""
+
+    reason: str  # short constant to count by: "not-json", "invalid-answer", "timeout", "endpoint-error", …
+    detail: str = ""
+
+
+Request = TypeVar("Request")
+Ans = TypeVar("Ans", bound=Answer)
+
+
+class Task(ABC, Generic[Request, Ans]):
+    """One language task."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]  # raise it when prompt or rule change; it is part of each sample's lineage
+    answer: type[Ans]
+
+    @abstractmethod
+    def messages(self, request: Request) -> list[Message]:
+        """The prompt. The long part that neighbouring requests share (the document) comes first, so
+        that an engine with a prefix cache reads it once."""
+
+    @abstractmethod
+    def rule(self, request: Request) -> Ans | Failure:
+        """The embedded default's answer: deterministic, without a model."""
+
+
+class Teacher(ABC):
+    """A backend that answers any task."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Backend and model, as written into lineage and fingerprints, e.g. ``openai:llama-3-8b``."""
+
+    def start(self) -> None:  # noqa: B027 - optional on purpose
+        """Connect; called once in the process that will ask, before the first ``answer``."""
+
+    @abstractmethod
+    def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
+        """Answers in the order of the requests. All requests of one call may be in flight at once."""
