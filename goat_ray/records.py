@@ -171,6 +171,8 @@ class CandidateEdge(Record):
     field: str  # JSON path pattern in the source's output
     target: str  # ApiFunction.id
     parameter: str  # name of a parameter of the target
+    carries: str  # what the field carries, e.g. "movie id"
+    wants: str  # what the parameter asks for
     similarity: float  # cosine of the two texts, -1 to 1
 
 
@@ -288,6 +290,32 @@ class Example(Record):
     prompt: str
     target: str
     masked: list[Span]  # within target
+
+
+class RetrievalPair(Record):
+    """A query and one document that it needs, for training the retriever."""
+
+    query: str
+    document: str
+    split: Split
+
+
+class Prediction(Record):
+    """What an agent did with a query; ``id`` is the sample's."""
+
+    query: str
+    calls: list[ExecutedCall]
+    response: str
+    problems: list[str] = []  # what went wrong on the way, e.g. "unknown-function: foo"
+
+
+class Score(Record):
+    """One number of an evaluation; ``id`` derives from run and metric."""
+
+    run: str  # what was evaluated, e.g. "untuned" or "tuned"
+    metric: str  # e.g. "SA", "IA", "Recall@5"
+    value: float
+    count: int  # over how many instances
 
 
 class Reject(Record):

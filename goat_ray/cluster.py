@@ -1,0 +1,40 @@
+"""The Ray cluster to work on: the one at hand, or a local one."""
+
+import logging
+import os
+import warnings
+
+import ray
+
+from goat_ray.settings import Settings
+
+MIN_LOCAL_CPUS = 6
+"""Logical CPUs of a local cluster, at least. A streaming pipeline needs a reader, a worker and a
+writer at once and training needs two workers beside its data feed; with fewer they starve each other
+without an error. The operating system shares the real cores."""
+
+
+class ClusterConfig(Settings):
+    """Where to run."""
+
+    address: str = ""  # empty: RAY_ADDRESS or the job's cluster if there is one, else a local cluster
+    local_cpus: int | None = None  # logical CPUs of a local cluster
+
+
+def connect(config: ClusterConfig) -> None:
+    """Connect to a running cluster or start a local one; does nothing if already connected."""
+    if ray.is_initialized():
+        return
+    # Children inherit these: no model hub chatter, no fork warnings from tokenizers.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    address = config.address or os.environ.get("RAY_ADDRESS", "")
+    quiet = {"configure_logging": True, "logging_level": logging.WARNING, "log_to_driver": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
+            ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)

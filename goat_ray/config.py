@@ -1,0 +1,53 @@
+"""The whole configuration: one strict tree made of each package's own sections."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from goat_ray import settings
+from goat_ray.agent.config import AgentConfig
+from goat_ray.cluster import ClusterConfig
+from goat_ray.documents.config import DocumentsConfig
+from goat_ray.evaluation.config import EvaluationConfig
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.graph.config import GraphConfig
+from goat_ray.settings import Settings
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.teacher.config import TeacherConfig
+from goat_ray.training.config import AgentTrainingConfig, RetrieverTrainingConfig
+from goat_ray.training.examples import ExamplesConfig
+
+
+class RunConfig(Settings):
+    """Where the run lives."""
+
+    directory: str = Field("runs/default", description="Shared by all nodes of the cluster.")
+
+
+class TrainingConfig(Settings):
+    """Everything about fine-tuning."""
+
+    examples: ExamplesConfig = ExamplesConfig()
+    agent: AgentTrainingConfig = AgentTrainingConfig()
+    retriever: RetrieverTrainingConfig = RetrieverTrainingConfig()
+
+
+class GoatConfig(Settings):
+    """The road from documents to scores."""
+
+    run: RunConfig = RunConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    documents: DocumentsConfig
+    graph: GraphConfig = GraphConfig()
+    teacher: TeacherConfig = TeacherConfig()
+    executor: ExecutorConfig = ExecutorConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    training: TrainingConfig = TrainingConfig()
+    agent: AgentConfig = AgentConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+def load_config(path: Path) -> GoatConfig:
+    """Read and check a configuration file; raises ``ConfigError`` before anything starts."""
+    return settings.load(path, GoatConfig)

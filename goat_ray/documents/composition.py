@@ -1,0 +1,228 @@
+"""Schemas of one document, with ``$ref``, ``allOf``, ``oneOf`` and ``anyOf`` worked in.
+
+``allOf`` merges. ``oneOf`` and ``anyOf`` give the union of their branches, since a reader of responses
+wants to know every member that can occur.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from goat_ray.documents.flaws import TooDeep
+from goat_ray.documents.references import References
+from goat_ray.documents.schemas import (
+    Member,
+    Schema,
+    fitted,
+    number,
+    own_enum,
+    own_examples,
+    own_kinds,
+    text,
+)
+
+MAX_LEVELS = 32  # combinations inside combinations
+MAX_PARTS = 2_000  # schemas that one combination may consist of
+_COMBINING = {"allOf", "oneOf", "anyOf"}
+MAX_NAMES = 4  # of alternatives that share a member; more say nothing
+
+
+class Schemas:
+    """Looks up schemas; each is worked out once per document."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        # The node is kept with its schema: ids of combined nodes made here must not be used again.
+        self._known: dict[tuple[int, str], tuple[Any, Schema]] = {}
+        self._cuts = 0  # circles cut so far: a schema with a cut inside depends on where it was entered
+        self._left = 0  # parts that the combination at hand may still have
+
+    def schema(self, node: Any) -> Schema:
+        """What the schema ``node`` says; raises ``Flaw`` on bad references and endless combinations."""
+        self._left = MAX_PARTS
+        return self._schema(node, ())
+
+    def _schema(self, node: Any, within: tuple[int, ...]) -> Schema:
+        target, name = self._references.follow_named(node)
+        known = self._known.get((id(target), name))
+        if known is None:
+            cuts = self._cuts
+            known = target, self._work_out(target, name, within)
+            if self._cuts == cuts or not within:
+                self._known[id(target), name] = known
+        return known[1] if target is node else _beside_reference(node, known[1])
+
+    def _work_out(self, node: Any, name: str, within: tuple[int, ...]) -> Schema:
+        if not isinstance(node, dict):  # true, or nothing usable
+            return Schema(key=id(node))
+        self._left -= 1
+        if self._left < 0 or len(within) >= MAX_LEVELS:
+            raise TooDeep("a schema combines too many schemas", remedy="Simplify its allOf, oneOf or anyOf")
+        if not _COMBINING & node.keys():
+            return _plain(node, name)
+        parts = [self._schema(part, (*within, id(node))) for part in self._parts(node, within)]
+        choices = [self._schema(choice, (*within, id(node))) for choice in self._choices(node, within)]
+        return _combine(node, name, parts, [choice for choice in choices if choice.kinds != {"null"}])
+
+    def _parts(self, node: dict[str, Any], within: tuple[int, ...]) -> list[Any]:
+        return self._beyond(_nodes(node, "allOf"), (*within, id(node)))
+
+    def _choices(self, node: dict[str, Any], within: tuple[int, ...]) -> list[Any]:
+        nodes = _nodes(node, "oneOf") + _nodes(node, "anyOf")
+        if len(self._beyond(nodes, within)) < len(nodes):
+            return []  # a base that lists the very schema it is part of: not that schema's alternatives
+        distinct = {id(self._references.follow(choice)): choice for choice in nodes}
+        return self._beyond(list(distinct.values()), (id(node),))
+
+    def _beyond(self, nodes: list[Any], within: tuple[int, ...]) -> list[Any]:
+        """The nodes that do not lead back into a schema that is being worked out."""
+        onward = [node for node in nodes if id(self._references.follow(node)) not in within]
+        self._cuts += len(nodes) - len(onward)
+        return onward
+
+
+def _plain(node: dict[str, Any], name: str) -> Schema:
+    """The schema of a node that combines nothing, as most do."""
+    kinds = own_kinds(node)
+    return Schema(
+        key=id(node),
+        name=name,
+        kinds=kinds,
+        description=text(node.get("description")),
+        format=text(node.get("format")),
+        enum=[fitted(value, kinds) for value in own_enum(node)],
+        default=fitted(node.get("default"), kinds),
+        minimum=number(node.get("minimum")),
+        maximum=number(node.get("maximum")),
+        read_only=node.get("readOnly") is True,
+        write_only=node.get("writeOnly") is True,
+        examples=[fitted(example, kinds) for example in own_examples(node)],
+        members={key: Member(value, name) for key, value in _properties(node).items()},
+        required=_own_required(node),
+        items=node.get("items"),
+    )
+
+
+def _properties(node: dict[str, Any]) -> dict[str, Any]:
+    properties = node.get("properties")
+    # Some editors leave members without a name behind; no API has them.
+    return {key: value for key, value in properties.items() if key} if isinstance(properties, dict) else {}
+
+
+def _own_required(node: dict[str, Any]) -> frozenset[str]:
+    names = node.get("required")
+    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+
+
+def _nodes(node: dict[str, Any], keyword: str) -> list[Any]:
+    nodes = node.get(keyword)
+    return nodes if isinstance(nodes, list) else []
+
+
+def _beside_reference(node: dict[str, Any], schema: Schema) -> Schema:
+    """A referred schema with what stands beside the reference (OpenAPI 3.1; often written in 3.0 too)."""
+    if len(node) == 1:
+        return schema
+    return replace(
+        schema,
+        description=text(node.get("description")) or schema.description,
+        default=schema.default if node.get("default") is None else fitted(node["default"], schema.kinds),
+        read_only=schema.read_only or node.get("readOnly") is True,
+        write_only=schema.write_only or node.get("writeOnly") is True,
+        examples=[fitted(example, schema.kinds) for example in own_examples(node)] + schema.examples,
+    )
+
+
+def _combine(node: dict[str, Any], name: str, parts: list[Schema], choices: list[Schema]) -> Schema:
+    """The schema of a node, given those of its ``allOf`` and those of its ``oneOf`` and ``anyOf``."""
+    others = parts + choices
+    only = parts + (choices if len(choices) == 1 else [])
+    own = _plain(node, name or _first(other.name for other in only))
+    kinds = own.kinds
+    for allowed in (*(part.kinds for part in parts), frozenset[str]().union(*(choice.kinds for choice in choices))):
+        kinds = _meet(kinds, allowed)
+    return replace(
+        own,
+        kinds=kinds,
+        description=own.description or _first(other.description for other in others),
+        format=own.format or _first(other.format for other in only),
+        enum=own.enum or _first(part.enum for part in parts) or _enum_of_choices(choices),
+        default=_first_given([own.default, *(other.default for other in only)]),
+        minimum=_first_given([own.minimum, *(other.minimum for other in only)]),
+        maximum=_first_given([own.maximum, *(other.maximum for other in only)]),
+        read_only=own.read_only or any(other.read_only for other in only),
+        write_only=own.write_only or any(other.write_only for other in only),
+        examples=[fitted(example, kinds) for example in own.examples] or _examples(parts, choices),
+        members=_members(own, name, parts, choices),
+        required=_required(own, parts, choices),
+        items=_items(own, parts, choices),
+    )
+
+
+def _meet(left: frozenset[str], right: frozenset[str]) -> frozenset[str]:
+    """The types that both allow; a contradiction, or silence on one side, gives those of either."""
+    return left & right or left | right
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value), "")
+
+
+def _first_given(values: list[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _enum_of_choices(choices: list[Schema]) -> list[Any]:
+    if not all(choice.enum for choice in choices):
+        return []
+    return [value for choice in choices for value in choice.enum]
+
+
+def _examples(parts: list[Schema], choices: list[Schema]) -> list[Any]:
+    """Examples of a combination: the parts' examples together make one, each choice's is one."""
+    shown = [part.examples[0] for part in parts if part.examples]
+    whole: list[Any] = shown[:1]
+    if len(shown) > 1 and all(isinstance(example, dict) for example in shown):
+        whole = [{name: value for example in shown for name, value in example.items()}]
+    return whole + [example for choice in choices for example in choice.examples]
+
+
+def _required(own: Schema, parts: list[Schema], choices: list[Schema]) -> frozenset[str]:
+    shared = frozenset.intersection(*(choice.required for choice in choices)) if choices else frozenset()
+    return own.required.union(shared, *(part.required for part in parts))
+
+
+def _members(own: Schema, name: str, parts: list[Schema], choices: list[Schema]) -> dict[str, Member]:
+    """``name`` is what a reference calls the whole; it goes before the names of its parts."""
+    whole = {key: [member] for key, member in own.members.items()}
+    for part in parts:
+        for key, member in part.members.items():
+            whole.setdefault(key, []).append(Member(member.node, name or member.owner))
+    union: dict[str, list[Member]] = {}
+    for choice in choices:
+        for key, member in choice.members.items():
+            union.setdefault(key, []).append(Member(member.node, member.owner or name))
+    for key, members in union.items():
+        whole.setdefault(key, []).append(_joined(members, "anyOf", name))
+    return {key: _joined(members, "allOf", name) for key, members in whole.items()}
+
+
+def _joined(members: list[Member], keyword: str, name: str) -> Member:
+    """One member for those of the same name. Alternatives that share it are named together: ``movie | tv``."""
+    owners = list(dict.fromkeys(member.owner for member in members if member.owner))
+    if len(owners) > 1 and keyword == "anyOf":
+        owner = name or (" | ".join(owners) if len(owners) <= MAX_NAMES else "")
+    else:
+        owner = owners[0] if owners else name
+    return Member(_joined_nodes([member.node for member in members], keyword), owner)
+
+
+def _joined_nodes(nodes: list[Any], keyword: str) -> Any:
+    return nodes[0] if all(node == nodes[0] for node in nodes) else {keyword: nodes}
+
+
+def _items(own: Schema, parts: list[Schema], choices: list[Schema]) -> Any:
+    union = [choice.items for choice in choices if choice.items is not None]
+    whole = [schema.items for schema in (own, *parts) if schema.items is not None]
+    whole += [_joined_nodes(union, "anyOf")] if union else []
+    return _joined_nodes(whole, "allOf") if whole else None

@@ -1,0 +1,60 @@
+"""The step from documents to functions: finds out each document's format and reads it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from goat_ray.documents import openapi
+from goat_ray.documents.config import Limits
+from goat_ray.documents.flaws import Flaw, UnknownFormat
+from goat_ray.documents.loading import Source
+from goat_ray.records import ApiFunction, Document, Json, Reject
+from goat_ray.step import Resources, Step
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of document that can be read. Both functions raise ``Flaw`` on a document they cannot use."""
+
+    name: str
+    sniff: Callable[[Source], bool]  # by content, never by file name
+    read: Callable[[Source], Iterator[ApiFunction | Reject]]
+
+
+FORMATS = (Format("OpenAPI 3", openapi.sniff, openapi.read),)
+"""The formats in the order in which they are tried. A new format is a module and a line here."""
+
+
+class Ingest(Step[Document, ApiFunction]):
+    """Reads documents. Give it the ``documents`` section of the configuration, or other limits."""
+
+    name = "ingest"
+    version = 1
+    takes = Document
+    gives = ApiFunction
+    one_to_one = False
+    resources = Resources(cpus=1.0, batch_size=8)  # documents: each may be many megabytes
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def settings(self) -> Json:
+        # Not the paths: what was found there is the step's input.
+        return self._limits.model_dump(include=set(Limits.model_fields))
+
+    def process(self, batch: Sequence[Document]) -> Iterator[ApiFunction | Reject]:
+        for document in batch:
+            try:
+                yield from _read(Source.open(document, self._limits))
+            except Flaw as flaw:
+                yield flaw.reject(document.id)
+
+
+def _read(source: Source) -> Iterator[ApiFunction | Reject]:
+    for format in FORMATS:
+        if format.sniff(source):
+            return format.read(source)
+    raise UnknownFormat(
+        f"is in none of the formats that can be read ({', '.join(format.name for format in FORMATS)})",
+        place=source.document.path,
+        remedy="Convert it (Swagger 2.0, for one, with swagger2openapi) or leave it out",
+    )

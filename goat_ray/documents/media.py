@@ -1,0 +1,62 @@
+"""Bodies in OpenAPI: which of several media types to read, and the examples they show."""
+
+import json
+from typing import Any
+
+from goat_ray.documents.references import References
+
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_JSON, _ANYTHING, _FORM, _OTHER = 1, 2, 3, 4
+
+
+def json_media(content: Any) -> dict[str, Any] | None:
+    """The "Media Type Object" of the JSON body among a ``content``, or None if there is no JSON body."""
+    ranked = _ranked(content)
+    return ranked[0][1] if ranked and ranked[0][0] <= _ANYTHING else None
+
+
+def preferred_media(content: Any) -> dict[str, Any]:
+    """The "Media Type Object" of a ``content``: JSON before forms before anything else; empty if there is none."""
+    ranked = _ranked(content)
+    return ranked[0][1] if ranked else {}
+
+
+def _ranked(content: Any) -> list[tuple[int, dict[str, Any]]]:
+    media = content.items() if isinstance(content, dict) else ()
+    # sorted() keeps the document's order among equals
+    return sorted(((_rank(kind), value) for kind, value in media if isinstance(value, dict)), key=lambda pair: pair[0])
+
+
+def _rank(media_type: str) -> int:
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return 0
+    if kind.endswith(("+json", "/json")):
+        return _JSON
+    if kind in ("*/*", "application/*"):
+        return _ANYTHING
+    return _FORM if kind in _FORMS else _OTHER
+
+
+def shown_values(node: dict[str, Any], references: References) -> list[Any]:
+    """The values of ``example`` and ``examples`` beside a schema, without nulls; raises ``Flaw``."""
+    listed = node.get("examples")
+    values = [node.get("example")]
+    for entry in listed.values() if isinstance(listed, dict) else ():
+        stated = references.follow(entry)
+        values.append(stated.get("value") if isinstance(stated, dict) else None)
+    return [value for value in values if value is not None]
+
+
+def shown_bodies(media: dict[str, Any], references: References) -> list[Any]:
+    """As ``shown_values``, but JSON that is quoted as a text, as many tools do it, is read as JSON."""
+    return [_unquoted(value) for value in shown_values(media, references)]
+
+
+def _unquoted(value: Any) -> Any:
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value

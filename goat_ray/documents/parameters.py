@@ -1,0 +1,94 @@
+"""From the parameters of an operation and its path to the arguments that the function takes."""
+
+import re
+from typing import Any
+
+from goat_ray.documents.composition import Schemas
+from goat_ray.documents.flaws import BadOperation
+from goat_ray.documents.media import preferred_media, shown_values
+from goat_ray.documents.references import References
+from goat_ray.documents.schemas import fitted, text
+from goat_ray.records import Location, Parameter
+
+# OpenAPI 3.0, "Parameter Object": header parameters of these names are to be ignored.
+_IGNORED_HEADERS = ("accept", "content-type", "authorization")
+_PLACES: tuple[Location, ...] = ("path", "query", "header", "cookie")
+
+
+def stated_parameters(
+    template: str, shared: Any, own: Any, references: References, schemas: Schemas
+) -> list[Parameter]:
+    """The arguments of an operation on the path ``template``, without those in its body.
+
+    ``shared`` are the path's parameters, ``own`` the operation's, which win. A placeholder of the template
+    that neither states is an argument all the same. Raises ``Flaw``.
+    """
+    found: dict[tuple[str, str], Parameter] = {}
+    for node in [*_listed(shared), *_listed(own)]:
+        parameter = _parameter(references.follow(node), references, schemas)
+        if parameter is not None:
+            found[parameter.location, parameter.name] = parameter
+    for name in re.findall(r"\{([^{}]+)\}", template):
+        found.setdefault(("path", name), Parameter(name=name, location="path", type="string", required=True))
+    return list(found.values())
+
+
+def uniquely_named(parameters: list[Parameter]) -> list[Parameter]:
+    """The parameters without those whose name another has: first path, then query, header, cookie, body keep it.
+
+    Arguments travel by name. Such twins mostly mean the same: ``PUT /pets/{id}`` with ``id`` in the body.
+    """
+    keeper: dict[str, Parameter] = {}
+    for location in (*_PLACES, "body"):
+        for parameter in parameters:
+            if parameter.location == location:
+                keeper.setdefault(parameter.name, parameter)
+    return [parameter for parameter in parameters if keeper[parameter.name] is parameter]
+
+
+def argument(
+    schemas: Schemas, name: str, location: Location, node: Any, *, required: bool, description: str, shown: list[Any]
+) -> Parameter:
+    """A parameter with the schema ``node``; ``description`` and ``shown`` examples go before the schema's own."""
+    schema = schemas.schema(node)
+    examples = shown or schema.examples
+    return Parameter(
+        name=name,
+        location=location,
+        type=schema.type,
+        item_type=None if schema.items is None else schemas.schema(schema.items).type,
+        required=required,
+        description=description or schema.description,
+        format=schema.format,
+        enum=schema.enum,
+        minimum=schema.minimum,
+        maximum=schema.maximum,
+        default=schema.default,
+        example=fitted(examples[0], schema.kinds) if examples else None,
+    )
+
+
+def _parameter(stated: Any, references: References, schemas: Schemas) -> Parameter | None:
+    name, place = (stated.get("name"), stated.get("in")) if isinstance(stated, dict) else (None, None)
+    location = next((known for known in _PLACES if known == place), None)
+    if not isinstance(name, str) or not name or location is None:
+        raise BadOperation(
+            f"a parameter has name {name!r} and in {place!r}",
+            remedy=f"Give it a name, and as in one of {', '.join(_PLACES)}",
+        )
+    if location == "header" and name.lower() in _IGNORED_HEADERS:
+        return None
+    media = preferred_media(stated.get("content"))
+    return argument(
+        schemas,
+        name,
+        location,
+        stated.get("schema", media.get("schema", stated)),  # OpenAPI 2 has the type beside the name; some 3.0 files too
+        required=location == "path" or stated.get("required") is True,
+        description=text(stated.get("description")),
+        shown=shown_values(stated, references) or shown_values(media, references),
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,136 @@
+"""What one JSON schema says about a value, read leniently: a wrong keyword says nothing."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from goat_ray.records import ValueType
+
+MAX_TEXT = 2_000  # characters of a description that are kept
+
+# The JSON types (JSON Schema, section 6.1.1) and what people write instead.
+_TYPES: dict[str, str] = {name: name for name in ("string", "integer", "number", "boolean", "array", "object", "null")}
+_TYPES |= {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+_PYTHON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+_CONTAINERS = frozenset({"array", "object", "null"})
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A property of an object: its schema as written, and the name of the schema of the object."""
+
+    node: Any
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One schema with its references and combinations worked in, down to its members but not into them."""
+
+    key: int  # equal for equal schemas of one document
+    name: str = ""  # as a reference or combination calls it
+    kinds: frozenset[str] = frozenset()  # JSON types of the value; empty means that nothing is said
+    description: str = ""
+    format: str = ""
+    enum: list[Any] = field(default_factory=list)
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    read_only: bool = False
+    write_only: bool = False
+    examples: list[Any] = field(default_factory=list)  # of the whole value
+    members: dict[str, Member] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    items: Any = None  # the schema of an array's items, as written
+
+    @property
+    def type(self) -> ValueType:
+        """The one type of the value; ``any`` if it has several or nothing is said."""
+        return _one(self.kinds - {"null"})
+
+    @property
+    def scalar(self) -> ValueType | None:
+        """The type of the value where it is neither array nor object; None if it always is one."""
+        scalars = self.kinds - _CONTAINERS
+        return _one(scalars) if scalars or not self.kinds else None
+
+
+def _one(kinds: frozenset[str]) -> ValueType:
+    if len(kinds) == 1:
+        return cast(ValueType, next(iter(kinds)))
+    return "number" if kinds == {"integer", "number"} else "any"
+
+
+def own_kinds(node: dict[str, Any]) -> frozenset[str]:
+    """The JSON types that a schema states, or that its other keywords imply."""
+    stated = node.get("type")
+    names = stated if isinstance(stated, list) else [stated]
+    kinds = {_TYPES[name.lower()] for name in names if isinstance(name, str) and name.lower() in _TYPES}
+    if kinds:
+        return frozenset(kinds)
+    if isinstance(node.get("properties"), dict) or "additionalProperties" in node:
+        return frozenset({"object"})
+    if isinstance(node.get("items"), dict):
+        return frozenset({"array"})
+    return kinds_of(own_enum(node))
+
+
+def kinds_of(values: list[Any]) -> frozenset[str]:
+    """The JSON types of values; null is no type of its own here, as OpenAPI 3.0 has it."""
+    return frozenset(_PYTHON_TYPES[type(value)] for value in values if value is not None)
+
+
+def type_of(values: list[Any]) -> ValueType:
+    """The one JSON type of values; ``any`` if they have several, or there are none."""
+    return _one(kinds_of(values))
+
+
+def own_enum(node: dict[str, Any]) -> list[Any]:
+    """The values that a schema allows; empty if it does not list them."""
+    if node.get("const") is not None:
+        return [node["const"]]
+    values = node.get("enum")
+    return [value for value in values if value is not None] if isinstance(values, list) else []
+
+
+def own_examples(node: dict[str, Any]) -> list[Any]:
+    """The example values that a schema gives itself: ``example`` of OpenAPI 3.0, ``examples`` of 3.1."""
+    listed = node.get("examples")
+    values = [node.get("example"), *(listed if isinstance(listed, list) else [])]
+    return [value for value in values if value is not None]
+
+
+def number(value: Any) -> float | None:
+    """A limit as a number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+
+
+def text(value: Any) -> str:
+    """A text stripped and cut to ``MAX_TEXT`` characters; anything else is an empty text."""
+    if not isinstance(value, str):
+        return ""
+    stripped = value.strip()
+    return stripped if len(stripped) <= MAX_TEXT else stripped[: MAX_TEXT - 1] + "…"
+
+
+def fitted(value: Any, kinds: frozenset[str]) -> Any:
+    """An example, default or enum value as its type has it: ``4400`` for a string is ``"4400"``.
+
+    YAML authors forget quotes, and some tools write every example as a text.
+    """
+    expected = _one(kinds - {"null"})
+    if expected == "string" and isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if expected in ("string", "any") or not isinstance(value, str):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    stated = kinds_of([parsed])
+    return parsed if stated and (stated <= kinds or (stated == {"integer"} and expected == "number")) else value

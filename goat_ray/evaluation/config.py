@@ -1,0 +1,18 @@
+"""Settings of evaluation."""
+
+from pydantic import Field
+
+from goat_ray.settings import Settings
+
+
+class EvaluationConfig(Settings):
+    """What is measured, before and after training."""
+
+    samples: int = Field(100, ge=1, description="Held-out samples that the agent attempts, at most.")
+    cpus: float = Field(2.0, gt=0, description="Of each worker that runs the agent.")
+    gpus: float = Field(0.0, ge=0)
+    workers: int = Field(1, ge=1)
+    recall_at: tuple[int, ...] = (1, 3, 5, 10)
+    queries: str = Field(
+        "", description="A RestBench query file ([{query, solution}]) to measure retrieval on, besides the samples."
+    )

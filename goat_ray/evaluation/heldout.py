@@ -1,0 +1,88 @@
+"""The agent on held-out samples: does it make the calls that the samples hold?"""
+
+from collections.abc import Iterator, Sequence
+
+from goat_ray.agent.config import AgentConfig
+from goat_ray.agent.loop import Agent
+from goat_ray.agent.model import TransformersModel
+from goat_ray.agent.retrieval import Retriever
+from goat_ray.evaluation.config import EvaluationConfig
+from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy, mean, set_accuracy
+from goat_ray.executors.build import build_executor
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.identity import content_id
+from goat_ray.records import ExecutedCall, Json, Prediction, Reject, Sample, Score
+from goat_ray.step import Resources, Step
+from goat_ray.storage import FunctionStore
+
+
+class Predict(Step[Sample, Prediction]):
+    """Runs the agent on each sample's query."""
+
+    name = "predict"
+    version = 1
+    takes = Sample
+    gives = Prediction
+
+    def __init__(
+        self,
+        model: str,
+        retriever: str,
+        functions: str,
+        executor: ExecutorConfig,
+        agent: AgentConfig,
+        config: EvaluationConfig,
+        fingerprints: Sequence[str],
+    ) -> None:
+        self.model = model
+        self.retriever = retriever
+        self.functions = functions
+        self.executor = executor
+        self.agent = agent
+        self.fingerprints = list(fingerprints)  # of model, retriever and functions: folders keep their names
+        self.resources = Resources(cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=32)
+
+    def settings(self) -> Json:
+        return {
+            "inputs": self.fingerprints,
+            "executor": self.executor.model_dump(mode="json"),
+            "agent": self.agent.model_dump(mode="json", exclude={"batch_size"}),
+        }
+
+    def start(self) -> None:
+        functions = list(FunctionStore.open(self.functions))
+        self.runner = Agent(
+            TransformersModel(self.model, self.agent.batch_size),
+            Retriever(functions, self.retriever),
+            build_executor(self.executor, functions),
+            self.agent,
+        )
+
+    def process(self, batch: Sequence[Sample]) -> Iterator[Prediction | Reject]:
+        for sample, attempt in zip(batch, self.runner.run([sample.query for sample in batch]), strict=True):
+            yield Prediction(
+                id=sample.id,
+                query=sample.query,
+                calls=attempt.executed(),
+                response=attempt.response,
+                problems=attempt.problems,
+            )
+
+
+def score_agent(run: str, predictions: Sequence[Prediction], samples: Sequence[Sample]) -> list[Score]:
+    """SA, IA and CP, averaged over the samples."""
+    gold = {sample.id: sample for sample in samples}
+    pairs = [(_calls(p.calls), _calls(gold[p.id].calls)) for p in predictions]
+    values = {
+        "SA": mean(set_accuracy(predicted, wanted) for predicted, wanted in pairs),
+        "IA": mean(invocation_accuracy(predicted, wanted) for predicted, wanted in pairs),
+        "CP": mean(correct_path([f for f, _ in predicted], [f for f, _ in wanted]) for predicted, wanted in pairs),
+    }
+    return [
+        Score(id=content_id(run, metric), run=run, metric=metric, value=value, count=len(pairs))
+        for metric, value in values.items()
+    ]
+
+
+def _calls(calls: Sequence[ExecutedCall]) -> Calls:
+    return [(call.function, call.values) for call in calls]

@@ -1,0 +1,46 @@
+"""The measures of the paper and of the benchmarks, on plain lists of calls."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from goat_ray.identity import canonical_json
+
+Calls = Sequence[tuple[str, dict[str, Any]]]
+"""(function, arguments) in the order called."""
+
+
+def jaccard(left: Iterable[str], right: Iterable[str]) -> float:
+    """Size of the intersection over size of the union of two sets; 1.0 where both are empty."""
+    a, b = set(left), set(right)
+    return len(a & b) / len(a | b) if a or b else 1.0
+
+
+def set_accuracy(predicted: Calls, gold: Calls) -> float:
+    """SA of one instance: Jaccard of the sets of functions called (paper: section 4.1)."""
+    return jaccard((function for function, _ in predicted), (function for function, _ in gold))
+
+
+def invocation_accuracy(predicted: Calls, gold: Calls) -> float:
+    """IA of one instance: Jaccard of the sets of (function, arguments as canonical JSON)."""
+    return jaccard(map(canonical_json, predicted), map(canonical_json, gold))
+
+
+def correct_path(predicted: Sequence[str], gold: Sequence[str]) -> bool:
+    """Whether the gold path is a subsequence of the functions called (RestBench's CP)."""
+    remaining = iter(predicted)
+    return all(function in remaining for function in gold)
+
+
+def recall_at(k: int, ranked: Sequence[str], gold: Iterable[str]) -> float:
+    """Share of the gold documents among the first k; raises ``ValueError`` where there is no gold."""
+    wanted = set(gold)
+    if not wanted:
+        raise ValueError("recall is undefined without gold documents")
+    return len(wanted & set(ranked[:k])) / len(wanted)
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean over instances; 0.0 where there are none."""
+    found = list(values)
+    return fmean(found) if found else 0.0

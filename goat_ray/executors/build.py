@@ -1,0 +1,13 @@
+"""From configuration to executor."""
+
+from collections.abc import Sequence
+
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.executor import Executor
+from goat_ray.executors.sandbox import SandboxExecutor
+from goat_ray.records import ApiFunction
+
+
+def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction]) -> Executor:
+    """The executor that the configuration names, for these functions."""
+    return SandboxExecutor(functions, config)

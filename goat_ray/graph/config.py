@@ -1,0 +1,31 @@
+"""Settings of the dependency graph."""
+
+from pydantic import Field
+
+from goat_ray.settings import Settings
+
+
+class EmbeddingConfig(Settings):
+    """How texts become vectors."""
+
+    model: str = Field("", description="Empty: all-MiniLM-L6-v2. Else a local folder or a hub name.")
+    batch_size: int = Field(64, ge=1, description="Texts per forward pass.")
+    device: str = Field("", description="Empty: CUDA where there is one, else CPU.")
+    workers: int | None = Field(None, ge=1)
+    cpus: float = Field(1.0, ge=0)
+    gpus: float = Field(0.0, ge=0)
+
+
+class CandidatesConfig(Settings):
+    """Which pairs of output field and parameter are worth a closer look (paper: section 3.1, filter 1)."""
+
+    floor: float = Field(0.3, ge=-1, le=1, description="Least cosine. Low on purpose: recall comes first.")
+    per_parameter: int = Field(64, ge=1, description="At most so many source fields for one parameter.")
+
+
+class GraphConfig(Settings):
+    """The funnel from all pairs to verified edges."""
+
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    candidates: CandidatesConfig = CandidatesConfig()
+    execute: bool = Field(True, description="Drop edges that execution does not confirm (filter 3).")

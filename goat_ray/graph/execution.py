@@ -1,0 +1,102 @@
+"""Filter 3 of the funnel: both calls are really made, and the value must really matter."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from goat_ray import jsonpath
+from goat_ray.executors.build import build_executor
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.executor import Session
+from goat_ray.graph.values import ExampleValues, fit, invent
+from goat_ray.identity import rng
+from goat_ray.records import ApiFunction, Edge, Json, Parameter, Reject
+from goat_ray.step import Resources, Step
+from goat_ray.storage import FunctionStore
+
+
+class ExecuteEdges(Step[Edge, Edge]):
+    """Keeps an edge if source and target succeed and another value gives another result."""
+
+    name = "execute"
+    version = 1
+    takes = Edge
+    gives = Edge
+
+    def __init__(self, executor: ExecutorConfig, functions: str, resources: Resources | None = None) -> None:
+        self.config = executor
+        self.functions = functions  # Parquet folder of the functions dataset
+        self.resources = resources or Resources(cpus=0.5)
+
+    def settings(self) -> Json:
+        return {"executor": self.config.model_dump(mode="json")}
+
+    def start(self) -> None:
+        self.store = FunctionStore.open(self.functions)
+        self.executor = build_executor(self.config, list(self.store))
+        self.values = ExampleValues(self.store)
+
+    def process(self, batch: Sequence[Edge]) -> Iterator[Edge | Reject]:
+        yield from asyncio.run(self._check_all(batch))
+
+    async def _check_all(self, batch: Sequence[Edge]) -> list[Edge | Reject]:
+        return await asyncio.gather(*(self._check(edge) for edge in batch))
+
+    async def _check(self, edge: Edge) -> Edge | Reject:
+        source, target = self.store[edge.source], self.store[edge.target]
+        place = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
+        session = self.executor.session()
+        first = await session.call(source, self._arguments(source, edge))
+        if not first.ok:
+            return Reject(id=edge.id, reason="source-call-failed", detail=f"{place}: status {first.status}")
+        values = [value for _, value in jsonpath.find(first.body, edge.field) if _usable(value)]
+        if not values:
+            return Reject(id=edge.id, reason="no-value", detail=f"{place}: the response holds no value there")
+        arguments = self._arguments(target, edge)
+        parameter = target.parameter(edge.parameter)
+        second = await session.call(target, {**arguments, parameter.name: fit(parameter, values[0])})
+        if not second.ok:
+            return Reject(
+                id=edge.id, reason="target-call-failed", detail=f"{place}: status {second.status} for {values[0]!r}"
+            )
+        used = await self._use_of(session, target, arguments, parameter, values[0], second.body)
+        if not used:
+            return Reject(id=edge.id, reason="value-not-used", detail=f"{place}: any value gives the same response")
+        return edge.model_copy(update={"execution": used, "origin": second.origin})
+
+    async def _use_of(
+        self,
+        session: Session,
+        target: ApiFunction,
+        arguments: dict[str, Any],
+        parameter: Parameter,
+        value: Any,
+        body: Json,
+    ) -> str:
+        """What shows that the target used the value: a made-up value must not give the same response."""
+        other = await session.call(target, {**arguments, parameter.name: fit(parameter, _made_up(value))})
+        if not other.ok:
+            return f"a made-up value gives status {other.status}"
+        return "a made-up value gives another response" if other.body != body else ""
+
+    def _arguments(self, function: ApiFunction, edge: Edge) -> dict[str, Any]:
+        """Required arguments from the documents' examples, chosen by the edge's id."""
+        random_ = rng(edge.id, function.id)
+        return {
+            parameter.name: invent(parameter, self.values.of(function, parameter), random_)
+            for parameter in function.parameters
+            if parameter.required
+        }
+
+
+def _usable(value: Any) -> bool:
+    return value is not None and value != "" and not isinstance(value, list | dict)
+
+
+def _made_up(value: Any) -> Any:
+    """A value of the same type that no API is likely to know."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 987_654_321
+    return f"{value}-zq7x9"

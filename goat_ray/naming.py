@@ -1,0 +1,52 @@
+"""Names in API documents as words: splitting, singular and plural, what looks like an identifier."""
+
+import re
+from functools import lru_cache
+
+import inflect
+
+_engine = inflect.engine()
+_BOUNDARY = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+IDENTIFIER_WORDS = frozenset(
+    {"id", "ids", "key", "code", "uuid", "guid", "slug", "number", "no", "isbn", "sku", "symbol", "ticker", "handle"}
+)
+"""Last words of names that identify something: ``movie_id``, ``branchCode``, ``season_number``."""
+
+
+@lru_cache(maxsize=65536)
+def words(name: str) -> tuple[str, ...]:
+    """Lower-case words of a name: ``productionCompanies`` and ``production_companies`` give the same."""
+    return tuple(word.lower() for word in _BOUNDARY.split(name) if word)
+
+
+@lru_cache(maxsize=65536)
+def singular(word: str) -> str:
+    """Singular of an English noun; the word itself where it already is one."""
+    # inflect takes any final s for a plural; these endings are singular far more often (bus, basis, address).
+    if len(word) < 4 or word.endswith(("ss", "us", "is", "as", "ews")):
+        return word
+    return _engine.singular_noun(word) or word  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=65536)
+def plural(word: str) -> str:
+    """Plural of an English noun."""
+    return _engine.plural_noun(word) or word  # type: ignore[arg-type]
+
+
+def with_article(phrase: str) -> str:
+    """``a branch``, ``an order``."""
+    return _engine.a(phrase)  # type: ignore[arg-type]
+
+
+def ordinal(index: int) -> str:
+    """Word for a zero-based index: 0 is ``first``."""
+    return str(_engine.number_to_words(_engine.ordinal(index + 1)))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=65536)
+def is_identifier(name: str) -> bool:
+    """Whether the name's last word says that its value identifies something."""
+    parts = words(name)
+    return bool(parts) and parts[-1] in IDENTIFIER_WORDS

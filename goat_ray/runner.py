@@ -1,0 +1,269 @@
+"""Runs steps on Ray Data and keeps the books: what is finished, what was kept, what was rejected and why.
+
+Resume rests on two things. A finished dataset has a manifest with the fingerprint of everything it
+depends on; the same fingerprint means "done". An unfinished one-to-one step has a Ray Data checkpoint
+with the ids it has committed; running it again goes on behind them.
+"""
+
+import fcntl
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext
+from ray.data.checkpoint import CheckpointConfig
+
+from goat_ray import __version__
+from goat_ray.console import Console, Tally
+from goat_ray.errors import GoatError, RunError
+from goat_ray.identity import content_id
+from goat_ray.records import Json, Record, Reject
+from goat_ray.step import Step
+from goat_ray.storage import (
+    MANIFEST,
+    OUTCOME,
+    Dataset,
+    count_outcomes,
+    open_dataset,
+    outcome_row,
+    outcome_schema,
+    read_json,
+    write_json,
+    write_records,
+)
+
+In = TypeVar("In", bound=Record)
+Out = TypeVar("Out", bound=Record)
+
+CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
+UNFINISHED = "unfinished.json"  # fingerprint of the step whose output is being written
+SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until someone removes them
+MAX_BLOCKS = 4096
+
+
+class Runner:
+    """One run directory and the cluster that fills it."""
+
+    def __init__(self, directory: Path, console: Console) -> None:
+        self.directory = directory
+        self.console = console
+        directory.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the run directory; a second driver on it gets a ``RunError`` instead of a mixed-up run."""
+        with (self.directory / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunError(
+                    "another goat process is working in this run directory",
+                    place=str(self.directory),
+                    remedy="Wait for it, or choose another run.directory",
+                ) from error
+            yield
+
+    def bulk(self, step: Step[In, Out], source: Dataset[In], into: str) -> Dataset[Out]:
+        """Run a step over a dataset on the cluster, or return its finished output."""
+        fingerprint = step.fingerprint(source.fingerprint)
+        folder = self._claim(into, fingerprint, resumable=step.one_to_one)
+        if folder is None:
+            return self._reused(into, step.gives)
+        started = time.monotonic()
+        if source.rows:
+            self._run_on_ray(step, source, folder, into)
+        return self._finish(folder, step.gives, fingerprint, step.settings(), time.monotonic() - started, {})
+
+    def gather(
+        self,
+        into: str,
+        kind: type[Out],
+        make: Callable[[], Iterable[Out | Reject]],
+        *,
+        settings: Json,
+        inputs: Sequence[Dataset[Any]] = (),
+        facts: dict[str, int] | None = None,
+    ) -> Dataset[Out]:
+        """Write what a whole-dataset algorithm on the driver yields, or return its finished output.
+
+        ``facts`` are counts that ``make`` fills in while it runs; they go into the manifest.
+        """
+        fingerprint = content_id(into, settings, [source.fingerprint for source in inputs])
+        folder = self._claim(into, fingerprint, resumable=False)
+        if folder is None:
+            return self._reused(into, kind)
+        started = time.monotonic()
+        with self.console.working(into):
+            write_records(folder, kind, make())
+        return self._finish(folder, kind, fingerprint, settings, time.monotonic() - started, facts or {})
+
+    def finished(self, name: str, kind: type[Out]) -> Dataset[Out]:
+        """A dataset that an earlier step must have finished; raises ``RunError`` otherwise."""
+        return open_dataset(self.directory / name, kind)
+
+    # --- bookkeeping -----------------------------------------------------------------------------
+
+    def _claim(self, into: str, fingerprint: str, *, resumable: bool) -> Path | None:
+        """The folder to write to, or None if it already holds the finished output."""
+        folder = self.directory / into
+        current = _books(folder)
+        if current is not None and current["fingerprint"] != fingerprint:
+            self._set_aside(folder, current["fingerprint"])
+            current = self._bring_back(folder, fingerprint)
+        if (folder / MANIFEST).exists():
+            return None
+        if current is None or not resumable:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / UNFINISHED, {"fingerprint": fingerprint})
+        return folder
+
+    def _set_aside(self, folder: Path, fingerprint: str) -> None:
+        aside = self.directory / SUPERSEDED / f"{folder.name}-{fingerprint}"
+        aside.parent.mkdir(exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        self.console.note(f"{folder.name}: made with other settings or inputs; moved to {aside}")
+
+    def _bring_back(self, folder: Path, fingerprint: str) -> dict[str, Any] | None:
+        aside = self.directory / SUPERSEDED / f"{folder.name}-{fingerprint}"
+        if not aside.is_dir():
+            return None
+        aside.rename(folder)
+        return _books(folder)
+
+    def _reused(self, into: str, kind: type[Out]) -> Dataset[Out]:
+        dataset = open_dataset(self.directory / into, kind)
+        self.console.done(into, dataset.rows, dataset.rejects, seconds=None)
+        return dataset
+
+    def _finish(
+        self,
+        folder: Path,
+        kind: type[Out],
+        fingerprint: str,
+        settings: Json,
+        seconds: float,
+        facts: dict[str, int],
+    ) -> Dataset[Out]:
+        kept, rejects = count_outcomes(folder)
+        manifest = {
+            "fingerprint": fingerprint,
+            "record": kind.__name__,
+            "rows": kept,
+            "rejects": rejects,
+            "facts": facts,
+            "settings": settings,
+            "seconds": round(seconds, 2),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "goat_ray": __version__,
+        }
+        write_json(folder / MANIFEST, manifest)
+        # Only now: a kill between success and the manifest must find the ids that are committed.
+        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        (folder / UNFINISHED).unlink(missing_ok=True)
+        self.console.done(folder.name, kept, rejects, seconds)
+        return Dataset(folder, kind, fingerprint, kept, rejects)
+
+    # --- Ray Data --------------------------------------------------------------------------------
+
+    def _run_on_ray(self, step: Step[In, Out], source: Dataset[In], folder: Path, into: str) -> None:
+        tally = Tally.options(num_cpus=0).remote()  # type: ignore[attr-defined]
+        need = step.resources
+        with _data_context(folder if step.one_to_one else None), self.console.progress(into, source.rows, tally):
+            rows = ray.data.read_parquet(
+                source.data,
+                columns=source.kind.arrow_schema().names,
+                override_num_blocks=min(-(-source.rows // need.batch_size), MAX_BLOCKS),
+            )
+            outcomes = rows.map_batches(
+                _Worker,
+                fn_constructor_args=(step, tally),
+                batch_format="pyarrow",
+                batch_size=need.batch_size,
+                num_cpus=need.cpus,
+                num_gpus=need.gpus or None,
+                compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _default_workers(need.cpus, need.gpus)),
+            )
+            try:
+                outcomes.write_parquet(str(folder), partition_cols=[OUTCOME], mode="append")
+            except (ray.exceptions.RayError, OSError) as error:
+                raise _explain(error, step, folder) from error
+
+
+def _books(folder: Path) -> dict[str, Any] | None:
+    """What is written in a dataset folder: the manifest if finished, else the mark of unfinished work."""
+    return read_json(folder / MANIFEST) or read_json(folder / UNFINISHED)
+
+
+@contextmanager
+def _data_context(checkpoint_in: Path | None) -> Iterator[None]:
+    """Ray Data's process-wide settings for one step, put back afterwards."""
+    context = DataContext.get_current()
+    names = ("enable_progress_bars", "use_datasource_v2", "checkpoint_config", "wait_for_min_actors_s")
+    before = {name: getattr(context, name) for name in names}
+    context.enable_progress_bars = False  # ours count records and rejects, Ray's count blocks
+    # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
+    context.use_datasource_v2 = False
+    # Too few CPUs for one actor would otherwise wait in silence for ever.
+    context.wait_for_min_actors_s = 300
+    if checkpoint_in is not None:
+        context.checkpoint_config = CheckpointConfig(
+            id_column="id", checkpoint_path=str(checkpoint_in / CHECKPOINT), delete_checkpoint_on_success=False
+        )
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+
+
+class _Worker:
+    """The thin adapter between a step and Ray Data: Arrow in, Arrow out."""
+
+    def __init__(self, step: Step[Any, Any], tally: Any) -> None:
+        step.start()
+        self._step = step
+        self._tally = tally
+        self._schema = outcome_schema(step.gives)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        batch = [self._step.takes.from_row(row) for row in table.to_pylist()]
+        outcomes = list(self._step.process(batch))
+        if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
+            raise RunError(
+                f"step {self._step.name!r} did not give exactly one outcome for each record",
+                remedy="This is a bug in the step; please report it",
+            )
+        rejects = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Reject))
+        self._tally.add.remote(len(batch), len(outcomes) - rejects.total(), dict(rejects))
+        return pa.Table.from_pylist([outcome_row(outcome) for outcome in outcomes], schema=self._schema)
+
+
+def _default_workers(cpus: float, gpus: float) -> int:
+    """As many workers as the cluster holds, leaving one CPU for reading and writing."""
+    cluster = ray.cluster_resources()
+    if gpus:
+        return max(1, int(cluster.get("GPU", 0) / gpus))
+    return max(1, int((cluster.get("CPU", 1) - 1) / cpus))
+
+
+def _explain(error: Exception, step: Step[Any, Any], folder: Path) -> GoatError:
+    """The error below Ray's wrappers, as one of ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, GoatError):
+            return cause
+        last, cause = cause, getattr(cause, "cause", None) or cause.__cause__
+    text = str(last).strip().splitlines()
+    return RunError(
+        f"step {step.name!r} stopped: {type(last).__name__}: {text[-1] if text else ''}",
+        place=str(folder),
+        remedy="What is finished is kept; mend the cause and run the same command again",
+    )

@@ -1,0 +1,185 @@
+"""Datasets on disk: one folder per record type with the kept records, the rejects and a manifest."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from goat_ray.errors import RunError
+from goat_ray.records import ApiFunction, Record, Reject
+
+R = TypeVar("R", bound=Record)
+
+# Kept records and rejects of one step are written in one go, so that one commit covers both. Hive
+# partitioning puts them in two folders; each file has the columns of both, one half empty.
+OUTCOME = "outcome"
+KEPT = "kept"
+REJECTED = "rejected"
+MANIFEST = "manifest.json"
+ROWS_PER_FILE = 50_000
+
+
+def outcome_schema(kind: type[Record]) -> pa.Schema:
+    """Arrow schema of what a step writes: the record's columns, then the reject's and the outcome."""
+    return pa.schema(
+        [*kind.arrow_schema(), ("reject_reason", pa.string()), ("reject_detail", pa.string()), (OUTCOME, pa.string())]
+    )
+
+
+def outcome_row(record: Record) -> dict[str, Any]:
+    """The row of a kept record or of a reject, for ``outcome_schema``."""
+    if isinstance(record, Reject):
+        return {"id": record.id, "reject_reason": record.reason, "reject_detail": record.detail, OUTCOME: REJECTED}
+    return {**record.to_row(), OUTCOME: KEPT}
+
+
+@dataclass(frozen=True)
+class Dataset(Generic[R]):
+    """A finished dataset of one record type."""
+
+    folder: Path
+    kind: type[R]
+    fingerprint: str
+    rows: int
+    rejects: dict[str, int]  # reason -> count
+
+    @property
+    def name(self) -> str:
+        """The noun it is stored under, e.g. ``edges``."""
+        return self.folder.name
+
+    @property
+    def data(self) -> str:
+        """The folder of Parquet files with the kept records."""
+        return str(self.folder / f"{OUTCOME}={KEPT}")
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All kept records as one Arrow table; for datasets that fit the driver."""
+        names = list(columns) if columns is not None else self.kind.arrow_schema().names
+        schema = pa.schema([self.kind.arrow_schema().field(name) for name in names])
+        tables = [pq.read_table(file, columns=names, partitioning=None) for file in _files(Path(self.data))]
+        return pa.concat_tables([table.cast(schema) for table in tables]) if tables else schema.empty_table()
+
+    def records(self, batch_rows: int = 1024) -> Iterator[R]:
+        """The kept records one by one, in file order, with bounded memory."""
+        names = self.kind.arrow_schema().names
+        for file in _files(Path(self.data)):
+            for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=names):
+                for row in batch.to_pylist():
+                    yield self.kind.from_row(row)
+
+    def rejected(self, limit: int | None = None) -> Iterator[Reject]:
+        """The rejects, at most ``limit`` of them."""
+        count = 0
+        for file in _files(self.folder / f"{OUTCOME}={REJECTED}"):
+            table = pq.read_table(file, columns=["id", "reject_reason", "reject_detail"], partitioning=None)
+            for row in table.to_pylist():
+                if limit is not None and count >= limit:
+                    return
+                count += 1
+                yield Reject(id=row["id"], reason=row["reject_reason"], detail=row["reject_detail"] or "")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+
+
+def open_dataset(folder: Path, kind: type[R]) -> Dataset[R]:
+    """Open a finished dataset; raises ``RunError`` where the step has not finished."""
+    manifest = read_json(folder / MANIFEST)
+    if manifest is None:
+        raise RunError(
+            f"{folder.name} is not there or not finished",
+            place=str(folder),
+            remedy="Run the earlier steps first, or the whole road with 'goat run'",
+        )
+    return Dataset(folder, kind, manifest["fingerprint"], manifest["rows"], manifest["rejects"])
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object from a file; None where there is no such file."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return content
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never a part."""
+    aside = path.with_name(path.name + ".tmp")
+    aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def write_records(folder: Path, kind: type[Record], records: Iterable[Record]) -> None:
+    """Write records and rejects as partitioned Parquet files, with bounded memory."""
+    schema = outcome_schema(kind)
+    pending: list[dict[str, Any]] = []
+    number = 0
+    for record in records:
+        pending.append(outcome_row(record))
+        if len(pending) == ROWS_PER_FILE:
+            _write_part(folder, schema, pending, number)
+            pending, number = [], number + 1
+    _write_part(folder, schema, pending, number)
+
+
+def _write_part(folder: Path, schema: pa.Schema, rows: list[dict[str, Any]], number: int) -> None:
+    table = pa.Table.from_pylist(rows, schema=schema)
+    for outcome in (KEPT, REJECTED):
+        part = table.filter(pa.compute.equal(table[OUTCOME], outcome)).drop_columns([OUTCOME])
+        if part.num_rows:
+            target = folder / f"{OUTCOME}={outcome}"
+            target.mkdir(parents=True, exist_ok=True)
+            pq.write_table(part, target / f"part-{number:06d}.parquet")
+
+
+def count_outcomes(folder: Path) -> tuple[int, dict[str, int]]:
+    """How many records were kept, and how many rejected for each reason."""
+    kept = sum(pq.ParquetFile(file).metadata.num_rows for file in _files(folder / f"{OUTCOME}={KEPT}"))
+    reasons: Counter[str] = Counter()
+    for file in _files(folder / f"{OUTCOME}={REJECTED}"):
+        reasons.update(pq.read_table(file, columns=["reject_reason"], partitioning=None)["reject_reason"].to_pylist())
+    return kept, dict(sorted(reasons.items()))
+
+
+class FunctionStore:
+    """All functions of a corpus by id. Rows stay in Arrow and become records when first asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._row = {function_id: row for row, function_id in enumerate(table["id"].to_pylist())}
+        self._cache: dict[str, ApiFunction] = {}
+
+    @classmethod
+    def open(cls, data: str) -> "FunctionStore":
+        """Read the Parquet folder of a ``functions`` dataset."""
+        names = ApiFunction.arrow_schema().names
+        tables = [pq.read_table(file, columns=names, partitioning=None) for file in _files(Path(data))]
+        return cls(pa.concat_tables(tables) if tables else ApiFunction.arrow_schema().empty_table())
+
+    @classmethod
+    def of(cls, functions: Iterable[ApiFunction]) -> "FunctionStore":
+        """A store of functions at hand."""
+        rows = [function.to_row() for function in functions]
+        return cls(pa.Table.from_pylist(rows, schema=ApiFunction.arrow_schema()))
+
+    def __getitem__(self, function_id: str) -> ApiFunction:
+        found = self._cache.get(function_id)
+        if found is None:
+            row = self._table.slice(self._row[function_id], 1).to_pylist()[0]
+            found = self._cache[function_id] = ApiFunction.from_row(row)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __iter__(self) -> Iterator[ApiFunction]:
+        """All functions, in order of their ids, so that nothing depends on the order of files."""
+        return (self[function_id] for function_id in sorted(self._row))

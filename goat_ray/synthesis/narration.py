@@ -1,0 +1,137 @@
+"""Language last: sub-queries, query, response, paraphrases and verdict for each executed trace."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from goat_ray.records import CallTrace, Json, Lineage, Reject, Sample
+from goat_ray.step import Resources, Step
+from goat_ray.storage import FunctionStore
+from goat_ray.synthesis.config import SynthesisConfig
+from goat_ray.teacher import narration as tasks
+from goat_ray.teacher.phrases import learn_nouns, scalars
+from goat_ray.teacher.story import Story, Told
+from goat_ray.teacher.task import Answer, Failure, Task, Teacher
+
+TASKS: tuple[Task[Any, Any], ...] = (
+    tasks.WriteSubqueries(),
+    tasks.WriteQuery(),
+    tasks.WriteResponse(),
+    tasks.Paraphrase(),
+    tasks.JudgeSample(),
+)
+PROMPTS = ",".join(f"{task.name}:{task.version}" for task in TASKS)
+
+
+class Narrate(Step[CallTrace, Sample]):
+    """Asks the teacher for the language of each trace and keeps what its judge accepts."""
+
+    name = "narrate"
+    version = 1
+    takes = CallTrace
+    gives = Sample
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        functions: str,
+        config: SynthesisConfig,
+        traces: str,
+        resources: Resources | None = None,
+    ) -> None:
+        self.teacher = teacher
+        self.functions = functions  # Parquet folder of the functions dataset
+        self.config = config
+        self.traces = traces  # fingerprint of the traces, for lineage
+        self.resources = resources or Resources(cpus=0.5)
+
+    def settings(self) -> Json:
+        return {"teacher": self.teacher.label, "tasks": PROMPTS, "paraphrases": self.config.paraphrases}
+
+    def start(self) -> None:
+        self.teacher.start()
+        self.store = FunctionStore.open(self.functions)
+        self.nouns = learn_nouns(self.store)
+        self.lineage = {
+            "teacher": self.teacher.label,
+            "prompts": PROMPTS,
+            "fingerprint": self.fingerprint(self.traces),
+        }
+
+    def process(self, batch: Sequence[CallTrace]) -> Iterator[Sample | Reject]:
+        drafts = [_Draft(trace, self._story(trace)) for trace in batch]
+        for draft in drafts:
+            if not any(scalars(draft.story.calls[goal].call.body) for goal in draft.story.goals()):
+                draft.reject = Reject(id=draft.trace.id, reason="empty-answer", detail="the last calls returned nothing")
+        subqueries, query, response, paraphrase, judge = TASKS
+        self._ask(subqueries, drafts, lambda d: d.story, "subqueries")
+        self._ask(query, drafts, lambda d: tasks.ToldStory(d.story, d.texts("subqueries")), "query")
+        self._ask(response, drafts, lambda d: tasks.AskedStory(d.story, d.text("query")), "response")
+        if self.config.paraphrases:
+            count = self.config.paraphrases
+            self._ask(paraphrase, drafts, lambda d: tasks.AskedStory(d.story, d.text("query"), count), "paraphrases")
+        self._ask(judge, drafts, lambda d: d.answered(), "judge")
+        for draft in drafts:
+            yield draft.reject or self._sample(draft)
+
+    def _story(self, trace: CallTrace) -> Story:
+        calls = tuple(Told(self.store[call.function], call) for call in trace.calls)
+        return Story(calls=calls, nouns=self.nouns, seed=trace.id)
+
+    def _ask(
+        self, task: Task[Any, Any], drafts: list["_Draft"], request: Callable[["_Draft"], Any], into: str
+    ) -> None:
+        """Ask one task for all drafts that are still alive, in one go."""
+        alive = [draft for draft in drafts if draft.reject is None]
+        answers = self.teacher.answer(task, [request(draft) for draft in alive])
+        for draft, answer in zip(alive, answers, strict=True):
+            if isinstance(answer, Failure):
+                draft.reject = Reject(id=draft.trace.id, reason=answer.reason, detail=f"{task.name}: {answer.detail}")
+            else:
+                draft.answers[into] = answer
+
+    def _sample(self, draft: "_Draft") -> Sample | Reject:
+        verdict: tasks.Judgement = draft.answers["judge"]  # type: ignore[assignment]
+        flaw = tasks.flaw(draft.answered())  # no judge may overrule what rules can prove
+        if flaw or not verdict.accept:
+            return Reject(
+                id=draft.trace.id,
+                reason="not-accepted",
+                detail=f"{flaw or verdict.reason} | {draft.text('query')}",
+            )
+        return Sample(
+            id=draft.trace.id,
+            query=draft.text("query"),
+            subqueries=list(draft.texts("subqueries")),
+            calls=draft.trace.calls,
+            response=draft.text("response"),
+            paraphrases=list(draft.texts("paraphrases")),
+            verdict=verdict.reason,
+            lineage=Lineage(**self.lineage, seed=draft.trace.seed),
+        )
+
+
+class _Draft:
+    """A sample in the making."""
+
+    def __init__(self, trace: CallTrace, story: Story) -> None:
+        self.trace = trace
+        self.story = story
+        self.answers: dict[str, Answer] = {}
+        self.reject: Reject | None = None
+
+    def text(self, name: str) -> str:
+        """The text of an answer."""
+        answer = self.answers[name]
+        assert isinstance(answer, tasks.Text)
+        return answer.text.strip()
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The texts of an answer; none where it was not asked for."""
+        answer = self.answers.get(name)
+        if isinstance(answer, tasks.Subqueries):
+            return tuple(answer.subqueries)
+        return tuple(answer.texts) if isinstance(answer, tasks.Texts) else ()
+
+    def answered(self) -> tasks.AnsweredStory:
+        """The whole sample, as the judge sees it."""
+        return tasks.AnsweredStory(self.story, self.texts("subqueries"), self.text("query"), self.text("response"))

@@ -1,0 +1,26 @@
+"""From the configuration to a teacher."""
+
+from collections.abc import Callable
+from functools import partial
+
+from goat_ray.teacher.chat import ChatClient, ChatTeacher
+from goat_ray.teacher.config import TeacherConfig
+from goat_ray.teacher.rules import RulesTeacher
+from goat_ray.teacher.task import Teacher
+
+
+def build_teacher(config: TeacherConfig) -> Teacher:
+    """Make the teacher that a configuration names: cheap, picklable, connected only by ``start``."""
+    if config.backend == "rules":
+        return RulesTeacher()
+    return ChatTeacher(f"{config.backend}:{config.model}", partial(_connect, config), concurrency=config.concurrency)
+
+
+def _connect(config: TeacherConfig) -> ChatClient:
+    # Imported where used: the client libraries take seconds to load, and most processes need none of them.
+    client: Callable[[TeacherConfig], ChatClient]
+    if config.backend == "openai":
+        from goat_ray.teacher.openai import OpenAiClient as client
+    else:
+        from goat_ray.teacher.vllm import VllmClient as client
+    return client(config)

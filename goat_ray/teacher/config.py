@@ -1,0 +1,104 @@
+"""The ``teacher`` section of the configuration."""
+
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from goat_ray.settings import Settings
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+# Engine arguments that have a key of their own here, or that only the deployment can know.
+_OWN_KEY = {
+    "model": "teacher.model",
+    "tensor_parallel_size": "teacher.engine.tensor_parallel",
+    "pipeline_parallel_size": "teacher.engine.pipeline_parallel",
+    "max_model_len": "teacher.engine.max_model_len",
+    "dtype": "teacher.engine.dtype",
+    "distributed_executor_backend": "teacher.engine.pipeline_parallel",
+}
+
+
+class EngineConfig(Settings):
+    """How vLLM engines are placed on the cluster. The defaults suit one model on one GPU, or on a CPU."""
+
+    replicas: int = Field(1, ge=1)
+    tensor_parallel: int = Field(1, ge=1)
+    pipeline_parallel: int = Field(1, ge=1)  # above 1, the engine may span nodes
+    max_model_len: int | None = Field(None, ge=1)  # tokens of prompt and answer; None takes the model's own
+    dtype: str = "auto"
+    cpus_per_replica: float = Field(1.0, gt=0)
+    # None: one GPU per worker where the cluster has GPUs, else none. Say it where GPU nodes start on demand.
+    gpus_per_replica: float | None = Field(None, ge=0)
+    start_timeout_s: float = Field(1800.0, gt=0)  # a big model takes minutes to load
+    chat_template_kwargs: dict[str, Any] = {}  # e.g. {"enable_thinking": false}
+    extra: dict[str, Any] = {}  # further arguments of vllm.AsyncEngineArgs, e.g. {"gpu_memory_utilization": 0.8}
+
+    @property
+    def workers(self) -> int:
+        """Processes that share one replica's model."""
+        return self.tensor_parallel * self.pipeline_parallel
+
+    @field_validator("extra")
+    @classmethod
+    def _no_second_way(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        for key in extra:
+            if key in _OWN_KEY:
+                raise ValueError(f"{key!r} does not belong here; set {_OWN_KEY[key]} instead")
+        return extra
+
+    @model_validator(mode="after")
+    def _gpus_fit_workers(self) -> Self:
+        shared = self.workers == 1 and (self.gpus_per_replica or 0) < 1
+        if self.gpus_per_replica not in (None, 0, self.workers) and not shared:
+            raise ValueError(
+                f"gpus_per_replica={self.gpus_per_replica:g} does not fit {self.workers} worker(s) "
+                f"(tensor_parallel x pipeline_parallel); set it to {self.workers}, to 0 for CPUs, or leave it out"
+            )
+        return self
+
+
+class TeacherConfig(Settings):
+    """Which backend answers the language tasks, and how it is asked."""
+
+    # A key pasted into ``api_key_env`` by mistake must not come back in an error message.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    backend: Literal["rules", "openai", "vllm"] = "rules"
+    model: str = ""  # openai: the name that the endpoint serves; vllm: a local folder or a model hub name
+    base_url: str = OPENAI_URL  # openai only
+    api_key_env: str = ""  # name of the environment variable that holds the key; empty sends none
+    concurrency: int = Field(64, ge=1)  # requests in flight per process
+    timeout_s: float = Field(60.0, gt=0)  # per attempt
+    max_retries: int = Field(4, ge=0)
+    temperature: float = Field(0.7, ge=0, le=2)
+    max_tokens: int = Field(512, ge=1)  # of one answer
+    engine: EngineConfig = EngineConfig()  # vllm only
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _names_a_variable(cls, name: str) -> str:
+        if name and not (name.isascii() and name.isidentifier()):
+            raise ValueError("is not the name of an environment variable; put the key in one and give its name here")
+        return name
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is not an HTTP address; write it like http://localhost:8000/v1")
+        if parts.username or parts.password:
+            raise ValueError("carries credentials; put the key in an environment variable and name it in api_key_env")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.backend != "rules" and not self.model:
+            raise ValueError(f"backend {self.backend!r} needs a model; set teacher.model")
+        if self.backend == "openai" and self.base_url == OPENAI_URL and not self.api_key_env:
+            raise ValueError(
+                f"{OPENAI_URL} needs a key; set api_key_env: OPENAI_API_KEY, or set base_url to your own endpoint"
+            )
+        return self

@@ -1,0 +1,93 @@
+"""The task of judging an edge: can this output field serve as that input?"""
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from goat_ray.naming import is_identifier
+from goat_ray.records import ApiFunction, OutputField, Parameter
+from goat_ray.teacher.task import Answer, Failure, Message, Task
+
+
+@dataclass(frozen=True)
+class EdgeQuestion:
+    """A candidate edge with what the documents say about both ends."""
+
+    source: ApiFunction
+    field: OutputField
+    carries: str  # what the field carries in the corpus's words, e.g. "movie id"
+    target: ApiFunction
+    parameter: Parameter
+    wants: str  # what the parameter asks for, in the same words
+
+
+class EdgeVerdict(Answer):
+    """Whether the value can be used, and why."""
+
+    accept: bool = Field(description="true only if the value is the very thing the parameter asks for")
+    reason: str = Field(description="one sentence")
+
+
+class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
+    """Filter 2 of the paper's funnel, for one output field and one parameter."""
+
+    name = "judge-edge"
+    version = 1
+    answer = EdgeVerdict
+
+    def messages(self, request: EdgeQuestion) -> list[Message]:
+        # Candidates are ordered by target, so the target's description is the prefix that neighbours share.
+        target, parameter, source, field = request.target, request.parameter, request.source, request.field
+        return [
+            {
+                "role": "system",
+                "content": "You check whether the output of one API call can be the input of another. "
+                "Accept only if the value is exactly what the parameter asks for: the identifier or value of the "
+                "same kind of thing. Reject values that merely repeat an argument of the first call, and values "
+                "that only have the same type. Answer in JSON.",
+            },
+            {
+                "role": "user",
+                "content": f"Second API: {target.title} - {target.summary}. {target.description[:600]}\n"
+                f"Its parameter: {parameter.name} ({parameter.type}, {parameter.location}) {parameter.description}\n"
+                f"This parameter wants: {request.wants}\n\n"
+                f"First API: {source.title} - {source.summary}. {source.description[:600]}\n"
+                f"Its output field: {field.path} ({field.type}) {field.description}\n"
+                f"Examples of the field: {field.examples[:3]}\n\n"
+                "Can a value of this field serve as that parameter?",
+            },
+        ]
+
+    def rule(self, request: EdgeQuestion) -> EdgeVerdict | Failure:
+        problem = self._problem(request)
+        if problem:
+            return EdgeVerdict(accept=False, reason=problem)
+        return EdgeVerdict(
+            accept=True, reason=f"{request.field.path} is a {request.carries}, which is what the parameter asks for"
+        )
+
+    def _problem(self, request: EdgeQuestion) -> str:
+        """Why the value cannot be used; empty if it can."""
+        if request.wants not in alternatives(request.carries):
+            return f"the field carries a {request.carries}, not a {request.wants}"
+        if request.parameter.location != "path" and not is_identifier(request.wants):
+            return "the caller chooses such a value freely; nothing has to look it up"
+        if _echoes(request):
+            return "the field only repeats an argument of the first call"
+        return ""
+
+
+def alternatives(meaning: str) -> list[str]:
+    """The meanings that "movie/tv id" stands for."""
+    kinds, _, attribute = meaning.partition(" ")
+    return [f"{kind} {attribute}".strip() for kind in kinds.split("/")]
+
+
+def _echoes(request: EdgeQuestion) -> bool:
+    """A single value at the top of a response that was asked for by that very value."""
+    if "[*]" in request.field.path or request.field.path.count(".") > 1:
+        return False
+    return any(
+        parameter.location == "path" and parameter.name == request.parameter.name
+        for parameter in request.source.parameters
+    )

@@ -1,0 +1,211 @@
+"""The language tasks of synthesis: sub-queries, the query, its paraphrases, the response and the judge."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from goat_ray.teacher import phrases
+from goat_ray.teacher.story import Story
+from goat_ray.teacher.task import Answer, Failure, Message, Task
+from goat_ray.teacher.telling import Teller
+
+MIN_LEAK = 3  # shorter upstream values ("2") occur in honest queries by chance
+
+
+class Subqueries(Answer):
+    """One instruction per call."""
+
+    subqueries: list[str]
+
+
+class Text(Answer):
+    """One text."""
+
+    text: str
+
+
+class Texts(Answer):
+    """Several texts."""
+
+    texts: list[str]
+
+
+class Judgement(Answer):
+    """Whether a sample may be kept."""
+
+    accept: bool = Field(description="true only if every criterion holds")
+    reason: str = Field(description="one sentence; the first criterion that fails, if any")
+
+
+class WriteSubqueries(Task[Story, Subqueries]):
+    """An instruction for each call by itself."""
+
+    name = "write-subqueries"
+    version = 1
+    answer = Subqueries
+
+    def messages(self, request: Story) -> list[Message]:
+        return [
+            {"role": "system", "content": "You describe API calls as short instructions to an assistant, one per call, "
+             "in order, without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
+             "Answer in JSON."},
+            {"role": "user", "content": f"Calls:\n{request.prompt(outputs=False)}"},
+        ]
+
+    def rule(self, request: Story) -> Subqueries | Failure:
+        teller = Teller(request)
+        return Subqueries(subqueries=[teller.subquery(number) for number in range(len(request.calls))])
+
+
+@dataclass(frozen=True)
+class ToldStory:
+    """A story with its sub-queries."""
+
+    story: Story
+    subqueries: tuple[str, ...]
+
+
+class WriteQuery(Task[ToldStory, Text]):
+    """The one goal that makes all calls necessary (paper: the user query written last)."""
+
+    name = "write-query"
+    version = 1
+    answer = Text
+
+    def messages(self, request: ToldStory) -> list[Message]:
+        steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
+        return [
+            {"role": "system", "content": "You write what a person would ask an assistant who then makes the given "
+             "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or parameters, do "
+             "not use ids that only the calls reveal. Mention every value given by the user. Answer in JSON."},
+            {"role": "user", "content": f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}"},
+        ]
+
+    def rule(self, request: ToldStory) -> Text | Failure:
+        return Text(text=Teller(request.story).query())
+
+
+@dataclass(frozen=True)
+class AskedStory:
+    """A story with its query, and how many paraphrases are wanted."""
+
+    story: Story
+    query: str
+    paraphrases: int = 0
+
+
+class Paraphrase(Task[AskedStory, Texts]):
+    """Other wordings of the query with the same content."""
+
+    name = "paraphrase"
+    version = 1
+    answer = Texts
+
+    def messages(self, request: AskedStory) -> list[Message]:
+        return [
+            {"role": "system", "content": "You reword requests. Keep every name, number and condition. Answer in JSON."},
+            {"role": "user", "content": f"Give {request.paraphrases} other wordings of: {request.query}"},
+        ]
+
+    def rule(self, request: AskedStory) -> Texts | Failure:
+        found: list[str] = []
+        for variant in range(1, 4 * request.paraphrases + 1):
+            query = Teller(request.story, variant).query()
+            if query not in (request.query, *found):
+                found.append(query)
+        return Texts(texts=found[: request.paraphrases])
+
+
+class WriteResponse(Task[AskedStory, Text]):
+    """The final answer, from the outputs alone."""
+
+    name = "write-response"
+    version = 1
+    answer = Text
+
+    def messages(self, request: AskedStory) -> list[Message]:
+        return [
+            {"role": "system", "content": "You answer the user's request from the outputs of the calls that were made. "
+             "Say only what the outputs say. Answer in JSON."},
+            {"role": "user", "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\n"
+             f"Request: {request.query}"},
+        ]
+
+    def rule(self, request: AskedStory) -> Text | Failure:
+        return Text(text=Teller(request.story).response())
+
+
+@dataclass(frozen=True)
+class AnsweredStory:
+    """A whole sample for the judge."""
+
+    story: Story
+    subqueries: tuple[str, ...]
+    query: str
+    response: str
+
+
+class JudgeSample(Task[AnsweredStory, Judgement]):
+    """Keeps samples whose query implies all calls and whose response fits (paper: section 3.2, last step)."""
+
+    name = "judge-sample"
+    version = 1
+    answer = Judgement
+
+    def messages(self, request: AnsweredStory) -> list[Message]:
+        steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
+        return [
+            {"role": "system", "content": "You check training samples. Accept only if (1) the request reads like a "
+             "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give and no "
+             "value that only a call reveals, (4) the response follows from the outputs. Answer in JSON."},
+            {"role": "user", "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nSteps:\n{steps}"
+             f"\n\nRequest: {request.query}\n\nResponse: {request.response}"},
+        ]
+
+    def rule(self, request: AnsweredStory) -> Judgement | Failure:
+        problem = flaw(request)
+        return Judgement(accept=not problem, reason=problem or "has all user values, leaks none, is grounded")
+
+
+def flaw(request: AnsweredStory) -> str:
+    """What is wrong with a sample as far as rules can tell; empty if nothing is."""
+    story, query = request.story, request.query
+    for value in story.user_values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str | int | float) and str(item).lower() not in query.lower():
+                return f"the query lacks the user's value {item!r}"
+    for value in story.upstream_values():
+        text = str(value)
+        if len(text) >= MIN_LEAK and value not in story.user_values() and _occurs(text, query):
+            return f"the query reveals {text!r}, which only a call can know"
+    for told in story.calls:
+        for name in (told.function.name, *(p.name for p in told.function.parameters)):
+            if ("_" in name or "/" in name) and _occurs(name, query):
+                return f"the query names {name!r}"
+    if not 3 <= len(query.split()) <= 90:
+        return f"the query has {len(query.split())} words"
+    if not request.response.strip():
+        return "there is no response"
+    return ungrounded(request)
+
+
+def ungrounded(request: AnsweredStory) -> str:
+    """A number in the response that no output, argument or query has; empty if there is none."""
+    known = set(_numbers(request.query))
+    for told in request.story.calls:
+        values: list[Any] = [*phrases.scalars(told.call.body), *told.call.values.values()]
+        known.update(number for value in values for number in _numbers(str(value)))
+    for number in _numbers(request.response):
+        if number not in known:
+            return f"the response has {number!r}, which no output has"
+    return ""
+
+
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"\d+(?:\.\d+)?", text)
+
+
+def _occurs(text: str, query: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", query, re.IGNORECASE) is not None

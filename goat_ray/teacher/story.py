@@ -1,0 +1,65 @@
+"""What the language tasks tell about: executed calls with their documents."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from goat_ray.records import ApiFunction, ExecutedCall
+
+MAX_BODY_CHARACTERS = 1500  # of one response in a prompt
+
+
+@dataclass(frozen=True)
+class Told:
+    """One executed call and the document of its function."""
+
+    function: ApiFunction
+    call: ExecutedCall
+
+    @property
+    def body_text(self) -> str:
+        """The response as JSON, cut to a length that a prompt can bear."""
+        text = json.dumps(self.call.body, ensure_ascii=False)
+        return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + "…"
+
+
+@dataclass(frozen=True)
+class Story:
+    """The calls of one trace in order, and the seed of all choices of wording."""
+
+    calls: tuple[Told, ...]
+    nouns: dict[str, str]  # kind of thing -> how the documents call one, e.g. "tv" -> "TV show"
+    seed: str
+
+    def goals(self) -> list[int]:
+        """Calls whose output no other call uses: what the user is after."""
+        used = {argument.step for told in self.calls for argument in told.call.arguments}
+        return [number for number in range(len(self.calls)) if number not in used]
+
+    def user_values(self) -> list[Any]:
+        """All argument values that only the user can know."""
+        return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "user"]
+
+    def upstream_values(self) -> list[Any]:
+        """All argument values that an earlier call gave; a query must not contain them."""
+        return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "upstream"]
+
+    def prompt(self, *, outputs: bool) -> str:
+        """The calls as text for a language model, with or without what they returned."""
+        lines = []
+        for number, told in enumerate(self.calls, 1):
+            function = told.function
+            lines.append(f"{number}. {function.title} - {function.summary}. {function.description[:300]}")
+            lines.extend(f"   {line}" for line in _argument_lines(told.call))
+            if outputs:
+                lines.append(f"   returned: {told.body_text}")
+        return "\n".join(lines)
+
+
+def _argument_lines(call: ExecutedCall) -> Iterable[str]:
+    for argument in call.arguments:
+        if argument.step is None:
+            yield f"{argument.parameter} = {json.dumps(argument.value, ensure_ascii=False)} (given by the user)"
+        else:
+            yield f"{argument.parameter} = output of call {argument.step + 1} at {argument.location}"

@@ -1,0 +1,93 @@
+"""Settings of fine-tuning: the agent and the retriever. Defaults are the paper's where it names them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from goat_ray.records import ExampleKind
+from goat_ray.settings import Settings
+
+TINY = "tiny"
+"""The base model that is made on the spot, with random weights, from the training texts."""
+
+
+class TinyModelConfig(Settings):
+    """The model made on the spot: for laptops and tests without a model hub."""
+
+    vocabulary: int = Field(2048, ge=259, description="Tokens at most.")
+    hidden: int = Field(128, ge=8)
+    layers: int = Field(4, ge=1)
+    heads: int = Field(4, ge=1)
+    context: int = Field(2048, ge=64, description="Tokens.")
+
+
+class LoraConfig(Settings):
+    """Low-rank adapters (paper: section 4)."""
+
+    r: int = Field(8, ge=1)
+    alpha: int = Field(16, ge=1)
+    dropout: float = Field(0.05, ge=0, lt=1)
+    target_modules: list[str] = ["q_proj", "v_proj"]
+
+
+class AgentTrainingConfig(Settings):
+    """How the agent is fine-tuned. One step is workers x batch_size x gradient_accumulation examples."""
+
+    base_model: str = Field(TINY, description="'tiny' is made on the spot; else a local folder or a hub name.")
+    tiny: TinyModelConfig = TinyModelConfig()
+    method: Literal["full", "lora"] = "lora"
+    lora: LoraConfig = LoraConfig()
+    kinds: Annotated[list[ExampleKind], Field(min_length=1)] = ["plan", "call", "answer"]
+
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(4, ge=1, description="Examples per worker and forward pass.")
+    gradient_accumulation: int = Field(4, ge=1, description="Forward passes per step.")
+    learning_rate: float = Field(2e-4, gt=0)
+    schedule: Literal["cosine", "linear"] = "cosine"
+    warmup_fraction: float = Field(0.03, ge=0, lt=1, description="Of all steps.")
+    weight_decay: float = Field(0.0, ge=0)
+    gradient_clipping: float = Field(1.0, ge=0, description="Largest gradient norm; 0 means no limit.")
+    max_length: int = Field(2048, ge=64, description="Tokens of prompt and target together.")
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, a third slower.")
+    zero_stage: int = Field(2, ge=0, le=3, description="DeepSpeed ZeRO: what is split over the workers.")
+    deepspeed: Path | None = Field(None, description="A DeepSpeed JSON file, merged over the built settings.")
+
+    workers: int = Field(1, ge=1)
+    cpus_per_worker: float = Field(1.0, gt=0)
+    gpus_per_worker: float = Field(0.0, ge=0)
+    checkpoint_every: int = Field(500, ge=1, description="Steps. Each epoch's end is a checkpoint as well.")
+    keep_checkpoints: int = Field(2, ge=1)
+    max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
+    log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
+    seed: int = 0
+
+
+class RetrieverTrainingConfig(Settings):
+    """How the retriever is fine-tuned: InfoNCE with in-batch negatives (paper: section 4)."""
+
+    base_model: str = Field("", description="Empty: all-MiniLM-L6-v2. Else a local folder or a hub name.")
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(64, ge=2, description="Pairs per step, over all workers: each is a negative for the others.")
+    learning_rate: float = Field(5e-5, gt=0)
+    temperature: float = Field(0.05, gt=0)
+    warmup_fraction: float = Field(0.1, ge=0, lt=1, description="Of all steps.")
+    weight_decay: float = Field(0.0, ge=0)
+    max_length: int = Field(256, ge=8, description="Tokens of a query or document; longer ones are cut.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 is autocast: weights stay fp32.")
+
+    workers: int = Field(1, ge=1)
+    cpus_per_worker: float = Field(1.0, gt=0)
+    gpus_per_worker: float = Field(0.0, ge=0)
+    max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
+    log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
+    seed: int = 0
+
+
+OPERATIONAL = frozenset(
+    {"cpus_per_worker", "gpus_per_worker", "checkpoint_every", "keep_checkpoints", "max_failures", "log_every"}
+)
+"""Settings that change how a training runs but not what it trains; all others make it another training.
+``workers`` is not among them: DeepSpeed cannot resume optimizer states at another world size."""

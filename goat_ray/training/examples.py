@@ -1,0 +1,95 @@
+"""Samples as training examples: plan, one for each call, and answer (paper: section 3.3)."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from goat_ray.agent import prompts
+from goat_ray.agent.config import AgentConfig
+from goat_ray.identity import content_id, rng
+from goat_ray.records import ApiFunction, Example, ExampleKind, Json, Reject, Sample, Span
+from goat_ray.settings import Settings
+from goat_ray.step import Resources, Step
+from goat_ray.storage import FunctionStore
+
+
+class ExamplesConfig(Settings):
+    """How samples become examples."""
+
+    mask_values: bool = Field(
+        True,
+        description="Keep argument values out of the loss, as the paper does. A model made from scratch has "
+        "never learned to copy, so for such a base the values have to be trained too.",
+    )
+    paraphrases: bool = Field(True, description="Make plan examples of the paraphrases too.")
+
+
+class FormatExamples(Step[Sample, Example]):
+    """Writes the examples of each sample."""
+
+    name = "format"
+    version = 1
+    takes = Sample
+    gives = Example
+    one_to_one = False
+
+    def __init__(self, functions: str, config: ExamplesConfig, agent: AgentConfig) -> None:
+        self.functions = functions  # Parquet folder of the functions dataset
+        self.config = config
+        self.agent = agent
+        self.resources = Resources(cpus=0.5)
+
+    def settings(self) -> Json:
+        return {
+            "examples": self.config.model_dump(mode="json"),
+            "prompt": self.agent.prompt.model_dump(mode="json"),
+            "candidates": self.agent.candidates,
+        }
+
+    def start(self) -> None:
+        self.store = FunctionStore.open(self.functions)
+        self.all_ids = [function.id for function in self.store]
+
+    def process(self, batch: Sequence[Sample]) -> Iterator[Example | Reject]:
+        for sample in batch:
+            yield from self._examples(sample)
+
+    def _examples(self, sample: Sample) -> Iterator[Example]:
+        config = self.agent.prompt
+        functions = [self.store[call.function] for call in sample.calls]
+        queries = [sample.query, *(sample.paraphrases if self.config.paraphrases and sample.split == "train" else [])]
+        for query in queries:
+            candidates = self._candidates(sample, functions, query)
+            yield self._example(
+                sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(functions)
+            )
+        made: list[prompts.Made] = []
+        for function, call in zip(functions, sample.calls, strict=True):
+            target, spans = prompts.call_target(call.arguments, config)
+            prompt = prompts.call_prompt(sample.query, made, function, config)
+            yield self._example(sample, "call", prompt, target, spans if self.config.mask_values else [])
+            made.append(prompts.Made(function, call.values, call.body))
+        yield self._example(sample, "answer", prompts.answer_prompt(sample.query, made, config), sample.response)
+
+    def _candidates(self, sample: Sample, functions: Sequence[ApiFunction], query: str) -> list[ApiFunction]:
+        """The sample's functions among random others, shuffled."""
+        random_ = rng("candidates", sample.id, query)
+        needed = {function.id: function for function in functions}
+        room = max(0, self.agent.candidates - len(needed))
+        others = [id_ for id_ in random_.sample(self.all_ids, min(len(self.all_ids), room + len(needed)))]
+        chosen = [*needed.values(), *(self.store[id_] for id_ in others if id_ not in needed)][: len(needed) + room]
+        random_.shuffle(chosen)
+        return chosen
+
+    def _example(
+        self, sample: Sample, kind: ExampleKind, prompt: str, target: str, masked: Sequence[Span] = ()
+    ) -> Example:
+        return Example(
+            id=content_id(sample.id, kind, prompt),
+            sample=sample.id,
+            kind=kind,
+            split=sample.split,
+            prompt=prompt,
+            target=target,
+            masked=list(masked),
+        )

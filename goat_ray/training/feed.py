@@ -1,0 +1,169 @@
+"""Examples as a stream of token ids, on Ray Data.
+
+The order of an epoch depends on the seed and the examples alone, not on files, blocks or the size of
+the cluster: rows are sorted by a hash of (seed, epoch, id), cut into blocks of exactly one worker's
+step, and the blocks are dealt out in turn. So a run can stop anywhere and continue at the next step.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+from ray.data import DataContext, Dataset, ExecutionOptions
+from ray.train import DataConfig
+
+from goat_ray.records import Example, ExampleKind, Split
+from goat_ray.training.tokenization import TOO_LONG, Tokens, load_tokenizer, tokenize
+
+TASK_CPUS = 0.25  # of a tokenizing task: several fit beside the workers on a small cluster
+ROWS_PER_PARTITION = 20_000  # of the sort
+ROWS_PER_BATCH = 512  # for one call of the tokenizing function
+_KEY_BITS = 62
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which examples to read and how to tokenize them. Plain data, so that it travels to every task."""
+
+    examples: str  # folder of Parquet files with the columns of ``Example``
+    tokenizer: str
+    max_length: int
+    kinds: tuple[ExampleKind, ...]
+    seed: int
+
+
+@dataclass
+class Tally:
+    """What the examples of one split amount to."""
+
+    kept: Counter[str] = field(default_factory=Counter)  # examples by kind
+    trained: Counter[str] = field(default_factory=Counter)  # tokens with a loss by kind
+    dropped: Counter[str] = field(default_factory=Counter)  # examples by reason
+    tokens: int = 0
+    cut: int = 0  # examples whose prompt was shortened
+
+
+def tally(source: Source) -> dict[Split, Tally]:
+    """Tokenize everything once and count, for the length of the schedule and the report."""
+    tallies: dict[Split, Tally] = {"train": Tally(), "validation": Tally()}
+    counted = _read(source, "train", "validation").map_batches(partial(_count, source), **_batches())
+    for row in counted.iter_rows():
+        one = tallies[row["split"]]
+        if row["dropped"]:
+            one.dropped[row["dropped"]] += row["examples"]
+        else:
+            one.kept[row["kind"]] += row["examples"]
+            one.trained[row["kind"]] += row["trained"]
+            one.tokens += row["tokens"]
+            one.cut += row["cut"]
+    return tallies
+
+
+def epoch(source: Source, number: int, rows: int, rows_per_step: int) -> Dataset:
+    """The training examples of one epoch in blocks of ``rows_per_step`` (the last may be shorter).
+
+    ``rows`` is about how many there are. Columns: ``input_ids``, ``labels``.
+    """
+    partitions = max(2, -(-rows // ROWS_PER_PARTITION))
+    # The keys are uniform, so the borders are known: Ray need not sample the data first.
+    borders = [(part << _KEY_BITS) // partitions for part in range(1, partitions)]
+    keyed = _read(source, "train").map_batches(partial(_key, source.seed, number), **_batches())
+    ordered = keyed.sort("order", boundaries=borders)
+    # Tokenizing stands between sort and repartition on purpose: Ray 2.60 fuses those two if they touch,
+    # and the blocks then follow the sort's partitions instead of having exactly this many rows.
+    tokens = ordered.map_batches(partial(_tokenize, source), **_batches())
+    return tokens.repartition(target_num_rows_per_block=rows_per_step, strict=True)
+
+
+def validation(source: Source) -> Dataset:
+    """The validation examples as tokens, in the order of the files."""
+    return _read(source, "validation").map_batches(partial(_tokenize, source), **_batches())
+
+
+def in_order() -> DataConfig:
+    """How Ray Train deals blocks to the workers: in turn, and the same number of rows to each."""
+    return DataConfig(execution_options=ExecutionOptions(preserve_order=True), enable_shard_locality=False)
+
+
+@contextmanager
+def quiet_data() -> Iterator[None]:
+    """Without Ray Data's own progress bars and banners, for the datasets made and run inside."""
+    context = DataContext.get_current()
+    before = context.enable_progress_bars, context.print_on_execution_start
+    context.enable_progress_bars, context.print_on_execution_start = False, False
+    try:
+        yield
+    finally:
+        context.enable_progress_bars, context.print_on_execution_start = before
+
+
+def _read(source: Source, *splits: Split) -> Dataset:
+    columns = Example.arrow_schema().names
+    rows = ray.data.read_parquet(source.examples, columns=columns, partitioning=None)
+    return rows.map_batches(partial(_select, source.kinds, splits), **_batches())
+
+
+def _batches() -> dict[str, Any]:
+    return {"batch_format": "pyarrow", "batch_size": ROWS_PER_BATCH, "num_cpus": TASK_CPUS, "zero_copy_batch": True}
+
+
+def _select(kinds: Sequence[str], splits: Sequence[str], table: pa.Table) -> pa.Table:
+    wanted = pc.and_(pc.is_in(table["kind"], pa.array(kinds)), pc.is_in(table["split"], pa.array(splits)))
+    return table.filter(wanted)
+
+
+def _key(seed: int, number: int, table: pa.Table) -> pa.Table:
+    prefix = f"{seed}:{number}:".encode()
+    keys = [
+        int.from_bytes(hashlib.sha256(prefix + example_id.encode()).digest()[:8], "big") >> (64 - _KEY_BITS)
+        for example_id in table["id"].to_pylist()
+    ]
+    return table.append_column("order", pa.array(keys, pa.int64()))
+
+
+def _tokens(source: Source, table: pa.Table) -> Iterator[tuple[Example, Tokens | None]]:
+    tokenizer = load_tokenizer(source.tokenizer)
+    for row in table.select(Example.arrow_schema().names).to_pylist():
+        example = Example.from_row(row)
+        yield example, tokenize(example, tokenizer, source.max_length)
+
+
+_TOKEN_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
+
+
+def _tokenize(source: Source, table: pa.Table) -> pa.Table:
+    kept = [tokens for _, tokens in _tokens(source, table) if tokens is not None]
+    columns = [[np.asarray(t.input_ids, np.int32) for t in kept], [np.asarray(t.labels, np.int32) for t in kept]]
+    return pa.table([pa.array(column, pa.list_(pa.int32())) for column in columns], schema=_TOKEN_SCHEMA)
+
+
+_COUNT_SCHEMA = pa.schema(
+    [("split", pa.string()), ("kind", pa.string()), ("dropped", pa.string())]
+    + [(name, pa.int64()) for name in ("examples", "trained", "tokens", "cut")]
+)
+
+
+def _count(source: Source, table: pa.Table) -> pa.Table:
+    counts: Counter[tuple[str, ...]] = Counter()
+    for example, tokens in _tokens(source, table):
+        group = (example.split, example.kind, TOO_LONG if tokens is None else "")
+        counts[*group, "examples"] += 1
+        if tokens is not None:
+            counts[*group, "trained"] += tokens.trained
+            counts[*group, "tokens"] += len(tokens.input_ids)
+            counts[*group, "cut"] += tokens.cut > 0
+    groups = sorted({key[:3] for key in counts})
+    rows = [
+        {"split": split, "kind": kind, "dropped": dropped}
+        | {name: counts[split, kind, dropped, name] for name in _COUNT_SCHEMA.names[3:]}
+        for split, kind, dropped in groups
+    ]
+    return pa.Table.from_pylist(rows, schema=_COUNT_SCHEMA)

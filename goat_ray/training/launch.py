@@ -1,0 +1,174 @@
+"""Starts a training loop on Ray Train and brings its progress lines and errors to the driver."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import ray
+from ray.data import Dataset
+from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train.torch import TorchTrainer
+from ray.train.v2.api.config import LoggingConfig
+from ray.util.queue import Queue
+
+from goat_ray.errors import GoatError, RunError
+from goat_ray.training.feed import in_order, quiet_data
+
+DATA_CPUS = 1.0
+"""Logical CPUs that must be left beside the workers: Ray Data's sort takes a whole one."""
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to run a loop: where its checkpoints are and what it may use."""
+
+    name: str  # the same name in the same storage continues the same training
+    storage: str
+    workers: int
+    cpus_per_worker: float
+    gpus_per_worker: float
+    max_failures: int
+    keep_checkpoints: int
+
+
+def run_loop(
+    loop: Callable[[dict[str, Any]], None],
+    job: Any,
+    run: Run,
+    datasets: Mapping[str, Dataset],
+    say: Callable[[str], None],
+) -> None:
+    """Run ``loop({"job": job, "lines": queue})`` on all workers until it returns.
+
+    Lines that a worker puts into the queue reach ``say`` on the driver. Raises ``RunError`` if the
+    cluster is too small or the loop fails more than ``run.max_failures`` times.
+    """
+    check_cluster(run)
+    resources = {"CPU": run.cpus_per_worker}
+    if run.gpus_per_worker:
+        resources["GPU"] = run.gpus_per_worker
+    with quiet_data(), _relayed(say) as lines, _own_interrupts():
+        trainer = TorchTrainer(
+            loop,
+            train_loop_config={"job": job, "lines": lines},
+            scaling_config=ScalingConfig(
+                num_workers=run.workers, use_gpu=run.gpus_per_worker > 0, resources_per_worker=resources
+            ),
+            run_config=RunConfig(
+                name=run.name,
+                storage_path=absolute(run.storage),
+                checkpoint_config=CheckpointConfig(num_to_keep=run.keep_checkpoints),
+                failure_config=FailureConfig(max_failures=run.max_failures),
+                logging_config=LoggingConfig(log_level="ERROR"),
+            ),
+            datasets=dict(datasets),
+            dataset_config=in_order(),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            raise explain(error, run) from error
+
+
+def absolute(place: str) -> str:
+    """A folder's absolute path; URIs such as ``s3://bucket/runs`` stay as they are."""
+    return place if "://" in place else str(Path(place).resolve())
+
+
+def check_cluster(run: Run) -> None:
+    """Raise ``RunError`` where the workers, or the data feed beside them, could never be placed."""
+    have = _largest_cluster()
+    cpus = run.workers * run.cpus_per_worker + DATA_CPUS
+    if have.get("CPU", 0.0) < cpus:
+        raise RunError(
+            f"{run.workers} workers of {run.cpus_per_worker:g} CPUs and the data feed need {cpus:g} logical CPUs, "
+            f"and the cluster has {have.get('CPU', 0.0):g}",
+            remedy="Lower workers or cpus_per_worker (fractions are fine), or give the cluster more logical CPUs",
+        )
+    gpus = run.workers * run.gpus_per_worker
+    if have.get("GPU", 0.0) < gpus:
+        raise RunError(
+            f"{run.workers} workers of {run.gpus_per_worker:g} GPUs need {gpus:g} GPUs, "
+            f"and the cluster has {have.get('GPU', 0.0):g}",
+            remedy="Lower workers or gpus_per_worker (0 trains on CPUs), or add GPU nodes",
+        )
+
+
+def _largest_cluster() -> dict[str, float]:
+    # An autoscaling cluster may be small now and large enough later; Ray Train itself asks here.
+    limits = ray._private.state.state.get_max_resources_from_cluster_config()
+    return {**ray.cluster_resources(), **(limits or {})}
+
+
+def explain(error: TrainingFailedError, run: Run) -> GoatError:
+    """The workers' own error below Ray's wrappers, as one of ours."""
+    failures = list(getattr(error, "worker_failures", {}).values()) or [error]
+    causes = [getattr(failure, "_base_exc", failure) for failure in failures]
+    for cause in causes:
+        if isinstance(cause, GoatError):
+            return cause
+    text = str(causes[0]).strip().splitlines()
+    return RunError(
+        f"training stopped: {type(causes[0]).__name__}: {text[-1] if text else 'no message'}",
+        place=f"{run.storage}/{run.name}",
+        remedy="Mend the cause and run the same command again: it continues from the last checkpoint",
+    )
+
+
+@contextmanager
+def _relayed(say: Callable[[str], None]) -> Iterator[Queue]:
+    """A queue whose lines a thread on the driver hands to ``say``."""
+    lines = Queue(actor_options={"num_cpus": 0})
+    stop = threading.Event()
+    listener = threading.Thread(target=_listen, args=(lines, say, stop), daemon=True)
+    listener.start()
+    try:
+        yield lines
+    finally:
+        stop.set()
+        listener.join()
+        lines.shutdown(force=True)
+
+
+def _listen(lines: Queue, say: Callable[[str], None], stop: threading.Event) -> None:
+    while True:
+        stopping = stop.is_set()  # read first: what was put before the stop is still said
+        try:
+            say(lines.get(timeout=_POLL_S))
+        except Empty:
+            if stopping:
+                return
+        except ray.exceptions.RayError:
+            return  # the cluster is gone; the trainer reports that
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Put the handler of Ctrl-C back: Ray Train leaves its own, which ends the process once it is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def use_cores(workers_on_node: int) -> int:
+    """Share the node's cores among its workers; returns the threads of this one. Called in a worker."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0))
+    threads = max(1, cores // workers_on_node)
+    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    return threads

@@ -1,0 +1,102 @@
+"""How far a training is, and what it reports. Saved in each checkpoint, so that nothing is counted twice."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from goat_ray.settings import Settings
+
+PROGRESS = "progress.json"
+LOSSES = "losses.jsonl"
+
+
+class Losses(Settings):
+    """One row of ``losses.jsonl``: the mean loss of the steps since the row before."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    tokens: int  # since the start
+    seconds: float  # of training, since the start
+
+
+class Progress(BaseModel):
+    """The state of a training beside the model and the optimizer. All ranks hold the same."""
+
+    step: int = 0  # steps done
+    epoch: int = 0
+    done: int = 0  # steps done in this epoch
+    tokens: int = 0
+    seconds: float = 0.0
+    window_loss: float = 0.0  # summed over the window's trained tokens (or pairs)
+    window_weight: float = 0.0
+    losses: list[Losses] = []
+
+    @classmethod
+    def read(cls, folder: Path) -> "Progress":
+        """The state that ``write`` left in a checkpoint."""
+        return cls.model_validate_json((folder / PROGRESS).read_text(encoding="utf-8"))
+
+    def write(self, folder: Path) -> None:
+        """Put the state into a checkpoint's folder."""
+        (folder / PROGRESS).write_text(self.model_dump_json(), encoding="utf-8")
+
+    def close_window(self, learning_rate: float) -> Losses:
+        """Turn what was summed since the last row into the next one."""
+        row = Losses(
+            step=self.step,
+            loss=self.window_loss / max(self.window_weight, 1.0),
+            learning_rate=learning_rate,
+            tokens=self.tokens,
+            seconds=round(self.seconds, 3),
+        )
+        self.losses.append(row)
+        self.window_loss = self.window_weight = 0.0
+        return row
+
+    def write_losses(self, folder: Path) -> None:
+        """Write the whole history as JSON lines."""
+        lines = "".join(row.model_dump_json() + "\n" for row in self.losses)
+        (folder / LOSSES).write_text(lines, encoding="utf-8")
+
+
+def progress_line(row: Losses, total: int, *, rate: float, unit: str = "tokens") -> str:
+    """One line for people. ``rate`` is units per second; the time left follows from the mean step so far."""
+    left = row.seconds / row.step * (total - row.step)
+    minutes, seconds = divmod(round(left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"step {row.step:,}/{total:,}  loss {row.loss:.4f}  lr {row.learning_rate:.2e}  "
+        f"{rate:,.0f} {unit}/s  {hours}:{minutes:02}:{seconds:02} left"
+    )
+
+
+class TrainingReport(Settings):
+    """What a fine-tuning of the agent did."""
+
+    steps: int
+    resumed_at: int = Field(description="Step at which the last start continued; 0 if it ran in one go.")
+    first_loss: float
+    last_loss: float
+    validation_loss: float | None = Field(description="After the last epoch; None without validation examples.")
+    tokens: int = Field(description="Prompt and target tokens seen, padding not counted, over all epochs.")
+    tokens_per_second: float
+    seconds: float = Field(description="Of training, without starting workers and loading models.")
+    examples: dict[str, int] = Field(description="Training examples by kind.")
+    trained_tokens: dict[str, int] = Field(description="Tokens with a loss by kind, in one epoch.")
+    dropped: dict[str, int] = Field(description="Training examples left out, by reason.")
+    cut_prompts: int = Field(description="Training examples whose prompt was shortened to max_length.")
+
+
+class RetrieverReport(Settings):
+    """What a fine-tuning of the retriever did."""
+
+    steps: int
+    resumed_at: int = Field(description="Step at which the last start continued; 0 if it ran in one go.")
+    first_loss: float
+    last_loss: float
+    validation_loss: float | None = Field(description="After the last epoch; None without validation pairs.")
+    pairs: int = Field(description="Distinct training pairs.")
+    pairs_per_second: float
+    seconds: float = Field(description="Of training, without starting workers and loading models.")
+    dropped: dict[str, int] = Field(description="Training pairs left out, by reason.")

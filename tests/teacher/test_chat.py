@@ -1,0 +1,169 @@
+import asyncio
+import pickle
+import time
+from collections import Counter
+
+import pytest
+
+from goat_ray.errors import ModelError
+from goat_ray.teacher.chat import ChatTeacher
+from goat_ray.teacher.task import Failure
+
+from .tasks import JudgeFilm, Verdict
+
+GOOD = '{"accept": true, "genre": "drama"}'
+
+
+class Scripted:
+    """A client that answers by what it is asked, and notes what happens to it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = []
+        self.seeds = Counter()
+        self.cancelled = 0
+        self.closed = 0
+
+    async def complete(self, messages, schema, seed):
+        self.asked.append(messages)
+        self.seeds[seed] += 1
+        try:
+            await asyncio.sleep(0)
+            return await self.answer(messages)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def close(self):
+        self.closed += 1
+
+
+def teacher_of(answer, concurrency=8):
+    client = Scripted(answer)
+    return ChatTeacher("test:scripted", lambda: client, concurrency=concurrency), client
+
+
+async def good(messages):
+    return GOOD
+
+
+def test_wrong_answer_is_shown_to_the_model_once():
+    async def answer(messages):
+        return GOOD if len(messages) > 2 else '{"accept": 7}'
+
+    teacher, client = teacher_of(answer)
+    assert teacher.answer(JudgeFilm(), ["Heat"]) == [Verdict(accept=True, genre="drama")]
+    first, second = client.asked
+    assert second[: len(first)] == first
+    assert second[2] == {"role": "assistant", "content": '{"accept": 7}'}
+    assert "genre: Field required" in second[3]["content"]
+
+
+def test_answer_that_stays_wrong_is_a_failure():
+    async def answer(messages):
+        return "I would rather not."
+
+    teacher, client = teacher_of(answer)
+    (failure,) = teacher.answer(JudgeFilm(), ["Heat"])
+    assert failure.reason == "not-json"
+    assert len(client.asked) == 2
+
+
+def test_failed_request_is_not_repaired():
+    async def answer(messages):
+        return Failure("timeout", "too slow")
+
+    teacher, client = teacher_of(answer)
+    assert teacher.answer(JudgeFilm(), ["Heat"]) == [Failure("timeout", "too slow")]
+    assert len(client.asked) == 1
+
+
+def test_answers_keep_the_order_of_requests():
+    async def answer(messages):
+        number = int(messages[-1]["content"])
+        await asyncio.sleep(0.02 if number % 2 else 0)
+        return GOOD.replace("drama", "comedy" if number % 2 else "drama")
+
+    teacher, _ = teacher_of(answer)
+    answers = teacher.answer(JudgeFilm(), [str(number) for number in range(20)])
+    assert [answer.genre for answer in answers] == ["drama", "comedy"] * 10
+
+
+def test_concurrency_is_bounded():
+    in_flight, most = 0, 0
+
+    async def answer(messages):
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0.005)
+        in_flight -= 1
+        return GOOD
+
+    teacher, _ = teacher_of(answer, concurrency=3)
+    teacher.answer(JudgeFilm(), [str(number) for number in range(20)])
+    assert most == 3
+
+
+def test_seeds_derive_from_content():
+    teacher, client = teacher_of(good)
+    teacher.answer(JudgeFilm(), ["Heat", "Ronin", "Heat"])
+    assert sorted(client.seeds.values()) == [1, 2]
+    again, other = teacher_of(good)
+    again.answer(JudgeFilm(), ["Heat", "Ronin", "Heat"])
+    assert other.seeds == client.seeds
+
+
+def test_hopeless_error_ends_the_call_and_cancels_the_rest():
+    async def answer(messages):
+        if messages[-1]["content"] == "bad":
+            raise ModelError("the endpoint refuses the key", remedy="Check the key")
+        await asyncio.sleep(60)
+
+    teacher, client = teacher_of(answer)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="Check the key"):
+        teacher.answer(JudgeFilm(), ["slow", "bad", "slow"])
+    assert time.monotonic() - began < 5
+    assert client.cancelled == 2
+
+
+def test_failing_to_connect_leaves_no_thread():
+    def connect():
+        raise ModelError("no such model", remedy="Name another")
+
+    teacher = ChatTeacher("test:none", connect, concurrency=1)
+    with pytest.raises(ModelError, match="Name another"):
+        teacher.start()
+    assert teacher.__getstate__()["_session"] is None
+
+
+def test_one_connection_serves_all_calls_until_closed():
+    teacher, client = teacher_of(good)
+    teacher.start()
+    session = teacher._session
+    teacher.start()
+    teacher.answer(JudgeFilm(), ["Heat"])
+    assert teacher._session is session
+    teacher.close()
+    teacher.close()
+    assert client.closed == 1
+    assert teacher.answer(JudgeFilm(), ["Heat"]) == [Verdict(accept=True, genre="drama")]
+
+
+def test_no_requests_no_answers():
+    teacher, client = teacher_of(good)
+    assert teacher.answer(JudgeFilm(), []) == []
+    assert client.asked == []
+
+
+def connect_elsewhere():
+    return Scripted(good)
+
+
+def test_travels_connected_or_not():
+    teacher = ChatTeacher("test:scripted", connect_elsewhere, concurrency=2)
+    teacher.start()
+    copy = pickle.loads(pickle.dumps(teacher))
+    assert copy.label == "test:scripted"
+    assert copy.answer(JudgeFilm(), ["Heat"]) == [Verdict(accept=True, genre="drama")]
