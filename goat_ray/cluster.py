@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from typing import Any
 
 import ray
 
@@ -28,8 +29,10 @@ def connect(config: ClusterConfig) -> None:
     # Children inherit these: no model hub chatter, no fork warnings from tokenizers.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray prints an alarming C++ line for every actor of Ray Data (ray#53727). Set this to see them.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = config.address or os.environ.get("RAY_ADDRESS", "")
-    quiet = {"configure_logging": True, "logging_level": logging.WARNING, "log_to_driver": False}
+    quiet: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         if address:
@@ -37,4 +40,4 @@ def connect(config: ClusterConfig) -> None:
         else:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
             ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line

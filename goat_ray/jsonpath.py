@@ -89,9 +89,7 @@ def get(body: Any, location: str) -> Any:
     raise KeyError(location)
 
 
-def _walk(
-    value: Any, tokens: tuple[Token, ...], at: tuple[Token, ...]
-) -> Iterator[tuple[tuple[Token, ...], Any]]:
+def _walk(value: Any, tokens: tuple[Token, ...], at: tuple[Token, ...]) -> Iterator[tuple[tuple[Token, ...], Any]]:
     if not tokens:
         yield at, value
         return

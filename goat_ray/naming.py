@@ -26,23 +26,23 @@ def singular(word: str) -> str:
     # inflect takes any final s for a plural; these endings are singular far more often (bus, basis, address).
     if len(word) < 4 or word.endswith(("ss", "us", "is", "as", "ews")):
         return word
-    return _engine.singular_noun(word) or word  # type: ignore[arg-type]
+    return _engine.singular_noun(word) or word
 
 
 @lru_cache(maxsize=65536)
 def plural(word: str) -> str:
     """Plural of an English noun."""
-    return _engine.plural_noun(word) or word  # type: ignore[arg-type]
+    return _engine.plural_noun(word) or word
 
 
 def with_article(phrase: str) -> str:
     """``a branch``, ``an order``."""
-    return _engine.a(phrase)  # type: ignore[arg-type]
+    return _engine.a(phrase)
 
 
 def ordinal(index: int) -> str:
     """Word for a zero-based index: 0 is ``first``."""
-    return str(_engine.number_to_words(_engine.ordinal(index + 1)))  # type: ignore[arg-type]
+    return str(_engine.number_to_words(_engine.ordinal(str(index + 1))))
 
 
 @lru_cache(maxsize=65536)

@@ -1,8 +1,6 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
@@ -29,9 +27,6 @@ from goat_ray.synthesis.curation import curate
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.build import build_teacher
-
-if TYPE_CHECKING:
-    from goat_ray.evaluation.report import Report
 
 
 class Road:
@@ -65,9 +60,7 @@ class Road:
         candidates = self.runner.gather(
             "candidates",
             CandidateEdge,
-            lambda: find_candidates(
-                _store(functions), embeddings.table(["text", "vector"]), graph.candidates, facts
-            ),
+            lambda: find_candidates(_store(functions), embeddings.table(["text", "vector"]), graph.candidates, facts),
             settings=graph.candidates.model_dump(mode="json"),
             inputs=[functions, embeddings],
             facts=facts,
@@ -96,9 +89,7 @@ class Road:
         plans = self.sample()
         functions = self.runner.finished("functions", ApiFunction)
         synthesis = self.config.synthesis
-        traces = self.runner.bulk(
-            Call(self.teacher, self.config.executor, functions.data), plans, into="traces"
-        )
+        traces = self.runner.bulk(Call(self.teacher, self.config.executor, functions.data), plans, into="traces")
         narrated = self.runner.bulk(
             Narrate(self.teacher, functions.data, synthesis, traces.fingerprint), traces, into="narrated"
         )

@@ -11,7 +11,7 @@ because Arrow would unify objects with different keys.
 import json
 import types
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 import pyarrow as pa
@@ -335,11 +335,9 @@ _SCALARS: dict[object, pa.DataType] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _arrow_schema(record: type[BaseModel]) -> pa.Schema:
-    fields = [
-        pa.field(name, _arrow_type(info.annotation, info.metadata)) for name, info in record.model_fields.items()
-    ]
+    fields = [pa.field(name, _arrow_type(info.annotation, info.metadata)) for name, info in record.model_fields.items()]
     if record is Embedding:
         fields[-1] = pa.field("vector", pa.list_(pa.float32()))
     return pa.schema(fields)

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext
+from ray.data import ActorPoolStrategy, DataContext, SaveMode
 from ray.data.checkpoint import CheckpointConfig
+from ray.data.exceptions import SystemException
 
 from goat_ray import __version__
 from goat_ray.console import Console, Tally
@@ -192,8 +193,8 @@ class Runner:
                 compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _default_workers(need.cpus, need.gpus)),
             )
             try:
-                outcomes.write_parquet(str(folder), partition_cols=[OUTCOME], mode="append")
-            except (ray.exceptions.RayError, OSError) as error:
+                outcomes.write_parquet(str(folder), partition_cols=[OUTCOME], mode=SaveMode.APPEND)
+            except Exception as error:  # Ray wraps what steps raise in many ways
                 raise _explain(error, step, folder) from error
 
 
@@ -206,8 +207,15 @@ def _books(folder: Path) -> dict[str, Any] | None:
 def _data_context(checkpoint_in: Path | None) -> Iterator[None]:
     """Ray Data's process-wide settings for one step, put back afterwards."""
     context = DataContext.get_current()
-    names = ("enable_progress_bars", "use_datasource_v2", "checkpoint_config", "wait_for_min_actors_s")
+    names = (
+        "enable_progress_bars",
+        "use_datasource_v2",
+        "checkpoint_config",
+        "wait_for_min_actors_s",
+        "raise_original_map_exception",
+    )
     before = {name: getattr(context, name) for name in names}
+    context.raise_original_map_exception = True  # so that our own errors reach the user as they are
     context.enable_progress_bars = False  # ours count records and rejects, Ray's count blocks
     # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
     context.use_datasource_v2 = False
@@ -228,12 +236,19 @@ class _Worker:
     """The thin adapter between a step and Ray Data: Arrow in, Arrow out."""
 
     def __init__(self, step: Step[Any, Any], tally: Any) -> None:
-        step.start()
+        self._failure: GoatError | None = None
+        try:
+            step.start()
+        except GoatError as error:
+            # Raised with the first batch instead: Ray turns what a constructor raises into a dead actor's log.
+            self._failure = error
         self._step = step
         self._tally = tally
         self._schema = outcome_schema(step.gives)
 
     def __call__(self, table: pa.Table) -> pa.Table:
+        if self._failure is not None:
+            raise self._failure
         batch = [self._step.takes.from_row(row) for row in table.to_pylist()]
         outcomes = list(self._step.process(batch))
         if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
@@ -248,22 +263,25 @@ class _Worker:
 
 def _default_workers(cpus: float, gpus: float) -> int:
     """As many workers as the cluster holds, leaving one CPU for reading and writing."""
-    cluster = ray.cluster_resources()
+    cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     if gpus:
         return max(1, int(cluster.get("GPU", 0) / gpus))
     return max(1, int((cluster.get("CPU", 1) - 1) / cpus))
 
 
-def _explain(error: Exception, step: Step[Any, Any], folder: Path) -> GoatError:
+def _explain(error: BaseException, step: Step[Any, Any], folder: Path) -> GoatError:
     """The error below Ray's wrappers, as one of ours."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, GoatError):
-            return cause
-        last, cause = cause, getattr(cause, "cause", None) or cause.__cause__
-    text = str(last).strip().splitlines()
+    found: BaseException | None = error
+    while found is not None:
+        # Ray raises a task's error as a class of both kinds, whose text is a stack trace; its cause is the real one.
+        if isinstance(found, GoatError) and not isinstance(found, ray.exceptions.RayTaskError):
+            return found
+        last, found = found, getattr(found, "cause", None) or found.__cause__
+        if not isinstance(last, SystemException):
+            error = last
+    text = str(error).strip().splitlines()
     return RunError(
-        f"step {step.name!r} stopped: {type(last).__name__}: {text[-1] if text else ''}",
+        f"step {step.name!r} stopped: {type(error).__name__}: {text[-1] if text else ''}",
         place=str(folder),
         remedy="What is finished is kept; mend the cause and run the same command again",
     )

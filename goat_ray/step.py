@@ -37,8 +37,8 @@ class Step(ABC, Generic[In, Out]):
 
     name: ClassVar[str]
     version: ClassVar[int]  # raise it when the same input would give another output
-    takes: ClassVar[type[Record]]
-    gives: ClassVar[type[Record]]
+    takes: type[In]
+    gives: type[Out]
     one_to_one: ClassVar[bool] = True
     """Each input gives exactly one output or reject, under the input's id. Such steps resume record
     by record after a kill; the others (ingesting, formatting) are quick and start again."""
@@ -49,7 +49,7 @@ class Step(ABC, Generic[In, Out]):
     def settings(self) -> Json:
         """Everything, besides the input records, that the output depends on, as JSON."""
 
-    def start(self) -> None:  # noqa: B027 - optional on purpose
+    def start(self) -> None:
         """Load what is heavy (a model, a client). Called once in each worker, before any batch."""
 
     @abstractmethod

@@ -109,8 +109,5 @@ class Agent:
 
 async def _call_all(attempts: list[Attempt], number: int, arguments: list[dict[str, Any]]) -> list[CallResult]:
     return await asyncio.gather(
-        *(
-            attempt.session.call(attempt.plan[number], given)
-            for attempt, given in zip(attempts, arguments, strict=True)
-        )
+        *(attempt.session.call(attempt.plan[number], given) for attempt, given in zip(attempts, arguments, strict=True))
     )

@@ -34,7 +34,9 @@ class Schemas:
         self._references = references
         # The node is kept with its schema: ids of combined nodes made here must not be used again.
         self._known: dict[tuple[int, str], tuple[Any, Schema]] = {}
-        self._cuts = 0  # circles cut so far: a schema with a cut inside depends on where it was entered
+        # Where a circle was cut inside, the schema differs from what it is as a part of another.
+        self._known_alone: dict[tuple[int, str], tuple[Any, Schema]] = {}
+        self._cuts = 0  # circles cut so far
         self._left = 0  # parts that the combination at hand may still have
 
     def schema(self, node: Any) -> Schema:
@@ -44,12 +46,15 @@ class Schemas:
 
     def _schema(self, node: Any, within: tuple[int, ...]) -> Schema:
         target, name = self._references.follow_named(node)
-        known = self._known.get((id(target), name))
+        key = id(target), name
+        known = self._known.get(key) or (None if within else self._known_alone.get(key))
         if known is None:
             cuts = self._cuts
             known = target, self._work_out(target, name, within)
-            if self._cuts == cuts or not within:
-                self._known[id(target), name] = known
+            if self._cuts == cuts:
+                self._known[key] = known
+            elif not within:
+                self._known_alone[key] = known
         return known[1] if target is node else _beside_reference(node, known[1])
 
     def _work_out(self, node: Any, name: str, within: tuple[int, ...]) -> Schema:

@@ -83,6 +83,10 @@ def _float(loader: JsonLoader, node: yaml.ScalarNode) -> float | str:
     return float(text) if math.isfinite(float(text)) else text
 
 
+def _undefined(loader: JsonLoader, node: yaml.Node) -> None:
+    raise _error(f"tag {node.tag} is not JSON", node)
+
+
 _DIGITS = list("-0123456789")
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -107,3 +111,4 @@ _CONSTRUCTORS: dict[str, Any] = {
 }
 for _tag, _construct in _CONSTRUCTORS.items():
     JsonLoader.add_constructor(_TAG + _tag, _construct)
+JsonLoader.add_constructor(None, _undefined)

@@ -54,7 +54,7 @@ class Meanings:
     @cached_property
     def entities(self) -> frozenset[str]:
         """All kinds that some parameter identifies or some path lists."""
-        found = set()
+        found: set[str] = set()
         listed = {kind for function in self._functions for kind in _listed_kinds(function)}
         for function in self._functions:
             found.update(entity for entity, _ in _path_parameters(function) if entity)
@@ -171,7 +171,9 @@ class Meanings:
         # A field in few of a kind's objects is more likely a slip of one document than its mark.
         return {
             kind: frozenset(
-                field for field, count in Counter(f for o in objects for f in o).items() if count >= USUAL * len(objects)
+                field
+                for field, count in Counter(f for o in objects for f in o).items()
+                if count >= USUAL * len(objects)
             )
             for kind, objects in seen.items()
         }
@@ -206,7 +208,7 @@ def _fixed_segments(function: ApiFunction) -> list[str]:
 
 
 def _path_parameters(function: ApiFunction) -> list[tuple[str, str]]:
-    """(kind, parameter name) for each placeholder that identifies something: named by itself or by the segment before."""
+    """(kind, parameter name) for each placeholder that identifies something, by its name or the segment before it."""
     choices = {parameter.name for parameter in function.parameters if parameter.enum}
     found = []
     previous = ""

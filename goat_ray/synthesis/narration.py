@@ -61,7 +61,9 @@ class Narrate(Step[CallTrace, Sample]):
         drafts = [_Draft(trace, self._story(trace)) for trace in batch]
         for draft in drafts:
             if not any(scalars(draft.story.calls[goal].call.body) for goal in draft.story.goals()):
-                draft.reject = Reject(id=draft.trace.id, reason="empty-answer", detail="the last calls returned nothing")
+                draft.reject = Reject(
+                    id=draft.trace.id, reason="empty-answer", detail="the last calls returned nothing"
+                )
         subqueries, query, response, paraphrase, judge = TASKS
         self._ask(subqueries, drafts, lambda d: d.story, "subqueries")
         self._ask(query, drafts, lambda d: tasks.ToldStory(d.story, d.texts("subqueries")), "query")
@@ -77,9 +79,7 @@ class Narrate(Step[CallTrace, Sample]):
         calls = tuple(Told(self.store[call.function], call) for call in trace.calls)
         return Story(calls=calls, nouns=self.nouns, seed=trace.id)
 
-    def _ask(
-        self, task: Task[Any, Any], drafts: list["_Draft"], request: Callable[["_Draft"], Any], into: str
-    ) -> None:
+    def _ask(self, task: Task[Any, Any], drafts: list["_Draft"], request: Callable[["_Draft"], Any], into: str) -> None:
         """Ask one task for all drafts that are still alive, in one go."""
         alive = [draft for draft in drafts if draft.reject is None]
         answers = self.teacher.answer(task, [request(draft) for draft in alive])

@@ -125,9 +125,7 @@ class PlanSampler:
         later = {function for function in draft.functions if target in draft.ancestors(function)} | {target}
         edges = self.index.into[need]
         inside = [edge for edge in edges if edge.source in draft.functions and edge.source not in later]
-        outside = [
-            edge for edge in edges if edge.source not in draft.functions and 0 < self.cost[edge.source] <= room
-        ]
+        outside = [edge for edge in edges if edge.source not in draft.functions and 0 < self.cost[edge.source] <= room]
         if inside and (not outside or random_.random() < 0.7):
             draft.feeds[need] = random_.choice(inside)
             return True
@@ -170,13 +168,13 @@ class PlanSampler:
         calls = [self._call(function, draft, position, random_) for function in order]
         return CallPlan(id=content_id([call.model_dump() for call in calls], seed), calls=calls, seed=seed)
 
-    def _call(
-        self, function_id: str, draft: _Draft, position: dict[str, int], random_: random.Random
-    ) -> PlannedCall:
+    def _call(self, function_id: str, draft: _Draft, position: dict[str, int], random_: random.Random) -> PlannedCall:
         function = self.functions[function_id]
         bound = {name: edge for (target, name), edge in draft.feeds.items() if target == function_id}
         optional = [p for p in function.parameters if not p.required and p.name not in bound and _worth_asking(p)]
-        extra = {random_.choice(optional).name} if optional and random_.random() < self.config.optional_arguments else {}
+        extra = (
+            {random_.choice(optional).name} if optional and random_.random() < self.config.optional_arguments else {}
+        )
         bindings = []
         for parameter in function.parameters:
             edge = bound.get(parameter.name)
@@ -187,7 +185,9 @@ class PlanSampler:
         return PlannedCall(function=function_id, bindings=bindings)
 
 
-def sample_plans(functions: FunctionStore, edges: Iterable[Edge], config: SamplingConfig) -> Iterator[CallPlan | Reject]:
+def sample_plans(
+    functions: FunctionStore, edges: Iterable[Edge], config: SamplingConfig
+) -> Iterator[CallPlan | Reject]:
     """As many plans as the configuration asks for; seeds that give none are rejects."""
     sampler = PlanSampler(functions, edges, config)
     for seed in range(config.plans):
@@ -200,7 +200,9 @@ def sample_plans(functions: FunctionStore, edges: Iterable[Edge], config: Sampli
 
 def _topological(draft: _Draft, random_: random.Random) -> list[str]:
     """The functions so that each comes after what feeds it; ties in random order."""
-    waiting = {function: {e.source for (t, _), e in draft.feeds.items() if t == function} for function in draft.functions}
+    waiting = {
+        function: {e.source for (t, _), e in draft.feeds.items() if t == function} for function in draft.functions
+    }
     order: list[str] = []
     while waiting:
         ready = sorted(function for function, sources in waiting.items() if not sources)

@@ -48,9 +48,12 @@ class WriteSubqueries(Task[Story, Subqueries]):
 
     def messages(self, request: Story) -> list[Message]:
         return [
-            {"role": "system", "content": "You describe API calls as short instructions to an assistant, one per call, "
-             "in order, without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
-             "Answer in JSON."},
+            {
+                "role": "system",
+                "content": "You describe API calls as short instructions to an assistant, one per call, "
+                "in order, without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
+                "Answer in JSON.",
+            },
             {"role": "user", "content": f"Calls:\n{request.prompt(outputs=False)}"},
         ]
 
@@ -77,9 +80,12 @@ class WriteQuery(Task[ToldStory, Text]):
     def messages(self, request: ToldStory) -> list[Message]:
         steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
         return [
-            {"role": "system", "content": "You write what a person would ask an assistant who then makes the given "
-             "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or parameters, do "
-             "not use ids that only the calls reveal. Mention every value given by the user. Answer in JSON."},
+            {
+                "role": "system",
+                "content": "You write what a person would ask an assistant who then makes the given "
+                "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or parameters, do "
+                "not use ids that only the calls reveal. Mention every value given by the user. Answer in JSON.",
+            },
             {"role": "user", "content": f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}"},
         ]
 
@@ -105,7 +111,10 @@ class Paraphrase(Task[AskedStory, Texts]):
 
     def messages(self, request: AskedStory) -> list[Message]:
         return [
-            {"role": "system", "content": "You reword requests. Keep every name, number and condition. Answer in JSON."},
+            {
+                "role": "system",
+                "content": "You reword requests. Keep every name, number and condition. Answer in JSON.",
+            },
             {"role": "user", "content": f"Give {request.paraphrases} other wordings of: {request.query}"},
         ]
 
@@ -127,10 +136,15 @@ class WriteResponse(Task[AskedStory, Text]):
 
     def messages(self, request: AskedStory) -> list[Message]:
         return [
-            {"role": "system", "content": "You answer the user's request from the outputs of the calls that were made. "
-             "Say only what the outputs say. Answer in JSON."},
-            {"role": "user", "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\n"
-             f"Request: {request.query}"},
+            {
+                "role": "system",
+                "content": "You answer the user's request from the outputs of the calls that were made. "
+                "Say only what the outputs say. Answer in JSON.",
+            },
+            {
+                "role": "user",
+                "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nRequest: {request.query}",
+            },
         ]
 
     def rule(self, request: AskedStory) -> Text | Failure:
@@ -157,11 +171,17 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
     def messages(self, request: AnsweredStory) -> list[Message]:
         steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
         return [
-            {"role": "system", "content": "You check training samples. Accept only if (1) the request reads like a "
-             "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give and no "
-             "value that only a call reveals, (4) the response follows from the outputs. Answer in JSON."},
-            {"role": "user", "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nSteps:\n{steps}"
-             f"\n\nRequest: {request.query}\n\nResponse: {request.response}"},
+            {
+                "role": "system",
+                "content": "You check training samples. Accept only if (1) the request reads like a "
+                "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give and no "
+                "value that only a call reveals, (4) the response follows from the outputs. Answer in JSON.",
+            },
+            {
+                "role": "user",
+                "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nSteps:\n{steps}"
+                f"\n\nRequest: {request.query}\n\nResponse: {request.response}",
+            },
         ]
 
     def rule(self, request: AnsweredStory) -> Judgement | Failure:

@@ -18,7 +18,9 @@ _EMPTY = frozenset("details detail info information data result results a an the
 _WRAPPERS = frozenset(
     "results result items item data list records entries rows elements values content response payload".split()
 )
-_PARENT = re.compile(r"\s+(?P<preposition>of|for|by|in|at|from|on|to|with)\s+(?:an?|the|one)\s+[\w' -]+$", re.IGNORECASE)
+_PARENT = re.compile(
+    r"\s+(?P<preposition>of|for|by|in|at|from|on|to|with)\s+(?:an?|the|one)\s+[\w' -]+$", re.IGNORECASE
+)
 _GROUPS = {"cast": "cast member", "crew": "crew member", "staff": "staff member", "team": "team member"}
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
@@ -54,8 +56,10 @@ def topic(function: ApiFunction, nouns: dict[str, str]) -> Topic:
         rest = [token for token in tokens if singular(token.lower()) not in {own, *name.lower().split()}]
         several = pluralise(name)
         first = rest[0].lower() if rest else ""
-        phrase = f"{several} {' '.join(rest).lower()}" if first in ("on", "in", "at") else (
-            " ".join([*(_lower(token) for token in rest), several])
+        phrase = (
+            f"{several} {' '.join(rest).lower()}"
+            if first in ("on", "in", "at")
+            else (" ".join([*(_lower(token) for token in rest), several]))
         )
     return Topic(phrase, preposition)
 
@@ -78,8 +82,11 @@ def learn_nouns(functions: Iterable[ApiFunction]) -> dict[str, str]:
     """How the documents call one of each kind, from what their searches say they search for."""
     nouns: dict[str, str] = {}
     for function in sorted(functions, key=lambda function: function.id):
-        match = re.match(r"(?:search|find)\s+(?:for\s+)?(?P<what>[\w -]+?)(?:\s+(?:by|in|for|with)\b.*)?\.?$",
-                         function.summary.strip(), re.IGNORECASE)
+        match = re.match(
+            r"(?:search|find)\s+(?:for\s+)?(?P<what>[\w -]+?)(?:\s+(?:by|in|for|with)\b.*)?\.?$",
+            function.summary.strip(),
+            re.IGNORECASE,
+        )
         segments = [segment for segment in function.path.split("/") if segment and not segment.startswith("{")]
         kinds = [word for word in words(segments[-1]) if word not in _VERBS] if segments else []
         if match and kinds and len(match["what"].split()) <= 3:
@@ -111,7 +118,9 @@ def pluralise(phrase: str) -> str:
 def singularise(phrase: str) -> str:
     """The singular of a noun phrase; with a preposition inside, of the noun before it."""
     tokens = phrase.split()
-    stop = next((n for n, token in enumerate(tokens) if n and token in ("on", "in", "at", "of", "for", "by")), len(tokens))
+    stop = next(
+        (n for n, token in enumerate(tokens) if n and token in ("on", "in", "at", "of", "for", "by")), len(tokens)
+    )
     tokens[stop - 1] = singular(tokens[stop - 1])
     return _GROUPS.get(" ".join(tokens), " ".join(tokens))
 
@@ -153,8 +162,12 @@ def scalars(value: Any) -> list[Any]:
 
 
 def _is_paging(tokens: tuple[jsonpath.Token, ...]) -> bool:
-    return len(tokens) == 1 and isinstance(tokens[0], str) and bool(
-        {"page", "pages", "total", "count", "limit", "offset", "next", "previous", "id"} & set(words(tokens[0]))
+    return (
+        len(tokens) == 1
+        and isinstance(tokens[0], str)
+        and bool(
+            {"page", "pages", "total", "count", "limit", "offset", "next", "previous", "id"} & set(words(tokens[0]))
+        )
     )
 
 

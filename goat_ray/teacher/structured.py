@@ -42,22 +42,23 @@ def parse_answer(text: str, answer: type[Ans]) -> Ans | Failure:
     """Read a typed answer out of a model's text.
 
     Returns ``Failure("not-json")`` where the text holds no JSON, and ``Failure("invalid-answer")`` where
-    the JSON is not such an answer. Models wrap JSON in code fences or small talk even when told not to,
-    so those are looked through.
+    the JSON is not such an answer. Models wrap JSON in code fences, thoughts or small talk even when told
+    not to, so those are looked through.
     """
-    failure = Failure("not-json", "The text is empty.")
-    for candidate in reversed(_candidates(text)):  # so that what is said in the end is about the whole text
+    failure: Failure | None = None  # the first is about the whole text
+    for candidate in _candidates(text):
         try:
             return answer.model_validate_json(candidate)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             if first["type"] != "json_invalid" and not (first["type"] == "string_unicode" and not first["loc"]):
                 return Failure("invalid-answer", _explain(error))
-            failure = Failure("not-json", _explain(error))
-    return failure
+            failure = failure or Failure("not-json", _explain(error))
+    return failure or Failure("not-json", "The text is empty.")
 
 
 def _candidates(text: str) -> list[str]:
+    text = text.rpartition("</think>")[2]  # reasoning models think aloud first
     found = [text.strip()]
     if fenced := _FENCE.search(text):
         found.append(fenced[1].strip())

@@ -62,7 +62,7 @@ class Teacher(ABC):
     def label(self) -> str:
         """Backend and model, as written into lineage and fingerprints, e.g. ``openai:llama-3-8b``."""
 
-    def start(self) -> None:  # noqa: B027 - optional on purpose
+    def start(self) -> None:
         """Connect; called once in the process that will ask, before the first ``answer``."""
 
     @abstractmethod

@@ -192,7 +192,9 @@ class Teller:
         for argument in _in_path_order(told):
             if argument.provenance == "upstream":
                 thing = self._source(argument, shallow)
-                phrase = thing if not phrase or phrase in thing else (phrase if thing in phrase else f"{thing} of {phrase}")
+                phrase = (
+                    thing if not phrase or phrase in thing else (phrase if thing in phrase else f"{thing} of {phrase}")
+                )
             elif self._names_a_thing(told, argument):
                 noun = phrases.label(argument.parameter)
                 noun = " ".join(part for part in noun.split() if part not in ("id", "number", "code", "key")) or (
@@ -263,7 +265,15 @@ def _politely(imperative: str, random_: random.Random) -> str:
     if lowered.startswith("i want"):
         return imperative + "."
     form = random_.choice(
-        ("{plain}.", "{plain}.", "Please {low}.", "Can you {low}?", "Could you {low}?", "I need you to {low}.", "{plain}, please.")
+        (
+            "{plain}.",
+            "{plain}.",
+            "Please {low}.",
+            "Can you {low}?",
+            "Could you {low}?",
+            "I need you to {low}.",
+            "{plain}, please.",
+        )
     )
     return form.format(plain=imperative, low=lowered)
 
@@ -283,7 +293,8 @@ def _takes_text(parameter: Parameter) -> bool:
         parameter.type == "string"
         and parameter.location == "query"
         and not parameter.enum
-        and words(parameter.name)[-1] in ("query", "q", "search", "term", "text", "keyword", "keywords", "name", "title")
+        and words(parameter.name)[-1]
+        in ("query", "q", "search", "term", "text", "keyword", "keywords", "name", "title")
     )
 
 
@@ -310,7 +321,11 @@ def _name_of(item: Any) -> str:
             if words(name)[-1:] == (wanted,) and isinstance(value, str) and value:
                 return _short(value)
     fields = _telling_fields(item)
-    return f"{phrases.label(fields[0][0])} {_short(fields[0][1])}" if fields else _short(next(iter(phrases.scalars(item)), ""))
+    return (
+        f"{phrases.label(fields[0][0])} {_short(fields[0][1])}"
+        if fields
+        else _short(next(iter(phrases.scalars(item)), ""))
+    )
 
 
 def _facts(body: Any) -> str:

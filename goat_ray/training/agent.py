@@ -2,24 +2,23 @@
 
 import heapq
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow.dataset as pads
 from ray.data import Dataset
 
 from goat_ray.errors import RunError
 from goat_ray.identity import content_id
-from goat_ray.records import Example
 from goat_ray.training.agent_loop import AgentJob, agent_loop, epoch_name
 from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig
-from goat_ray.training.feed import Source, epoch, quiet_data, tally, validation
+from goat_ray.training.feed import ROWS_PER_BLOCK, Source, epoch, data_context, tally, validation
 from goat_ray.training.launch import Run, absolute, check_cluster, run_loop
 from goat_ray.training.models import quiet_libraries, read_deepspeed_file
 from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import claim, read_report
+from goat_ray.training.scanning import count_rows, dataset_id, scan
 from goat_ray.training.tiny import make_tiny_model
+from goat_ray.training.tokenization import PackedTokenizer, load_tokenizer
 
 VERSION = 1
 """Raise it when the same examples and settings would train another model."""
@@ -47,26 +46,13 @@ def train_agent(
     Raises ``RunError`` (no examples, a cluster too small, workers that keep failing), ``ModelError``
     and ``ConfigError``.
     """
-    target = Path(output).resolve()
-    run = _run(config, storage, name)
+    examples, target = absolute(examples), Path(output).resolve()
     fingerprint = _fingerprint(examples, config)
     finished = claim(target, fingerprint, TrainingReport, say)
     if finished is not None:
         return finished
-    check_cluster(run)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    base = _base(absolute(examples), target, config)
-    source = Source(absolute(examples), base, config.max_length, tuple(config.kinds), config.seed)
-    with quiet_data():
-        job = _plan(source, base, target, fingerprint, config)
-        datasets = _datasets(source, job)
-    run_loop(agent_loop, job, _named(run, fingerprint), datasets, say)
-    return read_report(target, TrainingReport)
-
-
-def _run(config: AgentTrainingConfig, storage: str, name: str) -> Run:
-    return Run(
-        name=name,
+    run = Run(
+        name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
         storage=storage,
         workers=config.workers,
         cpus_per_worker=config.cpus_per_worker,
@@ -74,3 +60,78 @@ def _run(config: AgentTrainingConfig, storage: str, name: str) -> Run:
         max_failures=config.max_failures,
         keep_checkpoints=config.keep_checkpoints,
     )
+    check_cluster(run)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    quiet_libraries(gpu=False)
+    base = _base(examples, target, config)
+    source = Source(
+        examples=examples,
+        tokenizer=PackedTokenizer.pack(load_tokenizer(base)),
+        max_length=config.max_length,
+        kinds=tuple(config.kinds),
+        seed=config.seed,
+        blocks=-(-count_rows(examples) // ROWS_PER_BLOCK),
+    )
+    with data_context():
+        job = _plan(source, base, target, fingerprint, config)
+        run_loop(agent_loop, job, run, _datasets(source, job), say)
+    return read_report(target, TrainingReport)
+
+
+def _fingerprint(examples: str, config: AgentTrainingConfig) -> str:
+    settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
+    if config.deepspeed:
+        settings["deepspeed"] = read_deepspeed_file(config.deepspeed)
+    return content_id("agent", VERSION, settings, dataset_id(examples))
+
+
+def _base(examples: str, target: Path, config: AgentTrainingConfig) -> str:
+    """The base model's folder or hub name; the tiny one is made beside the output if it is not there yet."""
+    if config.base_model != TINY:
+        return absolute(config.base_model) if Path(config.base_model).is_dir() else config.base_model
+    folder = target.with_name(f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, dataset_id(examples))}")
+    if not folder.is_dir():
+        aside = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+        make_tiny_model(aside, _texts(examples), **config.tiny.model_dump(), seed=config.seed)
+        aside.rename(folder)
+    return str(folder)
+
+
+def _texts(examples: str) -> list[str]:
+    rows = (row for batch in scan(examples, ["id", "prompt", "target"]) for row in batch.to_pylist())
+    # The lowest ids: as good as a random choice, and the same whatever the files are.
+    chosen = heapq.nsmallest(TINY_TEXTS, rows, key=lambda row: str(row["id"]))
+    return [text for row in chosen for text in (row["prompt"], row["target"])]
+
+
+def _plan(source: Source, base: str, target: Path, fingerprint: str, config: AgentTrainingConfig) -> AgentJob:
+    tallies = tally(source)
+    train, held_out = tallies["train"], tallies["validation"]
+    rows_per_worker = train.kept.total() // config.workers
+    if not rows_per_worker:
+        reasons = "".join(f", {count:,} dropped as {reason}" for reason, count in sorted(train.dropped.items()))
+        raise RunError(
+            f"{train.kept.total()} training examples are too few for {config.workers} workers{reasons}",
+            place=source.examples,
+            remedy="Synthesize more samples, raise max_length, or include more kinds",
+        )
+    rows_per_step = config.batch_size * config.gradient_accumulation
+    return AgentJob(
+        config=config,
+        base=base,
+        output=str(target),
+        fingerprint=fingerprint,
+        tally=train,
+        steps_per_epoch=-(-rows_per_worker // rows_per_step),
+        rows_per_step=rows_per_step,
+        validate=held_out.kept.total() >= config.workers,
+    )
+
+
+def _datasets(source: Source, job: AgentJob) -> dict[str, Dataset]:
+    """Lazy datasets: Ray Train starts one when the workers first ask for it."""
+    rows = job.tally.kept.total()
+    datasets = {
+        epoch_name(number): epoch(source, number, rows, job.rows_per_step) for number in range(job.config.epochs)
+    }
+    return {**datasets, "validation": validation(source)} if job.validate else datasets

@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 
 from goat_ray.errors import RunError
+from goat_ray.identity import rng
 from goat_ray.training.batches import Batch, micro_batches, summed_loss
 from goat_ray.training.config import AgentTrainingConfig
 from goat_ray.training.feed import Tally
@@ -72,12 +73,8 @@ class _Worker:
         self.state = self._resume()
         self.resumed_at = self.state.step
         # This rank's sums since they were last shared: loss, trained tokens, all tokens.
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self._exact_device())
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.engine.device)
         self.clock = time.monotonic()
-        self.validation_loss: float | None = None
-
-    def _exact_device(self) -> torch.device:
-        return torch.device(self.engine.device)
 
     def run(self) -> None:
         """All epochs that are left, then the output."""
@@ -94,9 +91,7 @@ class _Worker:
         assert shard is not None
         skip, seen = self.state.done, 0
         self.clock = time.monotonic()
-        for table in shard.iter_batches(
-            batch_size=self.job.rows_per_step, batch_format="pyarrow", prefetch_batches=2
-        ):
+        for table in shard.iter_batches(batch_size=self.job.rows_per_step, batch_format="pyarrow", prefetch_batches=2):
             seen += 1
             if seen > skip:
                 self._step(table)
@@ -106,13 +101,15 @@ class _Worker:
                 f"epoch {epoch} had {seen} steps instead of {self.job.steps_per_epoch}",
                 remedy="The examples changed while they were trained on; run the training again",
             )
+        self._share_sums()
         self.state.epoch, self.state.done = epoch + 1, 0
         self._validate()
+        self.clock = time.monotonic()  # validating is no training
         self._checkpoint()
 
     def _step(self, table: pa.Table) -> None:
         # The same numbers after a resume as without it, dropout included.
-        torch.manual_seed(hash((self.config.seed, self.state.step, self.rank)))
+        torch.manual_seed(rng("step", self.config.seed, self.state.step, self.rank).getrandbits(63))
         passes = micro_batches(table, self.config.gradient_accumulation, self.padding)
         trained = torch.tensor(float(sum(batch.trained for batch in passes)), device=self.engine.device)
         local = trained.clone()
@@ -173,9 +170,9 @@ class _Worker:
             sums[1] += batch.trained
         self.engine.train()
         dist.all_reduce(sums)
-        self.validation_loss = float(sums[0] / sums[1])
+        loss = self.state.validation_loss = float(sums[0] / sums[1])
         if self.rank == 0:
-            self.say(f"epoch {self.state.epoch}/{self.config.epochs}  validation loss {self.validation_loss:.4f}")
+            self.say(f"epoch {self.state.epoch}/{self.config.epochs}  validation loss {loss:.4f}")
 
     # --- checkpoints -----------------------------------------------------------------------------
 
@@ -218,7 +215,7 @@ class _Worker:
             resumed_at=self.resumed_at,
             first_loss=state.losses[0].loss,
             last_loss=state.losses[-1].loss,
-            validation_loss=self.validation_loss,
+            validation_loss=state.validation_loss,
             tokens=state.tokens,
             tokens_per_second=round(state.tokens / max(state.seconds, 1e-9), 1),
             seconds=round(state.seconds, 3),

@@ -46,7 +46,7 @@ def micro_batches(table: pa.Table, count: int, padding: int) -> list[Batch]:
     return batches + [idle] * (count - len(batches))
 
 
-def _lists(column: pa.ChunkedArray) -> list[torch.Tensor]:
+def _lists(column: Any) -> list[torch.Tensor]:
     return [torch.tensor(row.values.to_numpy(), dtype=torch.long) for row in column]
 
 

@@ -70,7 +70,9 @@ class RetrieverTrainingConfig(Settings):
 
     base_model: str = Field("", description="Empty: all-MiniLM-L6-v2. Else a local folder or a hub name.")
     epochs: int = Field(3, ge=1)
-    batch_size: int = Field(64, ge=2, description="Pairs per step, over all workers: each is a negative for the others.")
+    batch_size: int = Field(
+        64, ge=2, description="Pairs per step, over all workers: each is a negative for the others."
+    )
     learning_rate: float = Field(5e-5, gt=0)
     temperature: float = Field(0.05, gt=0)
     warmup_fraction: float = Field(0.1, ge=0, lt=1, description="Of all steps.")

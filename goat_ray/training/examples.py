@@ -76,7 +76,7 @@ class FormatExamples(Step[Sample, Example]):
         random_ = rng("candidates", sample.id, query)
         needed = {function.id: function for function in functions}
         room = max(0, self.agent.candidates - len(needed))
-        others = [id_ for id_ in random_.sample(self.all_ids, min(len(self.all_ids), room + len(needed)))]
+        others = random_.sample(self.all_ids, min(len(self.all_ids), room + len(needed)))
         chosen = [*needed.values(), *(self.store[id_] for id_ in others if id_ not in needed)][: len(needed) + room]
         random_.shuffle(chosen)
         return chosen

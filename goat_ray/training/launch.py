@@ -12,13 +12,13 @@ from typing import Any
 
 import ray
 from ray.data import Dataset
-from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.train import CheckpointConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
-from ray.train.v2.api.config import LoggingConfig
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.util.queue import Queue
 
 from goat_ray.errors import GoatError, RunError
-from goat_ray.training.feed import in_order, quiet_data
+from goat_ray.training.feed import data_context, in_order
 
 DATA_CPUS = 1.0
 """Logical CPUs that must be left beside the workers: Ray Data's sort takes a whole one."""
@@ -55,7 +55,7 @@ def run_loop(
     resources = {"CPU": run.cpus_per_worker}
     if run.gpus_per_worker:
         resources["GPU"] = run.gpus_per_worker
-    with quiet_data(), _relayed(say) as lines, _own_interrupts():
+    with data_context(), _relayed(say) as lines, _own_interrupts():
         trainer = TorchTrainer(
             loop,
             train_loop_config={"job": job, "lines": lines},
@@ -105,7 +105,7 @@ def check_cluster(run: Run) -> None:
 def _largest_cluster() -> dict[str, float]:
     # An autoscaling cluster may be small now and large enough later; Ray Train itself asks here.
     limits = ray._private.state.state.get_max_resources_from_cluster_config()
-    return {**ray.cluster_resources(), **(limits or {})}
+    return {**ray.cluster_resources(), **(limits or {})}  # type: ignore[no-untyped-call]
 
 
 def explain(error: TrainingFailedError, run: Run) -> GoatError:

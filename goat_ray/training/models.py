@@ -23,8 +23,8 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def quiet_libraries(gpu: bool) -> None:
     """Keep the libraries to errors, and tell DeepSpeed its accelerator before it guesses with a warning."""
     os.environ["DS_ACCELERATOR"] = "cuda" if gpu else "cpu"
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     for name in ("deepspeed", "DeepSpeed", "peft", "sentence_transformers", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -48,7 +48,12 @@ def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
             "params": {"lr": config.learning_rate, "weight_decay": config.weight_decay, "torch_adam": True},
         },
     }
-    return _merged(built, read_deepspeed_file(config.deepspeed)) if config.deepspeed else built
+    if config.deepspeed:
+        # The size of a step is ours alone: the loop and the schedule count with it.
+        ours = {name: built[name] for name in ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps")}
+        built = _merged(built, read_deepspeed_file(config.deepspeed)) | ours
+        built.pop("train_batch_size", None)
+    return built
 
 
 def read_deepspeed_file(path: Path) -> dict[str, Any]:
@@ -65,8 +70,13 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    nested = {k: _merged(below[k], v) for k, v in above.items() if isinstance(v, dict) and isinstance(below.get(k), dict)}
-    return {**below, **above, **nested}
+    result = dict(below)
+    for name, value in above.items():
+        if isinstance(value, dict):
+            result[name] = _merged(below.get(name, {}), value)
+        elif value != "auto":  # what transformers' Trainer would fill in is filled in already
+            result[name] = value
+    return result
 
 
 def build_engine(base: str, config: AgentTrainingConfig, steps: int) -> "DeepSpeedEngine":
@@ -75,12 +85,13 @@ def build_engine(base: str, config: AgentTrainingConfig, steps: int) -> "DeepSpe
     ``steps`` is the length of the learning-rate schedule. Call it in a Ray Train worker on every rank.
     """
     import deepspeed  # it asks for its accelerator when imported, so never before ``quiet_libraries``
-    from transformers.integrations import HfDeepSpeedConfig
+    from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
     deepspeed.utils.logging.set_log_level_from_string("error")
     settings = deepspeed_settings(config)
+    split = settings["zero_optimization"]["stage"] == 3
     # While this object lives, from_pretrained splits the weights over the ranks as it reads them.
-    split_loading = HfDeepSpeedConfig(settings) if settings["zero_optimization"]["stage"] == 3 else None
+    split_loading = HfDeepSpeedConfig(settings) if split else None  # type: ignore[no-untyped-call]
     torch.manual_seed(config.seed)  # the same adapter initialisation on every rank
     model = _load(base, config)
     del split_loading
@@ -154,4 +165,3 @@ def save_model(engine: "DeepSpeedEngine", tokenizer: PreTrainedTokenizerBase, fo
     model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
-

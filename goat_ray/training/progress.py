@@ -31,6 +31,7 @@ class Progress(BaseModel):
     window_loss: float = 0.0  # summed over the window's trained tokens (or pairs)
     window_weight: float = 0.0
     losses: list[Losses] = []
+    validation_loss: float | None = None  # after the last finished epoch
 
     @classmethod
     def read(cls, folder: Path) -> "Progress":

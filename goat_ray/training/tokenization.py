@@ -4,11 +4,13 @@ The loss mask comes from the character offsets that the tokenizer itself reports
 even one character of a masked span is masked as a whole: half a value would still teach the value.
 """
 
+import hashlib
+import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from goat_ray.errors import ModelError
 from goat_ray.records import Example, Span
@@ -40,6 +42,8 @@ class Tokens:
 @lru_cache(maxsize=4)
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a base model; raises ``ModelError`` if it cannot be had or lacks what training needs."""
+    from transformers import AutoTokenizer  # brings torch with it: seconds that no data task should pay
+
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
@@ -59,6 +63,26 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             remedy="Choose the chat (instruct) variant of the model, or add a chat_template.jinja to its folder",
         )
     return tokenizer
+
+
+@dataclass(frozen=True)
+class PackedTokenizer:
+    """A tokenizer on its way to the tasks that use it: each process unpacks it once."""
+
+    id: str
+    payload: bytes = field(compare=False, repr=False)
+
+    @classmethod
+    def pack(cls, tokenizer: PreTrainedTokenizerBase) -> "PackedTokenizer":
+        """The bytes of a loaded tokenizer, so that tasks need neither its files nor a hub."""
+        payload = pickle.dumps(tokenizer)
+        return cls(hashlib.sha256(payload).hexdigest(), payload)
+
+    @lru_cache(maxsize=4)  # noqa: B019 - the point is to keep the few that there are
+    def unpack(self) -> PreTrainedTokenizerBase:
+        """The tokenizer."""
+        tokenizer: PreTrainedTokenizerBase = pickle.loads(self.payload)  # noqa: S301 - packed by our own driver
+        return tokenizer
 
 
 def tokenize(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokens | None:

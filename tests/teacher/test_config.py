@@ -4,8 +4,9 @@ from goat_ray.errors import ConfigError
 from goat_ray.settings import build
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
+from goat_ray.teacher.engine import engine_arguments, environment, place
 from goat_ray.teacher.rules import RulesTeacher
-from goat_ray.teacher.vllm import app_name, engine_arguments, place
+from goat_ray.teacher.vllm import app_name
 
 SECRET = "sk-proj-abc-123"
 
@@ -61,6 +62,18 @@ def test_cpu_replica_has_a_bounded_cache_and_its_own_cpus():
     assert arguments["enforce_eager"] and arguments["kv_cache_memory_bytes"] == 1 << 30
     assert arguments["distributed_executor_backend"] == "mp"
     assert arguments["max_num_seqs"] == 8
+    assert environment(config, 0)["TORCH_COMPILE_DISABLE"] == "1"
+    assert "HF_HUB_OFFLINE" not in environment(config, 0)
+
+
+def test_local_model_is_loaded_offline_from_an_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    config = TeacherConfig(backend="vllm", model="tiny")
+    assert engine_arguments(config, 1)["model"] == str(tmp_path / "tiny")
+    assert environment(config, 1)["HF_HUB_OFFLINE"] == "1"
+    assert "TORCH_COMPILE_DISABLE" not in environment(config, 1)
+    assert app_name(config) == app_name(TeacherConfig(backend="vllm", model=str(tmp_path / "tiny")))
 
 
 def test_tensor_parallel_replica_owns_the_gpus_of_one_node():

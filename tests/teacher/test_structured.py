@@ -56,7 +56,7 @@ def test_any_json_gives_an_answer_or_a_failure(value):
         f"```json\n{TEXT}\n```",
         f"```\n{TEXT}\n```",
         f"Here you are:\n```json\n{TEXT}\n```\nAnything else?",
-        f"<think>a drama?</think>{TEXT}",
+        f"<think>a {{drama}}?</think>{TEXT}",
         f"The answer is {TEXT}.",
     ],
 )
@@ -76,6 +76,7 @@ def test_finds_the_answer_among_decoration(text):
         ('{"accept": true, "genre": "war"}', "invalid-answer", "genre: Input should be 'drama' or 'comedy'"),
         ('{"accept": true, "genre": "drama", "x": 1}', "invalid-answer", "x: Extra inputs"),
         ("[1, 2]", "invalid-answer", "the answer: "),
+        (f"[{TEXT}]", "invalid-answer", "the answer: "),
     ],
 )
 def test_says_what_is_wrong(text, reason, told):

@@ -42,14 +42,21 @@ def read(name: str) -> Named | None:
     if parts[0] == "id" and len(parts) > 1:
         return Named(nouns(parts[1:]), "id", plural=False)
     if last in _CODES:
-        key = last if last in ("iata", "icao") else singular(last)
+        key = last if last in ("iata", "icao") else _singular(last)
         return Named(nouns(parts[:-1]), key, plural=last.endswith("s") and key != last)
     return None
 
 
+def _singular(word: str) -> str:
+    # naming.singular leaves words in -ews and -as alone for the sake of "news" and "gas".
+    if len(word) > 4 and word.endswith(("ews", "eas", "ras", "mas")) and word not in ("pancreas", "christmas"):
+        return word[:-1]
+    return singular(word)
+
+
 def nouns(parts: tuple[str, ...]) -> tuple[str, ...]:
     """The words with the last one in the singular."""
-    return (*parts[:-1], singular(parts[-1])) if parts else ()
+    return (*parts[:-1], _singular(parts[-1])) if parts else ()
 
 
 def is_bare_id(name: str) -> bool:
@@ -83,7 +90,7 @@ def is_free(name: str) -> bool:
 def is_plural(segment: str) -> bool:
     """Whether a path segment names a collection."""
     parts = words(segment)
-    return bool(parts) and singular(parts[-1]) != parts[-1]
+    return bool(parts) and _singular(parts[-1]) != parts[-1]
 
 
 def canonical(value: Any) -> str:

@@ -1,0 +1,229 @@
+"""The ``goat`` command. Each subcommand takes one YAML file and makes whatever is still missing before it."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from goat_ray import __version__
+from goat_ray.errors import GoatError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="goat",
+    help="Tool-use training data from API documents, and agents trained on it, on Ray.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+inspect_app = typer.Typer(
+    help="Look at what a run holds, as readable text.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(inspect_app, name="inspect")
+
+Config = Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo.yaml", metavar="CONFIG")]
+RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
+
+
+def _plain_errors(command: Callable[P, T]) -> Callable[P, T]:
+    """Errors meant for the user are one line on stderr and exit status 1; others are bugs and keep their trace."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GoatError as error:
+            typer.echo(f"goat: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("goat: interrupted; run the same command again to go on", err=True)
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"goat-ray {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@_plain_errors
+def run(config: Config) -> None:
+    """The whole road: documents, graph, samples, training, scores.
+
+    Example: goat run configs/demo.yaml
+    """
+    _road(config).run()
+
+
+@app.command()
+@_plain_errors
+def ingest(config: Config) -> None:
+    """Read API documents into functions.
+
+    Example: goat ingest configs/local.yaml
+    """
+    _road(config).ingest()
+
+
+@app.command()
+@_plain_errors
+def graph(config: Config) -> None:
+    """Build the dependency graph: candidates, verification, execution.
+
+    Example: goat graph configs/local.yaml && goat inspect edges runs/local
+    """
+    _road(config).graph()
+
+
+@app.command()
+@_plain_errors
+def sample(config: Config) -> None:
+    """Draw call plans from the graph.
+
+    Example: goat sample configs/local.yaml
+    """
+    _road(config).sample()
+
+
+@app.command()
+@_plain_errors
+def synthesize(config: Config) -> None:
+    """Execute the plans and write queries and responses: the corpus.
+
+    Example: goat synthesize configs/local.yaml && goat inspect samples runs/local -n 10
+    """
+    _road(config).synthesize()
+
+
+@app.command()
+@_plain_errors
+def train(config: Config) -> None:
+    """Fine-tune the retriever and the agent on the corpus.
+
+    Example: goat train configs/demo.yaml
+    """
+    _road(config).train()
+
+
+@app.command()
+@_plain_errors
+def evaluate(config: Config) -> None:
+    """Score retriever and agent on held-out samples, before and after training.
+
+    Example: goat evaluate configs/demo.yaml
+    """
+    _road(config).evaluate()
+
+
+@inspect_app.command("functions")
+@_plain_errors
+def inspect_functions(run_directory: RunDirectory, count: Count = 5) -> None:
+    """Functions with parameters and output fields.
+
+    Example: goat inspect functions runs/demo -n 3
+    """
+    from goat_ray import inspection
+
+    store = inspection.functions_of(run_directory)
+    for function in inspection.spread(store, len(store), count):
+        typer.echo("\n".join(inspection.function_lines(function)) + "\n")  # type: ignore[arg-type]
+
+
+@inspect_app.command("edges")
+@_plain_errors
+def inspect_edges(run_directory: RunDirectory, count: Count = 20) -> None:
+    """Verified edges, one a line.
+
+    Example: goat inspect edges runs/demo -n 50
+    """
+    from goat_ray import inspection
+    from goat_ray.records import Edge
+    from goat_ray.storage import open_dataset
+
+    store = inspection.functions_of(run_directory)
+    edges = open_dataset(run_directory / "edges", Edge)
+    for edge in inspection.spread(edges.records(), edges.rows, count):
+        typer.echo(inspection.edge_line(edge, store))  # type: ignore[arg-type]
+
+
+@inspect_app.command("samples")
+@_plain_errors
+def inspect_samples(run_directory: RunDirectory, count: Count = 5) -> None:
+    """Samples: query, calls with the origin of each argument, response.
+
+    Example: goat inspect samples runs/demo -n 10
+    """
+    from goat_ray import inspection
+    from goat_ray.records import Sample
+    from goat_ray.storage import open_dataset
+
+    store = inspection.functions_of(run_directory)
+    samples = open_dataset(run_directory / "samples", Sample)
+    for found in inspection.spread(samples.records(), samples.rows, count):
+        typer.echo("\n".join(inspection.sample_lines(found, store)) + "\n")  # type: ignore[arg-type]
+
+
+@inspect_app.command("rejects")
+@_plain_errors
+def inspect_rejects(
+    run_directory: RunDirectory,
+    dataset: Annotated[str, typer.Argument(help="One of the run's datasets, e.g. edges or narrated")],
+    count: Count = 20,
+) -> None:
+    """What a step dropped, and why.
+
+    Example: goat inspect rejects runs/demo verified
+    """
+    from goat_ray.records import Record
+    from goat_ray.storage import open_dataset
+
+    for reject in open_dataset(run_directory / dataset, Record).rejected(count):
+        typer.echo(f"{reject.reason:<20} {reject.detail or reject.id}")
+
+
+@inspect_app.command("funnel")
+@_plain_errors
+def inspect_funnel(run_directory: RunDirectory) -> None:
+    """Rows kept and dropped at each step of a run.
+
+    Example: goat inspect funnel runs/demo
+    """
+    from goat_ray import inspection
+
+    for stage in inspection.funnel(run_directory):
+        counts = {**stage["facts"], **stage["rejects"]}
+        detail = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+        typer.echo(f"{stage['name']:<12}{stage['rows']:>10,} kept  {detail}")
+
+
+def _road(config: Path) -> "Road":  # type: ignore[name-defined]  # noqa: F821
+    # Ray and torch take seconds to import; --help and configuration errors should not wait for them.
+    from goat_ray.config import load_config
+
+    loaded = load_config(config)
+    from goat_ray.pipeline import Road
+
+    return Road(loaded)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,136 @@
+"""The list that a function answers with: what is in it, what the arguments choose, which page is shown."""
+
+from collections.abc import Callable
+from typing import Any
+
+from goat_ray.executors.sandbox.call import Call
+from goat_ray.executors.sandbox.filters import Test, matches, member_test, reference_test, search_text, sort_key
+from goat_ray.executors.sandbox.kinds import Kind, Ref
+from goat_ray.executors.sandbox.lookups import slots
+from goat_ray.executors.sandbox.paging import Paging
+from goat_ray.executors.sandbox.shape import ROOT, Place, relation_name, tail_segments
+from goat_ray.executors.sandbox.things import Link, Links, Thing
+from goat_ray.executors.sandbox.values import is_name_like
+from goat_ray.naming import words
+from goat_ray.records import ApiFunction
+
+
+def primary_list(holder: Place) -> Place | None:
+    """The one list that an answer is there to give; None if it gives a thing, or several lists."""
+    root = holder.members.get(ROOT)
+    if not isinstance(root, Place):
+        return None
+    if root.depth:
+        return root
+    function = root.function
+    bound = any(True for _ in slots(function))
+    if root.kinds and not (bound and tail_segments(function.path)):
+        return None
+    places = [root, *(place for place in root.places.values() if place.same)]
+    lists = [place for outer in places for place in outer.places.values() if place.depth]
+    keyed = [place for place in lists if place.kinds] or lists
+    return keyed[0] if len(keyed) == 1 else None
+
+
+class Listing:
+    """Chooses the items of one function's list."""
+
+    def __init__(
+        self, function: ApiFunction, place: Place, refs: dict[str, Ref], listed: list[Thing], seed: Callable[..., Any]
+    ) -> None:
+        self._place = place
+        self._relation = relation_name(place)
+        self._listed = [thing for thing in listed if thing.kind in place.kinds]
+        self._random = seed
+        self._title = function.title
+        self.paging = Paging(function.parameters)
+        self._searches: list[str] = []
+        self._tests: list[tuple[str, Test]] = []
+        self._references: list[tuple[str, Ref, Test | None]] = []
+        self._opaque: list[str] = []
+        self._sorts = [p.name for p in function.parameters if words(p.name)[:1] in (("sort",), ("order",))]
+        self._variants: tuple[str, dict[str, Kind]] | None = None
+        self._names = [name for name in place.leaves if is_name_like(name) and not place.leaves[name].depth]
+        for parameter in function.parameters:
+            self._plan(parameter, refs.get(parameter.name))
+
+    def _plan(self, parameter: Any, ref: Ref | None) -> None:
+        name, place = parameter.name, self._place
+        if name in self.paging.names or name in self._sorts:
+            return
+        if ref is not None:
+            if parameter.location != "path":
+                self._references.append((name, ref, reference_test(parameter, ref, place.kinds, place)))
+            return
+        by_name = {kind.name: kind for kind in place.kinds}
+        spoken = {str(value): by_name[str(value)] for value in parameter.enum if str(value) in by_name}
+        if spoken and len(place.kinds) > 1:
+            self._variants = (name, spoken)
+        elif place.kinds and search_text(parameter, place):
+            self._searches.append(name)
+        elif place.kinds and (test := member_test(parameter, place)) is not None:
+            self._tests.append((name, test))
+        elif parameter.required and not parameter.enum:
+            self._opaque.append(name)  # nobody knows what it does, but it must do something
+
+    def fill(self, call: Call, owner: Thing | None, found: dict[str, list[Thing]]) -> None:
+        """Put the page that the arguments choose into the call; ``found`` has the things that they name."""
+        if not self._place.kinds:
+            links = call.state.world.parts(owner, self._place, self._relation) if owner is not None else Links([], 0)
+            chosen = links.items
+        else:
+            chosen = self._choose(call, self._candidates(call, owner), found)
+        self.paging.apply(call)
+        call.total = len(chosen)
+        call.listed = chosen[call.offset : call.offset + call.size]
+
+    def _candidates(self, call: Call, owner: Thing | None) -> list[Link]:
+        if owner is not None and owner.kind is not None:
+            return call.state.many(owner, self._relation, self._place.kinds).items
+        things = [thing for kind in self._place.kinds for thing in call.state.things(kind)]
+        made = [thing for thing in things if thing.scope not in self._known(call)]
+        known = [seen for thing in self._listed if (seen := call.state.view(thing)) is not None]
+        first = {thing.scope for thing in [*made, *known]}
+        return [Link(thing) for thing in (*made, *known, *(t for t in things if t.scope not in first))]
+
+    def _known(self, call: Call) -> Any:
+        return call.state.base_scopes(self._place.kinds)
+
+    def _choose(self, call: Call, links: list[Link], found: dict[str, list[Thing]]) -> list[Link]:
+        arguments = call.arguments
+        if self._variants is not None:
+            kind = self._variants[1].get(str(arguments.get(self._variants[0])))
+            links = [link for link in links if link.thing.kind is kind] if kind is not None else links
+        for name in self._searches:
+            if name in arguments:
+                links = [link for link in links if matches(call, link.thing, str(arguments[name]), self._names)]
+        shift: list[Any] = [arguments.get(name) for name in self._opaque]
+        for name, _, test in self._references:
+            if name not in found:
+                continue
+            if not found[name]:
+                return []  # nothing is related to what does not exist
+            kept = [link for link in links if test(call, link.thing, found[name])] if test is not None else []
+            links = kept or links
+            if not kept:
+                shift.append(sorted(thing.scope for thing in found[name]))
+        for name, test in self._tests:
+            if name in arguments:
+                links = [link for link in links if test(call, link.thing, arguments[name])] or links
+        return self._sort(call, self._shift(links, shift))
+
+    def _shift(self, links: list[Link], by: list[Any]) -> list[Link]:
+        """Start elsewhere for arguments whose effect no document tells."""
+        if not any(value is not None for value in by) or not links:
+            return links
+        start = self._random(self._title, by).randrange(len(links))
+        return links[start:] + links[:start]
+
+    def _sort(self, call: Call, links: list[Link]) -> list[Link]:
+        for parameter in self._sorts:
+            for name, descending in sort_key(call.arguments.get(parameter), self._place):
+                values = [(call.attribute(link.thing, name), link) for link in links]
+                sort = str if any(isinstance(value, str) for value, _ in values) else float
+                if all(isinstance(value, str | int | float) for value, _ in values):
+                    links = [l for _, l in sorted(values, key=lambda pair: sort(pair[0]), reverse=descending)]
+        return links

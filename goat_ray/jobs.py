@@ -1,0 +1,23 @@
+"""What the entry points in ``jobs/`` share: one option, one part of the road, one exit status."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Literal
+
+from goat_ray.config import load_config
+from goat_ray.errors import GoatError
+from goat_ray.pipeline import Road
+
+Part = Literal["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate"]
+
+
+def main(part: Part, arguments: list[str] | None = None) -> None:
+    """Run one part of the road on the job's cluster; exits with status 1 and one line on an error."""
+    parser = argparse.ArgumentParser(description=f"goat-ray job: {part}")
+    parser.add_argument("--config", type=Path, required=True, help="YAML file below the job's working directory")
+    options = parser.parse_args(arguments)
+    try:
+        getattr(Road(load_config(options.config)), part)()
+    except GoatError as error:
+        sys.exit(f"goat: {error}")

@@ -1,0 +1,6 @@
+"""The whole road: `ray job submit --working-dir . -- python jobs/pipeline.py --config configs/demo.yaml`."""
+
+from goat_ray.jobs import main
+
+if __name__ == "__main__":
+    main("run")

@@ -1,0 +1,6 @@
+"""`ray job submit --working-dir . -- python jobs/sample.py --config configs/demo.yaml`."""
+
+from goat_ray.jobs import main
+
+if __name__ == "__main__":
+    main("sample")

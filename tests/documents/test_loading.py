@@ -1,0 +1,150 @@
+import contextlib
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goat_ray.documents.flaws import TooDeep, TooLarge, Unreadable
+from goat_ray.documents.loading import MAX_NESTING
+from goat_ray.identity import canonical_json
+
+from .writing import source
+
+QUICK = 5.0  # seconds; unbounded, each of these would take hours or all memory
+
+
+@pytest.mark.parametrize(
+    ("yaml", "value"),
+    [
+        ("2024-01-31", "2024-01-31"),
+        ("2024-01-31T10:00:00Z", "2024-01-31T10:00:00Z"),
+        ("12:30:45", "12:30:45"),
+        ("no", "no"),
+        ("On", "On"),
+        ("true", True),
+        ("False", False),
+        ("~", None),
+        ("", None),
+        ("42", 42),
+        ("-7", -7),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("090", "090"),
+        ("+4420", "+4420"),
+        ("1_000", "1_000"),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        ("1e999", "1e999"),
+        (".inf", ".inf"),
+        ("=", "="),
+        ("!!timestamp 2024-01-31", "2024-01-31"),
+        ("!!set {a, b}", {"a": None, "b": None}),
+    ],
+)
+def test_yaml_scalars_are_what_json_can_say(yaml, value):
+    found = source(f"key: {yaml}\n").tree["key"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_keys_are_strings_as_written_and_the_last_of_two_wins():
+    assert source("200: a\ntrue: b\n1.0: c\n404: d\n404: e\n").tree == {"200": "a", "true": "b", "1.0": "c", "404": "e"}
+
+
+def test_merge_keys_fill_in_what_is_not_there():
+    text = "deep: {er: {base: &base {a: 1, b: 2}}}\nother: &other {b: 3, c: 3}\nuse: {<<: [*base, *other], c: 4}\n"
+    assert source(text).tree["use"] == {"a": 1, "b": 2, "c": 4}
+
+
+def test_a_byte_order_mark_and_json_in_a_yaml_file_are_fine():
+    assert source(b'\xef\xbb\xbf {"a": 1}', path="x.yaml").tree == {"a": 1}
+
+
+def test_half_a_surrogate_pair_is_replaced():
+    tree = source(r'{"whole": "\ud83d\ude00", "half": "a\ud83d"}').tree
+    assert tree == {"whole": "😀", "half": "a�"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"a": 1,}',
+        '{"a": NaN}',
+        "a: [1",
+        "a: &x {<<: *x}",
+        "a: !!python/object/apply:os.system [ls]",
+        "a: !!bool maybe",
+        "? [1, 2]\n: 3",
+        "a: 1\n---\nb: 2",
+        b"\xff\xfe\xfa",
+        "a: " + "9" * 5000,
+        '{"a": ' + "9" * 5000 + "}",
+    ],
+)
+def test_what_is_neither_json_nor_yaml_is_unreadable(content):
+    with pytest.raises(Unreadable, match=r"^api\.json: is not well-formed .*Mend the file$"):
+        _ = source(content).tree
+
+
+def bombs():
+    lines = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    merges = ["m0: &m0 {a: 1, b: 2}"]
+    merges += [f"m{i}: &m{i} {{k{i}: 1, <<: [{', '.join([f'*m{i - 1}'] * 9)}]}}" for i in range(1, 12)]
+    wide = ["w: &w {" + ", ".join(f"k{i}: 1" for i in range(2000)) + "}", f"x: {{<<: [{', '.join(['*w'] * 4000)}]}}"]
+    return {"aliases": "\n".join(lines), "wide merges": "\n".join(wide)}, "\n".join(merges)
+
+
+@pytest.mark.parametrize("name", ["aliases", "wide merges"])
+def test_a_yaml_bomb_does_not_expand(name):
+    start = time.perf_counter()
+    with pytest.raises((TooLarge, Unreadable)):
+        _ = source(bombs()[0][name]).tree
+    assert time.perf_counter() - start < QUICK
+
+
+def test_nested_merges_do_not_grow():
+    start = time.perf_counter()
+    assert len(source(bombs()[1]).tree["m11"]) == 13
+    assert time.perf_counter() - start < QUICK
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 10_000 + "]" * 10_000,
+        '{"a":' * 10_000 + "1" + "}" * 10_000,
+        '{"a":' * (MAX_NESTING + 1) + "1" + "}" * (MAX_NESTING + 1),
+        "a: &a [*a]",
+        "b: &b {c: *b}",
+    ],
+)
+def test_deep_and_endless_nesting_is_refused(content):
+    start = time.perf_counter()
+    with pytest.raises(TooDeep, match="nested more than"):
+        _ = source(content).tree
+    assert time.perf_counter() - start < QUICK
+
+
+def test_deeply_nested_yaml_is_refused():
+    with pytest.raises((TooDeep, Unreadable)):  # libyaml itself stops at some depth
+        _ = source("".join(" " * i + "a:\n" for i in range(5_000))).tree
+
+
+def test_a_chain_of_merges_as_long_as_a_book_is_refused_or_read():
+    text = "m0: &m0 {a: 1}\n" + "".join(f"m{i}: &m{i} {{<<: *m{i - 1}}}\n" for i in range(1, 5_000))
+    with contextlib.suppress(TooDeep):
+        assert source(text).tree["m4999"] == {"a": 1}
+
+
+def test_the_number_of_values_is_bounded():
+    assert source("[1, 2]", max_nodes=3).tree == [1, 2]
+    with pytest.raises(TooLarge, match=r"documents\.max_nodes"):
+        _ = source("[1, 2, 3]", max_nodes=3).tree
+
+
+@given(st.text(alphabet="{}[]&*!:<-?|>'\"#%@, \n01ax~."))
+def test_no_text_does_worse_than_a_flaw(text):
+    with contextlib.suppress(Unreadable, TooDeep, TooLarge):
+        canonical_json(source(text).tree)

@@ -1,0 +1,53 @@
+"""Small steps that the runner's tests run on the cluster."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from goat_ray.identity import content_id
+from goat_ray.records import Document, Json, Reject
+from goat_ray.step import Resources, Step
+
+
+class Shout(Step[Document, Document]):
+    """Upper-cases paths; rejects every tenth; notes each record that it works on, and can be slow."""
+
+    name = "shout"
+    version = 1
+    takes = Document
+    gives = Document
+    resources = Resources(cpus=0.5, batch_size=10)
+
+    def __init__(self, notes: Path | None = None, seconds: float = 0.0, mark: str = "!") -> None:
+        self.notes = notes
+        self.seconds = seconds
+        self.mark = mark
+
+    def settings(self) -> Json:
+        return {"mark": self.mark}
+
+    def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
+        time.sleep(self.seconds)
+        for record in batch:
+            if self.notes is not None:
+                with (self.notes / f"{os.getpid()}").open("a") as file:
+                    file.write(record.id + "\n")
+            if int(record.path) % 10 == 0:
+                yield Reject(id=record.id, reason="tenth", detail=record.path)
+            else:
+                yield record.model_copy(update={"root": record.root.upper() + self.mark})
+
+
+class Forget(Shout):
+    """Breaks the contract: says nothing about one record."""
+
+    name = "forget"
+
+    def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
+        yield from list(super().process(batch))[1:]
+
+
+def documents(count: int) -> list[Document]:
+    """Numbered documents."""
+    return [Document(id=content_id(number), path=str(number), root="root") for number in range(count)]

@@ -1,0 +1,120 @@
+"""The vllm backend: a tiny model in a real engine on the local Ray cluster, started once for this file."""
+
+import os
+import pickle
+import time
+from pathlib import Path
+
+import pytest
+import ray
+from ray import serve
+
+from goat_ray.errors import ModelError, RunError
+from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.config import EngineConfig, TeacherConfig
+from goat_ray.teacher.task import Failure
+from goat_ray.teacher.vllm import app_name, deploy, shutdown
+from goat_ray.training.tiny import make_tiny_model
+
+from .tasks import JudgeFilm, Verdict, WriteEssay
+
+pytestmark = [pytest.mark.vllm, pytest.mark.ray]
+
+FILMS = [f"film {number}" for number in range(64)]
+
+
+@pytest.fixture(scope="module")
+def config(ray_cluster, tmp_path_factory):
+    folder = make_tiny_model(tmp_path_factory.mktemp("tiny"), FILMS, vocabulary=512)
+    engine = EngineConfig(max_model_len=512, start_timeout_s=240)
+    config = TeacherConfig(backend="vllm", model=str(folder), max_tokens=64, engine=engine)
+    yield config
+    shutdown(config)
+    assert app_name(config) not in serve.status().applications
+
+
+@pytest.fixture(scope="module")
+def teacher(config):
+    teacher = build_teacher(config)
+    teacher.start()
+    yield teacher
+    teacher.close()
+
+
+def test_answers_are_typed(teacher):
+    answers = teacher.answer(JudgeFilm(), FILMS)
+    assert len(answers) == len(FILMS)
+    assert all(isinstance(answer, Verdict) for answer in answers)
+    assert len(set(answers)) > 1  # random weights, but not one answer for all
+
+
+def test_second_deploy_finds_the_running_engines(teacher, config):
+    before = serve.status().applications[app_name(config)].last_deployed_time_s
+    began = time.monotonic()
+    deploy(config.model_copy(update={"temperature": 0.0}))
+    assert time.monotonic() - began < 5
+    assert serve.status().applications[app_name(config)].last_deployed_time_s == before
+
+
+def test_workers_share_the_engines(teacher):
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]  # the test's task is no installed code
+
+    @ray.remote(num_cpus=0.5, runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}})
+    def elsewhere(frozen):
+        import sys
+
+        teacher = pickle.loads(frozen)
+        teacher.start()
+        return teacher.answer(JudgeFilm(), ["Heat", "Ronin"]), "vllm" in sys.modules
+
+    answers, loaded_vllm = ray.get(elsewhere.remote(pickle.dumps(teacher)))
+    assert all(isinstance(answer, Verdict) for answer in answers)
+    assert not loaded_vllm
+
+
+def test_what_does_not_fit_is_a_failure(teacher):
+    too_long, fine = teacher.answer(JudgeFilm(), ["word " * 2000, "Heat"])
+    assert isinstance(too_long, Failure) and too_long.reason == "endpoint-error"
+    assert "512" in too_long.detail
+    assert isinstance(fine, Verdict)
+    (truncated,) = teacher.answer(WriteEssay(), ["At length, please."])
+    assert isinstance(truncated, Failure) and truncated.reason == "truncated"
+
+
+def test_slow_answer_is_a_timeout_and_frees_the_engine(teacher, config):
+    hasty = build_teacher(config.model_copy(update={"timeout_s": 0.001, "max_retries": 1}))
+    assert {answer.reason for answer in hasty.answer(JudgeFilm(), FILMS[:8])} == {"timeout"}
+    hasty.close()
+    assert isinstance(teacher.answer(JudgeFilm(), ["Heat"])[0], Verdict)
+
+
+def test_prompt_follows_the_chat_template(teacher, config):
+    from transformers import AutoTokenizer
+
+    film = "word " * 2000
+    tokenizer = AutoTokenizer.from_pretrained(config.model)
+    ids = tokenizer.apply_chat_template(JudgeFilm().messages(film), add_generation_prompt=True)["input_ids"]
+    (failure,) = teacher.answer(JudgeFilm(), [film])
+    assert f"contains {len(ids)} input tokens" in failure.detail  # one more if the template's start were doubled
+
+
+def test_model_that_cannot_be_read_says_so(ray_cluster, tmp_path):
+    config = TeacherConfig(backend="vllm", model=str(tmp_path), engine=EngineConfig(start_timeout_s=240))
+    with pytest.raises(ModelError) as caught:
+        deploy(config)
+    assert str(tmp_path) in str(caught.value)
+    assert "config" in caught.value.problem
+    assert "teacher.model" in caught.value.remedy
+    assert app_name(config) not in serve.status().applications
+
+
+def test_engines_that_the_cluster_cannot_hold_are_given_up(ray_cluster, tmp_path):
+    engine = EngineConfig(cpus_per_replica=1000, start_timeout_s=3)
+    with pytest.raises(ModelError, match="no more CPUs"):
+        deploy(TeacherConfig(backend="vllm", model=str(tmp_path), engine=engine))
+
+
+def test_no_cluster_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(RunError, match=r"ray\.init"):
+        deploy(TeacherConfig(backend="vllm", model=str(tmp_path)))

@@ -1,0 +1,121 @@
+"""Rules of design.md: resume loses nothing and repeats nothing finished, rejects are records, funnels add up."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from goat_ray.console import Console
+from goat_ray.errors import RunError
+from goat_ray.records import Document
+from goat_ray.runner import SUPERSEDED, Runner
+from goat_ray.storage import MANIFEST, Dataset, read_json
+from tests.steps import Forget, Shout, documents
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture
+def runner(tmp_path: Path, ray_cluster: None) -> Runner:
+    return Runner(tmp_path / "run", Console())
+
+
+def source(runner: Runner, count: int = 100) -> Dataset[Document]:
+    return runner.gather("documents", Document, lambda: documents(count), settings={"count": count})
+
+
+def test_every_record_is_kept_or_rejected_with_a_reason(runner: Runner) -> None:
+    out = runner.bulk(Shout(), source(runner), into="loud")
+
+    assert (out.rows, out.rejects) == (90, {"tenth": 10})
+    kept, rejected = list(out.records()), list(out.rejected())
+    assert {r.id for r in kept} | {r.id for r in rejected} == {d.id for d in documents(100)}
+    assert {r.root for r in kept} == {"ROOT!"}
+    assert {r.reason for r in rejected} == {"tenth"}
+    manifest = read_json(out.folder / MANIFEST)
+    assert manifest is not None and manifest["rows"] == 90 and manifest["rejects"] == {"tenth": 10}
+
+
+def test_finished_work_is_not_done_again(runner: Runner, tmp_path: Path) -> None:
+    first = runner.bulk(Shout(notes=tmp_path), source(runner), into="loud")
+    for file in tmp_path.glob("[0-9]*"):
+        file.unlink()
+
+    again = runner.bulk(Shout(notes=tmp_path), source(runner), into="loud")
+
+    assert again == first
+    assert not list(tmp_path.glob("[0-9]*"))
+
+
+def test_other_settings_make_it_new_and_keep_the_old(runner: Runner) -> None:
+    old = runner.bulk(Shout(mark="!"), source(runner), into="loud")
+    new = runner.bulk(Shout(mark="?"), source(runner), into="loud")
+    assert {r.root for r in new.records()} == {"ROOT?"}
+    assert (runner.directory / SUPERSEDED / f"loud-{old.fingerprint}").is_dir()
+
+    back = runner.bulk(Shout(mark="!"), source(runner), into="loud")
+    assert back.fingerprint == old.fingerprint
+    assert {r.root for r in back.records()} == {"ROOT!"}
+
+
+def test_a_step_that_forgets_a_record_is_an_error(runner: Runner) -> None:
+    with pytest.raises(RunError, match="exactly one outcome"):
+        runner.bulk(Forget(), source(runner), into="loud")
+
+
+def test_no_input_gives_no_output(runner: Runner) -> None:
+    out = runner.bulk(Shout(), source(runner, 0), into="loud")
+    assert (out.rows, out.rejects, list(out.records())) == (0, {}, [])
+
+
+def test_two_drivers_do_not_share_a_run(runner: Runner) -> None:
+    with runner.exclusive():
+        with pytest.raises(RunError, match="another goat process"):
+            with Runner(runner.directory, Console()).exclusive():
+                pass
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from goat_ray.cluster import ClusterConfig, connect
+from goat_ray.console import Console
+from goat_ray.runner import Runner
+from tests.steps import Shout
+from tests.test_runner import source
+connect(ClusterConfig(local_cpus=4))
+runner = Runner(Path(sys.argv[1]) / "run", Console())
+out = runner.bulk(Shout(notes=Path(sys.argv[2]), seconds=0.4), source(runner, 200), into="loud")
+print("finished", out.rows)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, ray_cluster: None) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    after.mkdir()
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-c", DRIVER, str(tmp_path)]
+    driver = subprocess.Popen([*command, str(before)], cwd=root, start_new_session=True)
+    checkpoint = tmp_path / "run" / "loud" / ".checkpoint"
+    deadline = time.monotonic() + 120
+    while len([f for f in checkpoint.glob("*.parquet") if "pending" not in f.name]) < 3:
+        assert driver.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+
+    result = subprocess.run([*command, str(after)], cwd=root, capture_output=True, text=True, timeout=180, check=False)
+
+    assert "finished 180" in result.stdout, result.stderr
+    runner = Runner(tmp_path / "run", Console())
+    out = runner.finished("loud", Document)
+    ids = [r.id for r in out.records()] + [r.id for r in out.rejected()]
+    assert sorted(ids) == sorted(d.id for d in documents(200)), "each record exactly once"
+    redone = {line for file in after.iterdir() for line in file.read_text().split()}
+    assert 0 < len(redone) < 200, "only what was not committed is done again"
