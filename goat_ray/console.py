@@ -1,15 +1,20 @@
 """What the user sees: progress with rates and estimates, and one line for each finished dataset."""
 
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from goat_ray.records import Score
 
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
 POLL_S = 0.5
@@ -60,6 +65,40 @@ class Console:
         if seconds and kept + dropped:
             took += f", {(kept + dropped) / seconds:,.0f}/s"
         self.rich.print(f"{text}  [dim]{took}[/dim]", soft_wrap=True)
+
+    def trained(self, name: str, folder: Path, report: Any) -> None:
+        """How a training went."""
+        self.note(
+            f"{name}: {report.steps:,} steps, loss {report.first_loss:.3f} -> {report.last_loss:.3f}, "
+            f"{report.seconds:,.0f} s, in {folder}"
+        )
+
+    def scores(self, scores: Sequence[Score]) -> None:
+        """A table with one row a metric and one column a run."""
+        runs = list(dict.fromkeys(score.run for score in scores))
+        table = Table(box=None, header_style="bold", padding=(0, 3, 0, 2))
+        for heading in ("metric", *runs, "instances"):
+            table.add_column(heading, justify="left" if heading == "metric" else "right")
+        for metric in dict.fromkeys(score.metric for score in scores):
+            row = {score.run: score for score in scores if score.metric == metric}
+            values = [f"{row[run].value:.3f}" if run in row else "" for run in runs]
+            table.add_row(metric, *values, f"{next(iter(row.values())).count:,}")
+        self.rich.print(table)
+
+    def summary(self, directory: Path) -> None:
+        """Where things lie, and how to look at them."""
+        place = os.path.relpath(directory)
+        self.heading("Done")
+        for what, where in (
+            ("samples (Parquet)", "samples/outcome=kept"),
+            ("training examples", "examples/outcome=kept"),
+            ("dependency graph", "edges/outcome=kept"),
+            ("tuned agent", "agent"),
+            ("tuned retriever", "retriever"),
+            ("scores", "scores/outcome=kept"),
+        ):
+            self.note(f"{what:<20}{place}/{where}")
+        self.note(f"{'look at them':<20}goat inspect samples {place}; goat inspect funnel {place}")
 
     @contextmanager
     def working(self, name: str) -> Iterator[None]:

@@ -23,8 +23,8 @@ def words(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=65536)
 def singular(word: str) -> str:
     """Singular of an English noun; the word itself where it already is one."""
-    # inflect takes any final s for a plural; these endings are singular far more often (bus, basis, address).
-    if len(word) < 4 or word.endswith(("ss", "us", "is", "as", "ews")):
+    # inflect takes any final s for a plural; these endings are singular far more often (bus, basis, address, news).
+    if len(word) < 4 or word == "news" or word.endswith(("ss", "us", "is", "as")):
         return word
     return _engine.singular_noun(word) or word
 
@@ -35,11 +35,13 @@ def plural(word: str) -> str:
     return _engine.plural_noun(word) or word
 
 
+@lru_cache(maxsize=4096)
 def with_article(phrase: str) -> str:
     """``a branch``, ``an order``."""
     return _engine.a(phrase)
 
 
+@lru_cache(maxsize=1024)
 def ordinal(index: int) -> str:
     """Word for a zero-based index: 0 is ``first``."""
     return str(_engine.number_to_words(_engine.ordinal(str(index + 1))))

@@ -7,10 +7,13 @@ from goat_ray.config import GoatConfig
 from goat_ray.console import Console
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
+from goat_ray.evaluation.heldout import Predict, held_out
+from goat_ray.evaluation.scoring import all_scores
 from goat_ray.graph.candidates import distinct_texts, find_candidates
 from goat_ray.graph.embedding import Embed
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.verification import Verify
+from goat_ray.inspection import sample_lines, spread
 from goat_ray.records import (
     ApiFunction,
     CallPlan,
@@ -18,7 +21,9 @@ from goat_ray.records import (
     Document,
     Edge,
     Embedding,
+    RetrievalPair,
     Sample,
+    Score,
 )
 from goat_ray.runner import Runner
 from goat_ray.storage import Dataset, FunctionStore
@@ -27,6 +32,12 @@ from goat_ray.synthesis.curation import curate
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.build import build_teacher
+from goat_ray.training.agent import base_model, train_agent
+from goat_ray.training.examples import FormatExamples, retrieval_pairs
+from goat_ray.training.publishing import trained_id
+from goat_ray.training.retriever import train_retriever
+
+SHOWN_SAMPLES = 3
 
 
 class Road:
@@ -100,6 +111,93 @@ class Road:
             settings=synthesis.model_dump(mode="json"),
             inputs=[narrated],
         )
+
+    def train(self) -> tuple[Path, Path]:
+        """Samples to a retriever and an agent; returns their folders."""
+        samples = self.synthesize()
+        functions = self.runner.finished("functions", ApiFunction)
+        training = self.config.training
+        self.console.heading("Retriever")
+        pairs = self.runner.gather(
+            "pairs", RetrievalPair, lambda: retrieval_pairs(samples, _store(functions)), settings={}, inputs=[samples]
+        )
+        retriever = self.runner.directory / "retriever"
+        report = train_retriever(
+            pairs.data, str(retriever), training.retriever, storage=self._checkpoints, name="retriever", say=self._say
+        )
+        self.console.trained("retriever", retriever, report)
+        self.console.heading("Agent")
+        examples = self.runner.bulk(
+            FormatExamples(functions.data, training.examples, self.config.agent), samples, into="examples"
+        )
+        agent = self.runner.directory / "agent"
+        report = train_agent(
+            examples.data, str(agent), training.agent, storage=self._checkpoints, name="agent", say=self._say
+        )
+        self.console.trained("agent", agent, report)
+        return retriever, agent
+
+    def evaluate(self) -> Dataset[Score]:
+        """Scores on held-out samples, before and after training."""
+        retriever, agent = self.train()
+        functions = self.runner.finished("functions", ApiFunction)
+        samples = self.runner.finished("samples", Sample)
+        config = self.config.evaluation
+        self.console.heading("Evaluation")
+        heldout = self.runner.gather(
+            "heldout",
+            Sample,
+            lambda: held_out(samples, config.samples),
+            settings={"samples": config.samples},
+            inputs=[samples],
+        )
+        base = base_model(str(agent), self.config.training.agent)
+        contenders = {
+            "untuned": (base, self.config.graph.embedding.model),
+            "tuned": (str(agent), str(retriever)),
+        }
+        predictions = {
+            run: self.runner.bulk(self._predict(*models, functions), heldout, into=f"predictions_{run}")
+            for run, models in contenders.items()
+        }
+        scores = self.runner.gather(
+            "scores",
+            Score,
+            lambda: all_scores(contenders, predictions, heldout, _store(functions), config),
+            settings={**config.model_dump(mode="json"), "trained": [trained_id(retriever), trained_id(agent)]},
+            inputs=[heldout, *predictions.values()],
+        )
+        self.console.scores(list(scores.records()))
+        return scores
+
+    def run(self) -> None:
+        """Everything, then a summary of where it lies."""
+        with self.runner.exclusive():
+            self.evaluate()
+            self.console.heading("Samples")
+            samples = self.runner.finished("samples", Sample)
+            store = _store(self.runner.finished("functions", ApiFunction))
+            for sample in spread(samples.records(), samples.rows, SHOWN_SAMPLES):
+                self.console.note("\n  ".join(sample_lines(sample, store)) + "\n")
+            self.console.summary(self.runner.directory)
+
+    def _predict(self, model: str, retriever: str, functions: Dataset[ApiFunction]) -> Predict:
+        return Predict(
+            model,
+            retriever,
+            functions.data,
+            self.config.executor,
+            self.config.agent,
+            self.config.evaluation,
+            fingerprints=[trained_id(Path(model)), trained_id(Path(retriever)), functions.fingerprint],
+        )
+
+    @property
+    def _checkpoints(self) -> str:
+        return str(self.runner.directory / "checkpoints")
+
+    def _say(self, line: str) -> None:
+        self.console.note(line)
 
 
 def _store(functions: Dataset[ApiFunction]) -> FunctionStore:

@@ -4,7 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A timing is never a test, and a run that fails must fail again.
+hypothesis.settings.register_profile("goat", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("goat")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"

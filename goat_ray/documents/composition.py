@@ -10,21 +10,12 @@ from typing import Any
 
 from goat_ray.documents.flaws import TooDeep
 from goat_ray.documents.references import References
-from goat_ray.documents.schemas import (
-    Member,
-    Schema,
-    fitted,
-    number,
-    own_enum,
-    own_examples,
-    own_kinds,
-    text,
-)
+from goat_ray.documents.schemas import Member, Schema, fitted, own_examples, plain, text
 
 MAX_LEVELS = 32  # combinations inside combinations
-MAX_PARTS = 2_000  # schemas that one combination may consist of
-_COMBINING = {"allOf", "oneOf", "anyOf"}
+MAX_PARTS = 20_000  # schemas worked out for one operation
 MAX_NAMES = 4  # of alternatives that share a member; more say nothing
+_COMBINING = {"allOf", "oneOf", "anyOf"}
 
 
 class Schemas:
@@ -36,12 +27,16 @@ class Schemas:
         self._known: dict[tuple[int, str], tuple[Any, Schema]] = {}
         # Where a circle was cut inside, the schema differs from what it is as a part of another.
         self._known_alone: dict[tuple[int, str], tuple[Any, Schema]] = {}
+        self._joins = _Joins(references)
         self._cuts = 0  # circles cut so far
-        self._left = 0  # parts that the combination at hand may still have
+        self._left = MAX_PARTS
+
+    def start_operation(self) -> None:
+        """Give the next operation its full allowance of schemas."""
+        self._left = MAX_PARTS
 
     def schema(self, node: Any) -> Schema:
         """What the schema ``node`` says; raises ``Flaw`` on bad references and endless combinations."""
-        self._left = MAX_PARTS
         return self._schema(node, ())
 
     def _schema(self, node: Any, within: tuple[int, ...]) -> Schema:
@@ -64,10 +59,10 @@ class Schemas:
         if self._left < 0 or len(within) >= MAX_LEVELS:
             raise TooDeep("a schema combines too many schemas", remedy="Simplify its allOf, oneOf or anyOf")
         if not _COMBINING & node.keys():
-            return _plain(node, name)
+            return plain(node, name)
         parts = [self._schema(part, (*within, id(node))) for part in self._parts(node, within)]
         choices = [self._schema(choice, (*within, id(node))) for choice in self._choices(node, within)]
-        return _combine(node, name, parts, [choice for choice in choices if choice.kinds != {"null"}])
+        return _combine(node, name, parts, [choice for choice in choices if choice.kinds != {"null"}], self._joins)
 
     def _parts(self, node: dict[str, Any], within: tuple[int, ...]) -> list[Any]:
         return self._beyond(_nodes(node, "allOf"), (*within, id(node)))
@@ -84,39 +79,6 @@ class Schemas:
         onward = [node for node in nodes if id(self._references.follow(node)) not in within]
         self._cuts += len(nodes) - len(onward)
         return onward
-
-
-def _plain(node: dict[str, Any], name: str) -> Schema:
-    """The schema of a node that combines nothing, as most do."""
-    kinds = own_kinds(node)
-    return Schema(
-        key=id(node),
-        name=name,
-        kinds=kinds,
-        description=text(node.get("description")),
-        format=text(node.get("format")),
-        enum=[fitted(value, kinds) for value in own_enum(node)],
-        default=fitted(node.get("default"), kinds),
-        minimum=number(node.get("minimum")),
-        maximum=number(node.get("maximum")),
-        read_only=node.get("readOnly") is True,
-        write_only=node.get("writeOnly") is True,
-        examples=[fitted(example, kinds) for example in own_examples(node)],
-        members={key: Member(value, name) for key, value in _properties(node).items()},
-        required=_own_required(node),
-        items=node.get("items"),
-    )
-
-
-def _properties(node: dict[str, Any]) -> dict[str, Any]:
-    properties = node.get("properties")
-    # Some editors leave members without a name behind; no API has them.
-    return {key: value for key, value in properties.items() if key} if isinstance(properties, dict) else {}
-
-
-def _own_required(node: dict[str, Any]) -> frozenset[str]:
-    names = node.get("required")
-    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
 
 
 def _nodes(node: dict[str, Any], keyword: str) -> list[Any]:
@@ -138,11 +100,11 @@ def _beside_reference(node: dict[str, Any], schema: Schema) -> Schema:
     )
 
 
-def _combine(node: dict[str, Any], name: str, parts: list[Schema], choices: list[Schema]) -> Schema:
+def _combine(node: dict[str, Any], name: str, parts: list[Schema], choices: list[Schema], joins: "_Joins") -> Schema:
     """The schema of a node, given those of its ``allOf`` and those of its ``oneOf`` and ``anyOf``."""
     others = parts + choices
     only = parts + (choices if len(choices) == 1 else [])
-    own = _plain(node, name or _first(other.name for other in only))
+    own = plain(node, name or _first(other.name for other in only))
     kinds = own.kinds
     for allowed in (*(part.kinds for part in parts), frozenset[str]().union(*(choice.kinds for choice in choices))):
         kinds = _meet(kinds, allowed)
@@ -158,9 +120,9 @@ def _combine(node: dict[str, Any], name: str, parts: list[Schema], choices: list
         read_only=own.read_only or any(other.read_only for other in only),
         write_only=own.write_only or any(other.write_only for other in only),
         examples=[fitted(example, kinds) for example in own.examples] or _examples(parts, choices),
-        members=_members(own, name, parts, choices),
+        members=_members(own, name, parts, choices, joins),
         required=_required(own, parts, choices),
-        items=_items(own, parts, choices),
+        items=_items(own, parts, choices, joins),
     )
 
 
@@ -197,7 +159,7 @@ def _required(own: Schema, parts: list[Schema], choices: list[Schema]) -> frozen
     return own.required.union(shared, *(part.required for part in parts))
 
 
-def _members(own: Schema, name: str, parts: list[Schema], choices: list[Schema]) -> dict[str, Member]:
+def _members(own: Schema, name: str, parts: list[Schema], choices: list[Schema], joins: "_Joins") -> dict[str, Member]:
     """``name`` is what a reference calls the whole; it goes before the names of its parts."""
     whole = {key: [member] for key, member in own.members.items()}
     for part in parts:
@@ -208,26 +170,55 @@ def _members(own: Schema, name: str, parts: list[Schema], choices: list[Schema])
         for key, member in choice.members.items():
             union.setdefault(key, []).append(Member(member.node, member.owner or name))
     for key, members in union.items():
-        whole.setdefault(key, []).append(_joined(members, "anyOf", name))
-    return {key: _joined(members, "allOf", name) for key, members in whole.items()}
+        owner = _owner_of_choices(members, name)
+        whole.setdefault(key, []).append(Member(joins.join("anyOf", [member.node for member in members]), owner))
+    return {
+        key: Member(
+            joins.join("allOf", [member.node for member in members]), _first(member.owner for member in members)
+        )
+        for key, members in whole.items()
+    }
 
 
-def _joined(members: list[Member], keyword: str, name: str) -> Member:
-    """One member for those of the same name. Alternatives that share it are named together: ``movie | tv``."""
+def _owner_of_choices(members: list[Member], name: str) -> str:
+    """Alternatives that share a member are named together: ``movie | tv``."""
     owners = list(dict.fromkeys(member.owner for member in members if member.owner))
-    if len(owners) > 1 and keyword == "anyOf":
-        owner = name or (" | ".join(owners) if len(owners) <= MAX_NAMES else "")
-    else:
-        owner = owners[0] if owners else name
-    return Member(_joined_nodes([member.node for member in members], keyword), owner)
+    if len(owners) <= 1:
+        return owners[0] if owners else name
+    return name or (" | ".join(owners) if len(owners) <= MAX_NAMES else "")
 
 
-def _joined_nodes(nodes: list[Any], keyword: str) -> Any:
-    return nodes[0] if all(node == nodes[0] for node in nodes) else {keyword: nodes}
-
-
-def _items(own: Schema, parts: list[Schema], choices: list[Schema]) -> Any:
+def _items(own: Schema, parts: list[Schema], choices: list[Schema], joins: "_Joins") -> Any:
     union = [choice.items for choice in choices if choice.items is not None]
     whole = [schema.items for schema in (own, *parts) if schema.items is not None]
-    whole += [_joined_nodes(union, "anyOf")] if union else []
-    return _joined_nodes(whole, "allOf") if whole else None
+    whole += [joins.join("anyOf", union)] if union else []
+    return joins.join("allOf", whole) if whole else None
+
+
+class _Joins:
+    """Combinations of the members that several schemas have in common.
+
+    The same combination is the same node each time: without that, schemas inside themselves would give
+    ever new ones.
+    """
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+        self._nodes: dict[tuple[str, tuple[int, ...]], dict[str, list[Any]]] = {}
+        self._parts: dict[int, tuple[str, list[Any]]] = {}  # of the nodes made here
+
+    def join(self, keyword: str, nodes: list[Any]) -> Any:
+        """One node for all of several: the only one, or one that combines them with ``keyword``."""
+        distinct: dict[int, Any] = {}
+        for node in nodes:
+            made_with, parts = self._parts.get(id(node), ("", []))
+            for part in parts if made_with == keyword else [node]:
+                distinct.setdefault(id(self._references.follow(part)), part)
+        first, *others = distinct.values()
+        if all(other == first for other in others):
+            return first
+        key = keyword, tuple(distinct)
+        if key not in self._nodes:
+            self._nodes[key] = {keyword: [first, *others]}
+            self._parts[id(self._nodes[key])] = keyword, [first, *others]
+        return self._nodes[key]

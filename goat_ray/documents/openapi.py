@@ -95,6 +95,7 @@ class _Reader:
         operation = item[method]
         if not isinstance(operation, dict):
             raise BadOperation("the operation is no object", remedy="Write its parameters and responses under it")
+        self._schemas.start_operation()
         parameters = uniquely_named(
             stated_parameters(
                 path, item.get("parameters"), operation.get("parameters"), self._references, self._schemas

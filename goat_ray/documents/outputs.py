@@ -13,7 +13,7 @@ from goat_ray.documents.schemas import Schema, type_of
 from goat_ray.records import MAX_EXAMPLES, OutputField, ValueType
 
 MAX_EXAMPLE_TEXT = 1_000  # characters; longer texts never become arguments
-MAX_VISITS_PER_FIELD = 16  # schemas looked at, on average, to find one field
+MAX_VISITS_PER_FIELD = 8  # schemas looked at, on average, to find one field
 MAX_EXAMPLE_VALUES = 200_000  # values looked at in the examples of one response
 Path = tuple[jsonpath.Token, ...]
 

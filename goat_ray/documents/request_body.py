@@ -15,7 +15,7 @@ from goat_ray.records import Parameter
 WHOLE_BODY = "$"
 """Name of the argument that is the whole body, where the body is not an object with known members."""
 
-MAX_VISITS_PER_PARAMETER = 16  # schemas looked at, on average, to find one parameter
+MAX_VISITS_PER_PARAMETER = 8  # schemas looked at, on average, to find one parameter
 
 
 def body_parameters(node: Any, references: References, schemas: Schemas, limits: Limits) -> list[Parameter]:

@@ -61,6 +61,39 @@ def _one(kinds: frozenset[str]) -> ValueType:
     return "number" if kinds == {"integer", "number"} else "any"
 
 
+def plain(node: dict[str, Any], name: str) -> Schema:
+    """The schema of a node that combines nothing, as most do."""
+    kinds = own_kinds(node)
+    return Schema(
+        key=id(node),
+        name=name,
+        kinds=kinds,
+        description=text(node.get("description")),
+        format=text(node.get("format")),
+        enum=[fitted(value, kinds) for value in own_enum(node)],
+        default=fitted(node.get("default"), kinds),
+        minimum=number(node.get("minimum")),
+        maximum=number(node.get("maximum")),
+        read_only=node.get("readOnly") is True,
+        write_only=node.get("writeOnly") is True,
+        examples=[fitted(example, kinds) for example in own_examples(node)],
+        members={key: Member(value, name) for key, value in _properties(node).items()},
+        required=_own_required(node),
+        items=node.get("items"),
+    )
+
+
+def _properties(node: dict[str, Any]) -> dict[str, Any]:
+    properties = node.get("properties")
+    # Some editors leave members without a name behind; no API has them.
+    return {key: value for key, value in properties.items() if key} if isinstance(properties, dict) else {}
+
+
+def _own_required(node: dict[str, Any]) -> frozenset[str]:
+    names = node.get("required")
+    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+
+
 def own_kinds(node: dict[str, Any]) -> frozenset[str]:
     """The JSON types that a schema states, or that its other keywords imply."""
     stated = node.get("type")

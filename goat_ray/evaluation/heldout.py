@@ -1,5 +1,6 @@
 """The agent on held-out samples: does it make the calls that the samples hold?"""
 
+import heapq
 from collections.abc import Iterator, Sequence
 
 from goat_ray.agent.config import AgentConfig
@@ -13,7 +14,7 @@ from goat_ray.executors.config import ExecutorConfig
 from goat_ray.identity import content_id
 from goat_ray.records import ExecutedCall, Json, Prediction, Reject, Sample, Score
 from goat_ray.step import Resources, Step
-from goat_ray.storage import FunctionStore
+from goat_ray.storage import Dataset, FunctionStore
 
 
 class Predict(Step[Sample, Prediction]):
@@ -67,6 +68,14 @@ class Predict(Step[Sample, Prediction]):
                 response=attempt.response,
                 problems=attempt.problems,
             )
+
+
+def held_out(samples: Dataset[Sample], count: int) -> Iterator[Sample]:
+    """The test samples with the smallest ids, at most ``count``."""
+    chosen = heapq.nsmallest(
+        count, (sample for sample in samples.records() if sample.split == "test"), key=lambda sample: sample.id
+    )
+    yield from chosen
 
 
 def score_agent(run: str, predictions: Sequence[Prediction], samples: Sequence[Sample]) -> list[Score]:

@@ -38,6 +38,8 @@ class ExampleValues:
         """Values for a parameter, the most telling source first; empty where the documents show none."""
         if parameter.enum:
             return list(parameter.enum)
+        if is_scoped(function, parameter):
+            return [1, 2, 3]  # nearly every show has a second season, few have a ninth
         if is_search_text(parameter):
             found = self._names_listed_by(function)
             if found:
@@ -53,9 +55,10 @@ class ExampleValues:
         fields = sorted(function.outputs, key=lambda field: (field.path.count("["), _name_rank(field.path)))
         for field in fields:
             if "[*]" in field.path and _name_rank(field.path) < len(_NAME_WORDS) and field.path.count("[") == 1:
-                found += [example for example in field.examples if isinstance(example, str) and example not in found]
+                found += [example for example in field.examples if isinstance(example, str)]
                 if found:
-                    break
+                    known = self._by_meaning.get(self._meanings.of_field(function, field).phrase, [])
+                    return list(dict.fromkeys([*found, *(name for name in known if isinstance(name, str))]))
         return found
 
 
@@ -110,6 +113,16 @@ def is_search_text(parameter: Parameter) -> bool:
         and parameter.location == "query"
         and not parameter.enum
         and bool(SEARCH_WORDS & set(words(parameter.name)[-1:]))
+    )
+
+
+def is_scoped(function: ApiFunction, parameter: Parameter) -> bool:
+    """Whether a number identifies something only within what the path names before: season 2 of a show."""
+    return (
+        parameter.location == "path"
+        and parameter.type == "integer"
+        and words(parameter.name)[-1] in ("number", "no")
+        and "{" in function.path.partition("{" + parameter.name + "}")[0]
     )
 
 

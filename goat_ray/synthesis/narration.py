@@ -8,7 +8,7 @@ from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.teacher import narration as tasks
-from goat_ray.teacher.phrases import learn_nouns, scalars
+from goat_ray.teacher.phrases import Phrasebook, scalars
 from goat_ray.teacher.story import Story, Told
 from goat_ray.teacher.task import Answer, Failure, Task, Teacher
 
@@ -50,7 +50,7 @@ class Narrate(Step[CallTrace, Sample]):
     def start(self) -> None:
         self.teacher.start()
         self.store = FunctionStore.open(self.functions)
-        self.nouns = learn_nouns(self.store)
+        self.phrases = Phrasebook(self.store)
         self.lineage = {
             "teacher": self.teacher.label,
             "prompts": PROMPTS,
@@ -77,7 +77,7 @@ class Narrate(Step[CallTrace, Sample]):
 
     def _story(self, trace: CallTrace) -> Story:
         calls = tuple(Told(self.store[call.function], call) for call in trace.calls)
-        return Story(calls=calls, nouns=self.nouns, seed=trace.id)
+        return Story(calls=calls, phrases=self.phrases, seed=trace.id)
 
     def _ask(self, task: Task[Any, Any], drafts: list["_Draft"], request: Callable[["_Draft"], Any], into: str) -> None:
         """Ask one task for all drafts that are still alive, in one go."""

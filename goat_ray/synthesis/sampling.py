@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from goat_ray.graph.assembly import EdgeIndex
 from goat_ray.graph.candidates import CALLERS_OWN
+from goat_ray.graph.values import is_scoped
 from goat_ray.identity import content_id, rng
 from goat_ray.naming import is_identifier
 from goat_ray.records import ApiFunction, Binding, CallPlan, Edge, Parameter, PlannedCall, Reject
@@ -20,6 +21,7 @@ from goat_ray.synthesis.config import SamplingConfig
 
 ATTEMPTS = 60  # tries at one plan before its seed is given up
 UNREACHABLE = 1 << 30
+DEEPEN = 0.7  # chance that a plan grows on from its goals rather than from any of its calls
 
 
 @dataclass
@@ -74,6 +76,7 @@ class PlanSampler:
             if parameter.required
             and (is_identifier(parameter.name) or parameter.location == "path")
             and not parameter.enum
+            and not is_scoped(function, parameter)
             and self.index.into.get((function.id, parameter.name))
         ]
 
@@ -139,11 +142,16 @@ class PlanSampler:
 
     def _extend(self, draft: _Draft, open_needs: list[tuple[str, str]], random_: random.Random) -> bool:
         """Add one function that uses an output of the plan; False if there is none."""
+        starts = draft.functions
+        if random_.random() < DEEPEN:
+            starts = [f for f in draft.functions if all(edge.source != f for edge in draft.feeds.values())]
         edges = [
             edge
-            for function in draft.functions
+            for function in starts
             for edge in self.index.out_of[function]
-            if edge.target not in draft.functions and self.cost[edge.target] < UNREACHABLE
+            if edge.target not in draft.functions
+            and self.cost[edge.target] < UNREACHABLE
+            and not self._scoped(edge.target, edge.parameter)
         ]
         target = self._pick(sorted({edge.target for edge in edges}), random_)
         if target is None:
@@ -154,6 +162,9 @@ class PlanSampler:
         open_needs.extend((target, name) for name in self.needs[target] if name != edge.parameter)
         return True
 
+    def _scoped(self, function: str, parameter: str) -> bool:
+        return is_scoped(self.functions[function], self.functions[function].parameter(parameter))
+
     def _pick(self, functions: list[str], random_: random.Random) -> str | None:
         """One of these functions, rarely used ones more likely."""
         if not functions:
@@ -163,10 +174,29 @@ class PlanSampler:
     # --- from draft to plan ----------------------------------------------------------------------
 
     def _plan(self, draft: _Draft, seed: int, random_: random.Random) -> CallPlan:
+        self._bind_scoped(draft, random_)
         order = _topological(draft, random_)
         position = {function: number for number, function in enumerate(order)}
         calls = [self._call(function, draft, position, random_) for function in order]
         return CallPlan(id=content_id([call.model_dump() for call in calls], seed), calls=calls, seed=seed)
+
+    def _bind_scoped(self, draft: _Draft, random_: random.Random) -> None:
+        """Take some scoped numbers from a call about the same thing; the user gives the others ("season 2")."""
+        for function in draft.functions:
+            feeds = [(name, edge) for (target, name), edge in draft.feeds.items() if target == function]
+            for parameter in self.functions[function].parameters:
+                if not is_scoped(self.functions[function], parameter) or random_.random() < 0.5:
+                    continue
+                about_the_same = [
+                    edge
+                    for edge in self.index.into.get((function, parameter.name), [])
+                    for name, feed in feeds
+                    if edge.source in draft.functions
+                    and function not in draft.ancestors(edge.source) | {edge.source}
+                    and (edge.source == feed.source or _same(draft.feeds.get((edge.source, name)), feed))
+                ]
+                if about_the_same:
+                    draft.feeds[function, parameter.name] = random_.choice(about_the_same)
 
     def _call(self, function_id: str, draft: _Draft, position: dict[str, int], random_: random.Random) -> PlannedCall:
         function = self.functions[function_id]
@@ -196,6 +226,10 @@ def sample_plans(
             yield Reject(id=content_id("plan", config.seed, seed), reason="no-such-subgraph")
         else:
             yield plan
+
+
+def _same(one: Edge | None, other: Edge) -> bool:
+    return one is not None and (one.source, one.field) == (other.source, other.field)
 
 
 def _topological(draft: _Draft, random_: random.Random) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from goat_ray.naming import is_identifier
+from goat_ray.naming import is_identifier, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
 from goat_ray.teacher.task import Answer, Failure, Message, Task
 
@@ -88,6 +88,7 @@ def _echoes(request: EdgeQuestion) -> bool:
     if "[*]" in request.field.path or request.field.path.count(".") > 1:
         return False
     return any(
-        parameter.location == "path" and parameter.name == request.parameter.name
+        parameter.location == "path"
+        and (parameter.name in ("id", request.parameter.name) or " ".join(words(parameter.name)) == request.wants)
         for parameter in request.source.parameters
     )

@@ -27,7 +27,7 @@ class Engine:
         # Free whitespace in the grammar lets a small model emit blanks until its tokens run out.
         compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{"structured_outputs_config": compact, **arguments}))
-        self._chat = ChatParams(chat_template_kwargs=chat_template_kwargs)
+        self._chat = ChatParams(chat_template_kwargs={"add_generation_prompt": True, **chat_template_kwargs})
         self._defaults = self._engine.model_config.get_diff_sampling_param()  # the model maker's advice
 
     async def complete(self, messages: list[Message], schema: str, sampling: dict[str, Any]) -> str | Failure:

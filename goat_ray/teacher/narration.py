@@ -224,7 +224,7 @@ def ungrounded(request: AnsweredStory) -> str:
 
 
 def _numbers(text: str) -> list[str]:
-    return re.findall(r"\d+(?:\.\d+)?", text)
+    return re.findall(r"(?<!\w)\d+(?:\.\d+)?(?!\w)", text)
 
 
 def _occurs(text: str, query: str) -> bool:

@@ -12,16 +12,23 @@ from goat_ray.records import ApiFunction
 _VERBS = frozenset(
     "get list search find fetch retrieve show read browse view query return returns discover lookup look up all check"
     " track create add place book open update change set edit delete remove cancel make post put patch register start"
-    " submit send save return".split()
+    " submit send save".split()
 )
 _EMPTY = frozenset("details detail info information data result results a an the one by id of".split())
 _WRAPPERS = frozenset(
     "results result items item data list records entries rows elements values content response payload".split()
 )
-_PARENT = re.compile(
-    r"\s+(?P<preposition>of|for|by|in|at|from|on|to|with)\s+(?:an?|the|one)\s+[\w' -]+$", re.IGNORECASE
-)
+_FILTER_WORDS = frozenset("with without by filter exclude include only min max from to".split())
 _GROUPS = {"cast": "cast member", "crew": "crew member", "staff": "staff member", "team": "team member"}
+_PREPOSITIONS = frozenset("of for by in at from on to with".split())
+_PARENT = re.compile(
+    r"\s+(?P<preposition>(?:of|for)(?=\s+the\b)|(?:of|for|by|in|at|from|on|to|with)(?=\s+(?:an?|one)\b))\s+[\w' -]+$",
+    re.IGNORECASE,
+)
+_SEARCH = re.compile(
+    r"(?:search|find)\s+(?:for\s+)?(?P<what>[\w -]+?)(?:\s+(?:by|in|for|with)\b.*)?\.?$", re.IGNORECASE
+)
+_PAGING = frozenset("page pages total count limit offset next previous cursor".split())
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -33,80 +40,80 @@ class Topic:
     preposition: str
 
 
-def topic(function: ApiFunction, nouns: dict[str, str]) -> Topic:
-    """The noun phrase of a function's answer, without its verb and without what it belongs to."""
-    text = function.summary.strip().rstrip(".") or " ".join(words(function.name))
-    text = re.split(r"[.;:(]", text)[0].strip()
-    preposition = "of"
-    found = _PARENT.search(text)
-    if found:
-        text, preposition = text[: found.start()], found["preposition"].lower()
-    tokens = text.split()
-    while tokens and tokens[0].lower() in _VERBS | _EMPTY:
-        tokens.pop(0)
-    while tokens and tokens[-1].lower() in _VERBS | _EMPTY:
-        tokens.pop()
-    own = resource(function)
-    if not tokens:
-        return Topic(noun_for(own, nouns), preposition)
-    phrase = " ".join(_lower(token) for token in tokens)
-    if _is_list(function) and not _ends_in_noun(function, tokens[-1]):
-        name = noun_for(own, nouns)
-        # "popular" and "tv on the air" need a noun: "popular movies", "TV shows on the air".
-        rest = [token for token in tokens if singular(token.lower()) not in {own, *name.lower().split()}]
-        several = pluralise(name)
-        first = rest[0].lower() if rest else ""
-        phrase = (
-            f"{several} {' '.join(rest).lower()}"
-            if first in ("on", "in", "at")
-            else (" ".join([*(_lower(token) for token in rest), several]))
-        )
-    return Topic(phrase, preposition)
+class Phrasebook:
+    """How one corpus talks. What it learns of a function it remembers."""
+
+    def __init__(self, functions: Iterable[ApiFunction]) -> None:
+        self._nouns = _learn_nouns(functions)
+        self._topics: dict[str, Topic] = {}
+        self._lists: dict[str, tuple[jsonpath.Token, ...] | None] = {}
+
+    def topic(self, function: ApiFunction) -> Topic:
+        """The noun phrase of a function's answer, without its verb and without what it belongs to."""
+        if function.id not in self._topics:
+            self._topics[function.id] = self._find_topic(function)
+        return self._topics[function.id]
+
+    def primary_list(self, function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:
+        """Where the list is that a function returns, if a list is what it returns."""
+        if function.id not in self._lists:
+            self._lists[function.id] = _find_list(function)
+        return self._lists[function.id]
+
+    def noun(self, kind: str) -> str:
+        """How to call one thing of a kind: "TV show" for ``tv`` where the documents say so."""
+        return self._nouns.get(kind) or _GROUPS.get(kind) or kind
+
+    def member(self, name: str) -> str:
+        """How to call one thing held by a member of that name: ``production_companies`` -> production company."""
+        parts = [word for word in words(name) if word not in IDENTIFIER_WORDS | _FILTER_WORDS]
+        if not parts:
+            return ""
+        kind = singular(parts[-1])
+        return " ".join([*parts[:-1], self.noun(kind) if len(parts) == 1 else kind])
+
+    def resource_noun(self, function: ApiFunction) -> str:
+        """How to call one thing of the kind that a path is about."""
+        return self.noun(resource(function))
+
+    def _find_topic(self, function: ApiFunction) -> Topic:
+        text = function.summary.strip().rstrip(".") or " ".join(words(function.name))
+        text = re.split(r"[.;:(]", text)[0].strip()
+        preposition = "of"
+        found = _PARENT.search(text)
+        if found:
+            text, preposition = text[: found.start()], found["preposition"].lower()
+        tokens = text.split()
+        while tokens and tokens[0].lower() in _VERBS | _EMPTY:
+            tokens.pop(0)
+        while tokens and tokens[-1].lower() in _VERBS | _EMPTY | _PREPOSITIONS:
+            tokens.pop()
+        is_list = self.primary_list(function) is not None
+        name = self.resource_noun(function)
+        if not tokens:
+            return Topic(pluralise(name) if is_list else name, preposition)
+        if _is_noun(tokens[-1], self.primary_list(function)) or not (is_list or _is_adjective(tokens[-1])):
+            return Topic(" ".join(map(_lower, tokens)), preposition)
+        # "popular" and "TV on the air" lack their noun: "popular movies", "TV shows on the air".
+        noun = pluralise(name) if is_list else name
+        rest = [token for token in tokens if singular(token.lower()) not in {resource(function), *name.lower().split()}]
+        if rest and rest[0].lower() in _PREPOSITIONS:
+            return Topic(f"{noun} {' '.join(rest).lower()}", preposition)
+        return Topic(" ".join([*map(_lower, rest), noun]), preposition)
 
 
 def resource(function: ApiFunction) -> str:
-    """The last fixed segment of the path, in the singular, skipping adjectives such as ``popular``."""
+    """The kind that a path is about, in the singular: of ``/movie/popular``, ``/discover/movie``: movie."""
     fixed = [segment for segment in function.path.split("/") if segment and not segment.startswith("{")]
-    if not fixed:
-        parts = [word for word in words(function.name) if word not in _VERBS]
-        return singular(parts[-1]) if parts else "result"
-    # A plural or a segment before a placeholder names a kind; "popular" and "top_rated" do not.
-    for segment in reversed(fixed):
-        last = words(segment)[-1] if words(segment) else ""
-        if last and (singular(last) != last or f"/{segment}/{{" in function.path or segment == fixed[0]):
+    lasts = [parts[-1] for segment in fixed if (parts := words(segment)) and parts[-1] not in _VERBS]
+    if not lasts:
+        named = [word for word in words(function.name) if word not in _VERBS]
+        return singular(named[-1]) if named else "result"
+    for last in reversed(lasts):
+        if singular(last) != last:
             return singular(last)
-    return singular(words(fixed[-1])[-1])
-
-
-def learn_nouns(functions: Iterable[ApiFunction]) -> dict[str, str]:
-    """How the documents call one of each kind, from what their searches say they search for."""
-    nouns: dict[str, str] = {}
-    for function in sorted(functions, key=lambda function: function.id):
-        match = re.match(
-            r"(?:search|find)\s+(?:for\s+)?(?P<what>[\w -]+?)(?:\s+(?:by|in|for|with)\b.*)?\.?$",
-            function.summary.strip(),
-            re.IGNORECASE,
-        )
-        segments = [segment for segment in function.path.split("/") if segment and not segment.startswith("{")]
-        kinds = [word for word in words(segments[-1]) if word not in _VERBS] if segments else []
-        if match and kinds and len(match["what"].split()) <= 3:
-            *before, last = match["what"].split()
-            nouns.setdefault(singular(kinds[-1]), " ".join([*map(_lower, before), singular(_lower(last))]))
-    return nouns
-
-
-def noun_for(kind: str, nouns: dict[str, str]) -> str:
-    """How to call one thing of a kind."""
-    return nouns.get(kind) or _GROUPS.get(kind) or kind
-
-
-def member_noun(name: str, nouns: dict[str, str]) -> str:
-    """How to call one thing held by a member of that name: ``production_companies`` -> production company."""
-    parts = [word for word in words(name) if word not in IDENTIFIER_WORDS]
-    if not parts:
-        return ""
-    kind = singular(parts[-1])
-    return " ".join([*parts[:-1], noun_for(kind, nouns) if len(parts) == 1 else kind])
+    before_placeholder = [words(s)[-1] for s in fixed if f"/{s}/{{" in function.path and words(s)]
+    return singular(before_placeholder[-1] if before_placeholder else lasts[0])
 
 
 def pluralise(phrase: str) -> str:
@@ -115,41 +122,44 @@ def pluralise(phrase: str) -> str:
     return " ".join([*before, plural(last) if singular(last.lower()) == last.lower() else last])
 
 
+def of_group(name: str) -> bool:
+    """Whether a member's name is a collective of people: cast, crew, staff."""
+    return name in _GROUPS
+
+
+def ends_open(name: str) -> bool:
+    """Whether a member's name waits for what it belongs to: ``known_for``, ``created_by``."""
+    return bool(words(name)) and words(name)[-1] in _PREPOSITIONS
+
+
 def singularise(phrase: str) -> str:
     """The singular of a noun phrase; with a preposition inside, of the noun before it."""
     tokens = phrase.split()
-    stop = next(
-        (n for n, token in enumerate(tokens) if n and token in ("on", "in", "at", "of", "for", "by")), len(tokens)
-    )
-    tokens[stop - 1] = singular(tokens[stop - 1])
+    inner = [number for number, token in enumerate(tokens) if number and token in _PREPOSITIONS]
+    head = (inner[0] if inner else len(tokens)) - 1
+    tokens[head] = singular(tokens[head])
     return _GROUPS.get(" ".join(tokens), " ".join(tokens))
 
 
 def label(name: str) -> str:
-    """A parameter or field name as words."""
-    return " ".join(words(name))
+    """A parameter or field name as words, without leading filter words: ``with_release_type``: release type."""
+    parts = list(words(name))
+    while len(parts) > 1 and parts[0] in ("with", "filter", "by"):
+        parts.pop(0)
+    return " ".join(parts)
+
+
+def joiner(parameter: str) -> str:
+    """The preposition that a filter's name asks for."""
+    first = words(parameter)[:1]
+    if first in (("without",), ("exclude",), ("not",)):
+        return "without"
+    return "with" if first == ("with",) else "for"
 
 
 def is_wrapper(name: str) -> bool:
     """Whether a member only holds the answer (``results``) and names nothing."""
     return set(words(name)) <= _WRAPPERS
-
-
-def primary_list(function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:
-    """Where the list is that a function returns, if a list is what it returns."""
-    roots: dict[tuple[jsonpath.Token, ...], int] = {}
-    scalars = 0
-    for field in function.outputs:
-        tokens = jsonpath.parse(field.path)
-        if jsonpath.ANY in tokens:
-            root = tokens[: tokens.index(jsonpath.ANY)]
-            roots[root] = roots.get(root, 0) + 1
-        elif not _is_paging(tokens):
-            scalars += 1
-    if not roots:
-        return None
-    best = max(roots, key=lambda root: (roots[root], -len(root)))
-    return best if roots[best] > scalars or not best else None
 
 
 def scalars(value: Any) -> list[Any]:
@@ -161,28 +171,46 @@ def scalars(value: Any) -> list[Any]:
     return [] if value is None or isinstance(value, bool) else [value]
 
 
-def _is_paging(tokens: tuple[jsonpath.Token, ...]) -> bool:
-    return (
-        len(tokens) == 1
-        and isinstance(tokens[0], str)
-        and bool(
-            {"page", "pages", "total", "count", "limit", "offset", "next", "previous", "id"} & set(words(tokens[0]))
-        )
-    )
+def _find_list(function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:
+    roots: dict[tuple[jsonpath.Token, ...], int] = {}
+    facts = 0  # scalars beside the lists that are no paging: what a detail has
+    for field in function.outputs:
+        tokens = jsonpath.parse(field.path)
+        if jsonpath.ANY in tokens:
+            root = tokens[: tokens.index(jsonpath.ANY)]
+            roots[root] = roots.get(root, 0) + 1
+        elif not (len(tokens) == 1 and {"id", *_PAGING} & set(words(str(tokens[0])))):
+            facts += 1
+    if not roots or (facts and function.path.endswith("}")):
+        return None
+    best = max(roots, key=lambda root: (roots[root], -len(root)))
+    return best if roots[best] > facts or not best else None
 
 
-def _is_list(function: ApiFunction) -> bool:
-    return primary_list(function) is not None
+def _learn_nouns(functions: Iterable[ApiFunction]) -> dict[str, str]:
+    """How the documents call one of each kind, from what their searches say they search for."""
+    nouns: dict[str, str] = {}
+    for function in sorted(functions, key=lambda function: function.id):
+        match = _SEARCH.match(function.summary.strip())
+        if match and function.path and len(match["what"].split()) <= 3:
+            *before, last = match["what"].split()
+            nouns.setdefault(resource(function), " ".join([*map(_lower, before), singular(_lower(last))]))
+    return nouns
 
 
-def _ends_in_noun(function: ApiFunction, token: str) -> bool:
-    """Whether a topic's last word is a noun: a plural, or a word that the path or a list holder uses."""
+def _is_noun(token: str, holder: tuple[jsonpath.Token, ...] | None) -> bool:
+    """Whether a topic's last word is a noun as far as one can tell: a plural, or what holds the list."""
     word = token.lower()
-    if singular(word) != word or word in _GROUPS:
-        return True
-    holder = primary_list(function)
-    held = {str(token).lower() for token in holder or ()}
-    return word in held or singular(word) == resource(function)
+    return singular(word) != word or word in _GROUPS or word in {str(token).lower() for token in holder or ()}
+
+
+def _is_adjective(token: str) -> bool:
+    return token.lower().endswith(("est", "ing", "ed", "ular", "ent")) or token.lower() in (
+        "top",
+        "new",
+        "today",
+        "now",
+    )
 
 
 def _lower(token: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goat_ray.records import ApiFunction, ExecutedCall
+from goat_ray.teacher.phrases import Phrasebook
 
 MAX_BODY_CHARACTERS = 1500  # of one response in a prompt
 
@@ -29,7 +30,7 @@ class Story:
     """The calls of one trace in order, and the seed of all choices of wording."""
 
     calls: tuple[Told, ...]
-    nouns: dict[str, str]  # kind of thing -> how the documents call one, e.g. "tv" -> "TV show"
+    phrases: Phrasebook
     seed: str
 
     def goals(self) -> list[int]:

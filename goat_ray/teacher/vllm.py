@@ -18,7 +18,7 @@ from ray.exceptions import RayError
 from ray.serve.config import ProxyLocation
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
-from ray.serve.schema import ApplicationStatus, LoggingConfig, ReplicaState
+from ray.serve.schema import ApplicationStatus, LoggingConfig
 
 from goat_ray.errors import ModelError, RunError
 from goat_ray.identity import content_id
@@ -108,7 +108,8 @@ class _Waiting:
         if app is None:
             raise self._error("they were shut down")
         engine = app.deployments.get(_DEPLOYMENT)
-        if engine is not None and engine.replica_states.get(ReplicaState.RUNNING):
+        # Serve's states are strings, but it does not export their class.
+        if engine is not None and any(state == "RUNNING" for state, count in engine.replica_states.items() if count):
             return True
         message = (engine.message if engine is not None else "") or app.message
         waited = time.monotonic() - self._began
@@ -133,7 +134,8 @@ class _Waiting:
 def _essence(message: str) -> str:
     """The error at the end of a message that carries a stack trace."""
     errors = list(re.finditer(r"^[\w.]+(Error|Exception)\b.*", message, re.MULTILINE))
-    return " ".join(message[errors[-1].start() if errors else 0 :].split())[:_DETAIL_CHARACTERS]
+    error = " ".join(message[errors[-1].start() if errors else 0 :].split())
+    return error.partition(" [type=")[0][:_DETAIL_CHARACTERS]  # pydantic repeats its input after that
 
 
 class VllmClient:

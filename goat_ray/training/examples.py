@@ -6,11 +6,12 @@ from pydantic import Field
 
 from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
+from goat_ray.agent.retrieval import document_text
 from goat_ray.identity import content_id, rng
-from goat_ray.records import ApiFunction, Example, ExampleKind, Json, Reject, Sample, Span
+from goat_ray.records import ApiFunction, Example, ExampleKind, Json, Reject, RetrievalPair, Sample, Span
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
-from goat_ray.storage import FunctionStore
+from goat_ray.storage import Dataset, FunctionStore
 
 
 class ExamplesConfig(Settings):
@@ -93,3 +94,16 @@ class FormatExamples(Step[Sample, Example]):
             target=target,
             masked=list(masked),
         )
+
+
+def retrieval_pairs(samples: Dataset[Sample], functions: FunctionStore) -> Iterator[RetrievalPair]:
+    """(query, document) for each function that a sample calls, and for each wording of its query."""
+    for sample in samples.records():
+        for query in (sample.query, *sample.paraphrases):
+            for function_id in dict.fromkeys(call.function for call in sample.calls):
+                yield RetrievalPair(
+                    id=content_id(sample.id, query, function_id),
+                    query=query,
+                    document=document_text(functions[function_id]),
+                    split=sample.split,
+                )

@@ -6,6 +6,7 @@ step, and the blocks are dealt out in turn. So a run can stop anywhere and conti
 """
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -105,9 +106,13 @@ def data_context() -> Iterator[None]:
     before = {name: getattr(context, name) for name in wanted}
     for name, value in wanted.items():
         setattr(context, name, value)
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        logger.setLevel(level)
         for name, value in before.items():
             setattr(context, name, value)
 
@@ -129,7 +134,7 @@ def _select(kinds: Sequence[str], splits: Sequence[str], table: pa.Table) -> pa.
 
 def _key(seed: int, number: int, table: pa.Table) -> pa.Table:
     prefix = f"{seed}:{number}:".encode()
-    ids: list[str] = table["id"].to_pylist()  # type: ignore[assignment]
+    ids: list[str] = table["id"].to_pylist()
     digests = (hashlib.sha256(prefix + example_id.encode()).digest() for example_id in ids)
     keys = [int.from_bytes(digest[:8], "big") >> (64 - _KEY_BITS) for digest in digests]
     return table.append_column("order", pa.array(keys, pa.int64()))

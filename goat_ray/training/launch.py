@@ -12,9 +12,9 @@ from typing import Any
 
 import ray
 from ray.data import Dataset
-from ray.train import CheckpointConfig, TrainingFailedError
+from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
-from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.config import LoggingConfig
 from ray.util.queue import Queue
 
 from goat_ray.errors import GoatError, RunError
@@ -62,7 +62,7 @@ def run_loop(
             scaling_config=ScalingConfig(
                 num_workers=run.workers, use_gpu=run.gpus_per_worker > 0, resources_per_worker=resources
             ),
-            run_config=RunConfig(
+            run_config=RunConfig(  # type: ignore[call-arg] # the stub is the one of Ray Train's first version
                 name=run.name,
                 storage_path=absolute(run.storage),
                 checkpoint_config=CheckpointConfig(num_to_keep=run.keep_checkpoints),

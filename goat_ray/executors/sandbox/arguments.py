@@ -52,8 +52,10 @@ class Checker:
         """Objects whose properties are parameters of their own (``a.b``) spread over these."""
         spread: dict[str, Any] = {}
         for name, value in arguments.items():
-            if isinstance(value, dict) and name not in self._parameters and any(
-                known.startswith(f"{name}.") for known in self._parameters
+            if (
+                isinstance(value, dict)
+                and name not in self._parameters
+                and any(known.startswith(f"{name}.") for known in self._parameters)
             ):
                 spread |= self._spread({f"{name}.{key}": inner for key, inner in value.items()})
             else:
@@ -83,7 +85,7 @@ def _split(value: Any, lenient: bool) -> list[Any]:
 
 
 def _scalar_check(parameter: Parameter, type_: str, lenient: bool) -> Callable[[Any], Any]:
-    coerce = _COERCIONS.get(type_, lambda value, _: value)
+    coerce = _COERCIONS.get(type_, _as_it_is)
     allowed = {str(value) for value in parameter.enum}
     form = _form_of(parameter) if type_ == "string" and not allowed else None
 
@@ -156,6 +158,10 @@ def _to_object(value: Any, lenient: bool) -> Any:
     if isinstance(value, dict):
         return value
     raise Problem("must be an object")
+
+
+def _as_it_is(value: Any, lenient: bool) -> Any:
+    return value
 
 
 _COERCIONS: dict[str, Callable[[Any, bool], Any]] = {

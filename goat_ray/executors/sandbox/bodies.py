@@ -6,10 +6,9 @@ from typing import Any
 from goat_ray.executors.sandbox.call import Call
 from goat_ray.executors.sandbox.keys import noun
 from goat_ray.executors.sandbox.kinds import Kind, Ref
-from goat_ray.executors.sandbox.model import label_of
 from goat_ray.executors.sandbox.objects import is_discriminator
 from goat_ray.executors.sandbox.paging import paging_member
-from goat_ray.executors.sandbox.shape import ROOT, Leaf, Place, relation_name
+from goat_ray.executors.sandbox.shape import ROOT, Leaf, Place, relation_name, tail_segments
 from goat_ray.executors.sandbox.things import Link, Thing
 from goat_ray.executors.sandbox.values import fit
 from goat_ray.executors.sandbox.world import World
@@ -70,7 +69,7 @@ class BodyBuilder:
         if ref is not None:
             return self._key(ref, leaf) if not ref.relation else self._reference(place, name, ref, leaf)
         if name in place.labels:
-            return self._label(place, name, place.labels[name])
+            return self._label(name, place.labels[name])
         found = self._special(place, name, leaf)
         return found if found is not None else self._attribute(place, name, leaf)
 
@@ -79,7 +78,7 @@ class BodyBuilder:
         if leaf.depth:
             return None
         at_root = place.name == ROOT or (place.parent is not None and place.parent.name == ROOT and not place.depth)
-        if at_root and not place.kinds:
+        if at_root and not any(name in kind.attributes for kind in place.kinds):
             paging = paging_member(name, leaf.field.type)
             if paging is not None and self._primary is not None:
                 return lambda call, thing, row: paging(call)
@@ -134,7 +133,7 @@ class BodyBuilder:
     @staticmethod
     def _position(place: Place, name: str, leaf: Leaf) -> Build | None:
         """The place of an item in its list."""
-        if (words(name) or ("",))[-1] not in _POSITIONS or not place.depth or len(words(name)) > 1:
+        if name.lower() not in _POSITIONS or not place.depth or (place.kinds and not _is_relational(place, name)):
             return None
         first = 0 if 0 in leaf.field.examples else 1
         if place.kinds:
@@ -164,11 +163,14 @@ class BodyBuilder:
 
         return build
 
-    def _label(self, place: Place, name: str, ref: Ref) -> Build:
+    @staticmethod
+    def _label(name: str, ref: Ref) -> Build:
         """The name of the thing referred to, made up as that thing's own answer would."""
         relation, kinds = ref.relation, ref.kinds
 
         def build(call: Call, thing: Thing, row: Thing | None) -> Any:
+            if name in thing.attributes:
+                return thing.attributes[name]
             other = call.one(thing, relation, kinds)
             return call.label(other, name) if other is not None else None
 
@@ -176,13 +178,13 @@ class BodyBuilder:
 
     def _attribute(self, place: Place, name: str, leaf: Leaf) -> Build:
         relational = _is_relational(place, name)
-        kind = place.kinds[0] if len(place.kinds) == 1 else None
         fill, depth, type_ = self._world.fill, leaf.depth, leaf.field.type
-        specs = {k: self._world.specs.of(place, name, k) for k in place.kinds} or {None: self._world.specs.of(place, name, None)}
-        draws = {k: self._world.specs.draw(spec) for k, spec in specs.items()}
-        draw = draws[kind] if kind in draws else next(iter(draws.values()))
+        kinds: tuple[Kind | None, ...] = place.kinds or (None,)
+        specs = {kind: self._world.specs.of(place, name, kind) for kind in kinds}
+        draws = {kind: self._world.specs.draw(spec) for kind, spec in specs.items()}
+        draw = draws[kinds[0]]
         same = all(spec.type == type_ for spec in specs.values())
-        base = _base_of(name, kind)
+        base = _base_of(name, place.kinds[0]) if len(place.kinds) == 1 else ""
 
         def build(call: Call, thing: Thing, row: Thing | None) -> Any:
             owner = row if relational and row is not None else thing
@@ -191,13 +193,21 @@ class BodyBuilder:
             except KeyError:
                 if base and base in owner.attributes:
                     value = owner.attributes[base]
+                elif owner is row and (shown := self._shown(place, row, name)) is not None:
+                    value = row.attributes[name] = shown
                 else:
-                    value = fill(owner, name, draws.get(owner.kind, draw) if owner.kind else draw, depth)
+                    value = fill(owner, name, draws.get(owner.kind, draw), depth)
             if depth:
                 return list(value) if isinstance(value, list) else [value]
             return value if same else fit(value, type_)
 
         return build
+
+    def _shown(self, place: Place, row: Thing, name: str) -> Any:
+        """What an example says of an item of a list; all members of one item come from the same example."""
+        if not place.rows or self._world.specs.of(place, name, None).varies:
+            return None
+        return place.rows[self._world.random(row.scope).randrange(len(place.rows))].get(name)
 
     # --- objects -----------------------------------------------------------------------------------
 
@@ -267,21 +277,17 @@ def _is_relational(place: Place, name: str) -> bool:
 
 
 def _is_outer(place: Place) -> bool:
-    """Whether a list stands right in the body rather than inside an item of another list or a part."""
+    """Whether a list is what the body is for, rather than something that is said of a thing in it."""
     here = place.parent
     while here is not None and here.same:
         here = here.parent
-    return here is None or here.name in (ROOT, "")
+    if here is None or here.name == "":
+        return True
+    return here.name == ROOT and not here.depth and (not here.kinds or bool(tail_segments(place.function.path)))
 
 
-def _base_of(name: str, kind: Kind | None) -> str:
+def _base_of(name: str, kind: Kind) -> str:
     """``original_title`` is most often the title."""
     parts = words(name)
     rest = "_".join(parts[1:])
-    return rest if kind is not None and parts[:1] in (("original",), ("display",)) and rest in kind.attributes else ""
-
-
-def label_for(kind: Kind, like: str) -> str:
-    """The attribute of a kind that a member such as ``hotel_name`` repeats."""
-    last = (words(like) or ("",))[-1]
-    return label_of(kind, like if like in kind.attributes else last)
+    return rest if parts[:1] in (("original",), ("display",)) and rest in kind.attributes else ""

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from goat_ray.executors.sandbox.keys import is_label
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.model import label_of
 from goat_ray.executors.sandbox.state import State
 from goat_ray.executors.sandbox.things import Link, Thing
 from goat_ray.executors.sandbox.values import Spec
-from goat_ray.naming import words
 
 
 class Call:
@@ -37,22 +35,18 @@ class Call:
         """What people call a thing; ``like`` names the member that shows it."""
         if thing.kind is None:
             return None
-        last = (words(like) or ("",))[-1]
-        name = label_of(thing.kind, like if like in thing.kind.attributes else last)
-        return self.attribute(thing, name if is_label(name) else "name")
+        return self.attribute(thing, label_of(thing.kind, like))
 
     def attribute(self, thing: Thing, name: str) -> Any:
         """An attribute of a thing of a kind, whether it is its own or that of a thing it refers to."""
         kind = thing.kind
-        if kind is None:
+        if kind is None or thing.attributes.get(name) is not None:
             return thing.attributes.get(name)
         ref = kind.repeats.get(name)
         if ref is not None:
             other = self.one(thing, ref.relation, ref.kinds)
             if other is not None and other is not thing and other.kind is not kind:
                 return self.label(other, name)
-        if name in thing.attributes:
-            return thing.attributes[name]
         specs = self.state.world.specs
         spec = specs.of_kind(kind, name) or Spec(name, "string", about=kind.name)
         return self.state.world.fill(thing, name, specs.draw(spec), 0)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from goat_ray.executors.sandbox.keys import canonical, is_label, is_telling, noun, nouns, read
+from goat_ray.executors.sandbox.keys import canonical, is_generic, is_label, is_telling, noun, nouns, read
 from goat_ray.executors.sandbox.kinds import Kind, Kinds, Ref
 from goat_ray.executors.sandbox.lookups import own_key, resolve
 from goat_ray.executors.sandbox.objects import Objects, is_discriminator
@@ -124,17 +124,26 @@ class ValueIndex:
         leaf = place.leaves[name]
         if leaf.field.enum or leaf.field.type not in ("string", "integer") or is_label(name):
             return None
-        ref = self._find(name, leaf.field.examples, leaf.field.type, kinds)
+        ref = self._by_key(name) or self._find(name, leaf.field.examples, leaf.field.type, kinds)
         return ref._replace(many=bool(leaf.depth)) if ref is not None else None
 
     def of_parameter(self, parameter: Parameter, kinds: Kinds) -> Ref | None:
         """What an unexplained parameter takes, if its example is a key of one kind."""
         kind = parameter.item_type if parameter.type == "array" else parameter.type
-        if parameter.enum or parameter.example is None or kind not in ("string", "integer"):
+        if parameter.enum or kind not in ("string", "integer"):
             return None
-        examples = parameter.example if isinstance(parameter.example, list) else [parameter.example]
-        ref = self._find(parameter.name.rpartition(".")[2], examples, kind, kinds)
+        shown = parameter.example
+        examples = shown if isinstance(shown, list) else [] if shown is None else [shown]
+        ref = self._by_key(parameter.name) or self._find(parameter.name.rpartition(".")[2], examples, kind, kinds)
         return ref._replace(many=parameter.type == "array") if ref is not None else None
+
+    def _by_key(self, name: str) -> Ref | None:
+        """``isbn`` says itself what it is the key of, if only one kind has such a key."""
+        key = noun(name)
+        owners = [kind for kind in self._kinds if key in kind.keys]
+        if is_generic(key) or len(owners) != 1:
+            return None
+        return Ref((owners[0],), key, owners[0].name)
 
     def _find(self, name: str, examples: list[Any], type_: str, kinds: Kinds) -> Ref | None:
         texts = [text for text in map(canonical, examples) if text]
@@ -169,8 +178,8 @@ def tidy(place: Place) -> None:
     for name, ref in place.refs.items():
         if ref.relation and ref.kinds == place.kinds and ref.key not in owned and not _others(name, place, ref):
             owned.add(ref.key)
-            place.refs[name] = ref = ref._replace(relation="")
-        if ref.relation and not ref.many:
+            place.refs[name] = ref._replace(relation="")
+        elif ref.relation and not ref.many:
             place.refs[name] = ref._replace(relation=relations.setdefault(ref.kinds, ref.relation))
 
 
@@ -211,6 +220,8 @@ def _repeats(name: str, examples: list[Any], ref: Ref, place: Place) -> bool:
     if not place.kinds and len({other.kinds for other in place.refs.values()}) == 1:
         return True
     shown = [text for text in examples if isinstance(text, str)]
-    return bool(shown) and place.kinds != ref.kinds and all(
-        any(text in kind.labels for kind in ref.kinds) for text in shown
+    return (
+        bool(shown)
+        and place.kinds != ref.kinds
+        and all(any(text in kind.labels for kind in ref.kinds) for text in shown)
     )

@@ -61,7 +61,7 @@ def _relation_to(ref: Ref, kinds: Sequence[Kind], place: Place) -> tuple[str, tu
     options += [(relation, targets, False) for kind in kinds for relation, targets in kind.singles.items()]
     fitting = [option for option in options if set(option[1]) & set(ref.kinds)]
     named = [option for option in fitting if option[0] in (ref.relation, ref.kinds[0].name)]
-    return (named or fitting or [None])[0]
+    return next(iter(named or fitting), None)
 
 
 def member_test(parameter: Parameter, place: Place) -> Test | None:

@@ -22,6 +22,7 @@ class Kind:
     labels: set[str] = field(default_factory=set)  # names of its things that documents show
     values: dict[str, dict[str, Any]] = field(default_factory=dict)  # key -> known values by canonical text
     singles: dict[str, tuple["Kind", ...]] = field(default_factory=dict)  # relations to one other thing
+    closed: bool = False  # all its keys are listed in an enum
     repeats: dict[str, "Ref"] = field(default_factory=dict)  # members that repeat the name of another thing
     merged: "Kind | None" = None  # the kind that this one turned out to be
 
@@ -43,6 +44,7 @@ class Kind:
         """Become one with another kind."""
         other.merged = self
         self.homes |= other.homes
+        self.closed |= other.closed
         self.shown |= other.shown
         self.attributes |= other.attributes
         self.labels |= other.labels

@@ -1,6 +1,5 @@
 """The list that a function answers with: what is in it, what the arguments choose, which page is shown."""
 
-from collections.abc import Callable
 from typing import Any
 
 from goat_ray.executors.sandbox.call import Call
@@ -11,8 +10,9 @@ from goat_ray.executors.sandbox.paging import Paging
 from goat_ray.executors.sandbox.shape import ROOT, Place, relation_name, tail_segments
 from goat_ray.executors.sandbox.things import Link, Links, Thing
 from goat_ray.executors.sandbox.values import is_name_like
+from goat_ray.executors.sandbox.world import World
 from goat_ray.naming import words
-from goat_ray.records import ApiFunction
+from goat_ray.records import ApiFunction, Parameter
 
 
 def primary_list(holder: Place) -> Place | None:
@@ -36,12 +36,14 @@ class Listing:
     """Chooses the items of one function's list."""
 
     def __init__(
-        self, function: ApiFunction, place: Place, refs: dict[str, Ref], listed: list[Thing], seed: Callable[..., Any]
+        self, function: ApiFunction, place: Place, refs: dict[str, Ref], listed: list[Thing], world: World
     ) -> None:
         self._place = place
         self._relation = relation_name(place)
-        self._listed = [thing for thing in listed if thing.kind in place.kinds]
-        self._random = seed
+        things = [thing for kind in place.kinds for thing in world.rolls[kind].things]
+        first = {thing.scope: thing for thing in listed if thing.kind in place.kinds}  # as the document's example
+        self._base = [Link(thing) for thing in (*first.values(), *(t for t in things if t.scope not in first))]
+        self._random = world.random
         self._title = function.title
         self.paging = Paging(function.parameters)
         self._searches: list[str] = []
@@ -54,7 +56,12 @@ class Listing:
         for parameter in function.parameters:
             self._plan(parameter, refs.get(parameter.name))
 
-    def _plan(self, parameter: Any, ref: Ref | None) -> None:
+    @property
+    def keyed(self) -> bool:
+        """Whether the list holds things of a kind rather than mere parts of an answer."""
+        return bool(self._place.kinds)
+
+    def _plan(self, parameter: Parameter, ref: Ref | None) -> None:
         name, place = parameter.name, self._place
         if name in self.paging.names or name in self._sorts:
             return
@@ -87,14 +94,12 @@ class Listing:
     def _candidates(self, call: Call, owner: Thing | None) -> list[Link]:
         if owner is not None and owner.kind is not None:
             return call.state.many(owner, self._relation, self._place.kinds).items
-        things = [thing for kind in self._place.kinds for thing in call.state.things(kind)]
-        made = [thing for thing in things if thing.scope not in self._known(call)]
-        known = [seen for thing in self._listed if (seen := call.state.view(thing)) is not None]
-        first = {thing.scope for thing in [*made, *known]}
-        return [Link(thing) for thing in (*made, *known, *(t for t in things if t.scope not in first))]
-
-    def _known(self, call: Call) -> Any:
-        return call.state.base_scopes(self._place.kinds)
+        state = call.state
+        if not state.writes:
+            return self._base
+        made = [Link(thing) for kind in self._place.kinds for thing in state.created(kind)]
+        seen = (state.view(link.thing) for link in self._base)
+        return [*made, *(Link(thing) for thing in seen if thing is not None)]
 
     def _choose(self, call: Call, links: list[Link], found: dict[str, list[Thing]]) -> list[Link]:
         arguments = call.arguments
@@ -132,5 +137,6 @@ class Listing:
                 values = [(call.attribute(link.thing, name), link) for link in links]
                 sort = str if any(isinstance(value, str) for value, _ in values) else float
                 if all(isinstance(value, str | int | float) for value, _ in values):
-                    links = [l for _, l in sorted(values, key=lambda pair: sort(pair[0]), reverse=descending)]
+                    values.sort(key=lambda pair: sort(pair[0]), reverse=descending)
+                    links = [link for _, link in values]
         return links

@@ -12,7 +12,7 @@ from goat_ray.records import ApiFunction, Parameter
 _SPOKEN_ID = re.compile(r"([A-Za-z]+)\s+(?:id|slug|code)(?:'?s)?\b", re.IGNORECASE)
 _MENTIONS_ID = re.compile(r"\b(?:ids?|identifiers?|slugs?|codes?)\b", re.IGNORECASE)
 # First words of filters by what things are related to: ``with_genres``, ``exclude_tags``.
-_FILTERING = {(word,) for word in ("with", "without", "by", "in", "exclude", "excluding", "include", "including", "not")}
+_FILTERING = {(word,) for word in "with without by in exclude excluding include including not".split()}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class Lookups:
     def _set_parent(self, function: ApiFunction, slot: Slot, kind: Kind, key: str) -> None:
         """``/tv/{tv_id}/season/{season_number}``: seasons are numbered within their show."""
         outer = self.refs.get((function.id, slot.outer.name)) if slot.outer is not None else None
-        if outer is not None and slot.parameter.type == "integer" and key in ("number", "no") and outer.kinds[0] != kind:
+        numbers = slot.parameter.type == "integer" and key in ("number", "no")
+        if numbers and outer is not None and outer.kinds[0] is not kind:
             kind.parent = outer.kinds[0]
 
     def _read_names(self) -> None:
@@ -117,8 +118,12 @@ class Lookups:
             return Ref((subject,), named.key, subject.name, many) if subject and named.key in subject.keys else None
         if named is None and (_MENTIONS_ID.search(parameter.description) or words(leaf)[:1] in _FILTERING):
             kind = self._spoken_kind(parameter)
+            if kind is None and _SPOKEN_ID.search(parameter.description):
+                kind = self._kinds.ensure(noun(leaf))  # ids of something that no answer shows
+                kind.add_key("id")
             if kind is not None and "id" in kind.keys:
-                return Ref((kind,), "id", noun(leaf), many or (parameter.type == "string" and parameter.location == "query"))
+                listed = parameter.type == "string" and parameter.location == "query"
+                return Ref((kind,), "id", noun(leaf), many or listed)
         return None
 
     def _spoken_kind(self, parameter: Parameter) -> Kind | None:

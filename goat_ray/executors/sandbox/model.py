@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from goat_ray.executors.sandbox.fields import ValueIndex, collect_values, merge_kinds, read_labels, read_names, tidy
-from goat_ray.executors.sandbox.keys import is_label, nouns
+from goat_ray.executors.sandbox.keys import is_label
 from goat_ray.executors.sandbox.kinds import Kind, Kinds, Ref
 from goat_ray.executors.sandbox.lookups import Lookups
 from goat_ray.executors.sandbox.objects import Objects
 from goat_ray.executors.sandbox.shape import ROOT, Place, read_shape, relation_name
-from goat_ray.records import ApiFunction
+from goat_ray.naming import words
+from goat_ray.records import ApiFunction, Parameter
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Model:
 
     def bound(self, function: ApiFunction) -> list[tuple[str, Ref]]:
         """The parameters of a function that look things up, in the order of the document."""
-        found = ((parameter.name, self.parameters.get((function.id, parameter.name))) for parameter in function.parameters)
-        return [(name, ref) for name, ref in found if ref is not None]
+        names = [parameter.name for parameter in function.parameters]
+        return [(name, ref) for name in names if (ref := self.parameters.get((function.id, name))) is not None]
 
 
 def infer(functions: Sequence[ApiFunction]) -> Model:
@@ -70,7 +71,8 @@ class _Service:
         """Whether nothing but the path to the thing itself stands above an object."""
         path = place.function.path
         outer = [ref for (owner, _), ref in self.lookups.refs.items() if owner == place.function.id]
-        at_root = place.name == ROOT or (place.parent is not None and place.parent.name == ROOT and not place.parent.depth)
+        parent = place.parent
+        at_root = place.name == ROOT or (parent is not None and parent.name == ROOT and not parent.depth)
         if place.name == ROOT and not place.depth:
             return path.endswith("}") or not outer or place.kinds[0] not in {ref.kinds[0] for ref in outer}
         return at_root and "{" not in path and bool(place.depth or place.same)
@@ -94,12 +96,23 @@ class _Service:
                     ref = index.of_parameter(parameter, self.kinds)
                     if ref is not None:
                         self.lookups.refs[function.id, parameter.name] = ref
+                self._close(parameter)
         for place in self._right:
             read_labels(place)
             place.kinds[0].repeats.update(place.labels)
         for place in self.places:
             read_labels(place)
             self._note_relations(place)
+
+    def _close(self, parameter: Parameter) -> None:
+        """An enum that lists known keys of the kind that the parameter names lists them all."""
+        kind = self.kinds.named(parameter.name)
+        for key, values in kind.final.values.items() if kind is not None else ():
+            texts = {str(value) for value in parameter.enum}
+            if len(values) > 1 and texts >= set(values):
+                kind.final.closed = True  # type: ignore[union-attr]
+                for value in parameter.enum:
+                    kind.final.add_value(key, value)  # type: ignore[union-attr]
 
     def _read_values(self, place: Place, index: ValueIndex) -> None:
         for name in place.leaves:
@@ -134,7 +147,9 @@ def _subject(holder: Place) -> Kind | None:
 
 def label_of(kind: Kind, like: str) -> str:
     """The attribute that holds what people call a thing of the kind; ``like`` where the kind has it."""
-    if like in kind.attributes:
-        return like
-    labels = sorted((name for name in kind.attributes if is_label(name)), key=lambda name: (len(nouns((name,))), name))
-    return next((name for name in ("name", "title") if name in labels), labels[0] if labels else like)
+    last = (words(like) or ("name",))[-1]
+    for name in (like, last):
+        if name in kind.attributes:
+            return name
+    labels = sorted((name for name in kind.attributes if is_label(name)), key=lambda name: (len(name), name))
+    return next((name for name in ("name", "title") if name in labels), labels[0] if labels else "name")

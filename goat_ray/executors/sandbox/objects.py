@@ -36,6 +36,17 @@ class Objects:
         self._each_open(self._likeness.by_members)
         self._each_open(self._likeness.by_only_reference)
         self._each_open(self._by_own_name)
+        for place in self._places:
+            self._widen(place)
+
+    def _widen(self, place: Place) -> None:
+        """Where a parameter offers ``all, movie, tv, person``, objects of the kinds seen may be of the others too."""
+        if len(place.kinds) < 2:
+            return
+        for parameter in place.function.parameters:
+            offered = [kind for text in parameter.enum if (kind := self._kinds.get(noun(str(text))))]
+            if set(place.kinds) <= set(offered):
+                place.kinds = tuple(dict.fromkeys((*place.kinds, *offered)))
 
     def _found_kind(self, place: Place) -> None:
         """``review_id`` in the answer of ``/reviews``, or in a ``Review``, founds the kind ``review``."""
@@ -47,7 +58,8 @@ class Objects:
             named = read(name)
             if named is None or named.key != "id" or not named.owner or named.plural:
                 continue
-            if any(title[-len(named.owner) :] == named.owner or title[: len(named.owner)] == named.owner for title in titles):
+            size = len(named.owner)
+            if any(named.owner in (title[-size:], title[:size]) for title in titles):
                 self._kinds.ensure("_".join(named.owner)).add_key("id")
 
     def _each_open(self, find: Callable[[Place], tuple[Kind, ...]]) -> None:
@@ -120,8 +132,8 @@ class Objects:
         segments = tail_segments(function.path)
         if any(True for _ in self._path_refs(function)):
             segments = segments[-1:]  # further left stands what the list belongs to
-        parts = [words(segment) for segment in segments] if function.path else [(word,) for word in words(function.name)]
-        for part in reversed(parts):
+        parts = [words(segment) for segment in segments]
+        for part in reversed(parts if function.path else [(word,) for word in words(function.name)]):
             kind = self._kinds.within(part)
             if kind is not None and _is_keyed(members, kind):
                 return (kind,)

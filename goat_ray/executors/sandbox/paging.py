@@ -67,7 +67,7 @@ def _paging_value(name: str) -> Callable[[Call], Any] | None:
 
 
 def _pages(call: Call) -> int:
-    return max(1, -(-call.total // call.size)) if call.size else 1
+    return -(-call.total // call.size) if call.size else 0
 
 
 def _first(parameters: list[Parameter], names: frozenset[str]) -> str:

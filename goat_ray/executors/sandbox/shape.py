@@ -97,7 +97,9 @@ def relation_name(place: Place) -> str:
     if place.label:
         return noun(place.label)
     tail = tail_segments(place.function.path)
-    return noun(tail[-1]) if tail else noun(place.name) or "item"
+    if tail and ("{" in place.function.path or place.name == ROOT):
+        return noun(tail[-1])
+    return noun(place.name) or "item"
 
 
 def tail_segments(path: str) -> list[str]:

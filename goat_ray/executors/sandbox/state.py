@@ -32,13 +32,10 @@ class State:
         """The thing as this session left it; None if it was deleted."""
         return self._changed.get(thing.scope, thing) if self.writes else thing
 
-    def things(self, kind: Kind) -> list[Thing]:
-        """All things of a kind, those created last first."""
-        things = self.world.rolls[kind].things
-        if not self.writes:
-            return things
-        all_ = [*reversed(self._created.get(kind, ())), *things]
-        return [seen for thing in all_ if (seen := self.view(thing)) is not None]
+    def created(self, kind: Kind) -> list[Thing]:
+        """The things of a kind that this session created, the last one first."""
+        made = reversed(self._created.get(kind, ()))
+        return [seen for thing in made if (seen := self.view(thing)) is not None]
 
     def one(self, thing: Thing, relation: str, kinds: tuple[Kind, ...]) -> Thing | None:
         """The one thing that a thing is related to. A deleted thing leaves its traces in others."""
@@ -54,12 +51,12 @@ class State:
         known = {link.thing.scope for link in items}
         for kind in kinds:
             back = referring(kind, thing.kind) if thing.kind is not None else ""
-            for made in self._created.get(kind, ()):
-                seen = self.view(made)
-                owned = any(other.scope == thing.scope and name in (back, other.kind and other.kind.name)
-                            for name, other in made.given)
-                if seen is not None and owned and seen.scope not in known:
-                    items.insert(0, Link(seen))
+            for made in reversed(self.created(kind)):
+                owners = [other for name, other in made.given if name in (back, kind_name(other))]
+                whose = self.world.one(made, back, kind.singles[back]) if back else None
+                owned = any(other.scope == thing.scope for other in (*owners, whose) if other is not None)
+                if owned and made.scope not in known:
+                    items.insert(0, Link(made))
         return Links(items, links.nested)
 
     # --- writing -----------------------------------------------------------------------------------
@@ -68,12 +65,13 @@ class State:
         """A new thing, with a key of its own where none is given."""
         self.writes += 1
         first = kind.keys[0] if kind.keys else "id"
+        make = self.world.population.new_key
         if first not in keys:
-            keys = {**keys, first: self.world.new_key(kind, self.writes, *about)}
+            keys = {**keys, first: make(kind, first, self.writes, *about)}
         made = Thing(kind, f"{kind.name}/new/{self.writes}/{canonical(keys[first])}", number=self.writes)
         made.keys = keys
         for key in kind.keys:
-            made.keys.setdefault(key, self.world.new_key(kind, self.writes, key, *about))
+            made.keys.setdefault(key, make(kind, key, self.writes, *about))
         self._created.setdefault(kind, []).append(made)
         return made
 
@@ -88,3 +86,8 @@ class State:
         """Remove a thing: it is no longer found or listed."""
         self.writes += 1
         self._changed[thing.scope] = None
+
+
+def kind_name(thing: Thing) -> str:
+    """The name of a thing's kind; empty for parts."""
+    return thing.kind.name if thing.kind is not None else ""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from os.path import commonprefix
 from random import Random
 
 from goat_ray.executors.sandbox import vocabulary
@@ -11,7 +10,8 @@ from goat_ray.naming import words
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(.*)", re.DOTALL)
 _CLOCK = re.compile(r"\d\d:\d\d")
-_CODED = re.compile(r"(?=.*\d)(?!\d{4}-\d\d)(?![^@]*@)\S{4,}|/?\S{20,}")
+_CODED = re.compile(r"(?=.*\d)(?!\d{4}-[\dW]\d)(?![^@]*@)\S{4,}|/?\S{20,}")
+_SMALL_WORDS = frozenset("a an and at by for from in of on or the to with &".split())
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORD_LISTS: tuple[tuple[frozenset[str], Sequence[str]], ...] = (
     (frozenset({"currency"}), vocabulary.CURRENCIES),
@@ -103,9 +103,9 @@ def _naming(name: str, pool: list[str], about: str) -> Callable[[Random], str]:
     long = [text for text in pool if " " in text]
     if len(long) >= 3:
         return lambda random: _recombine(random.sample(long, 2))
-    if len(pool) >= 6:
-        return lambda random: random.choice(pool)
     meant = {*words(about), *words(name)}
+    if len(pool) >= 3 and meant & vocabulary.TOPICS:
+        return lambda random: " & ".join(text.split(" & ")[0] for text in random.sample(pool, 2))
     if meant & vocabulary.PEOPLE:
         return _person
     if meant & vocabulary.FIRMS:
@@ -127,7 +127,10 @@ def _naming(name: str, pool: list[str], about: str) -> Callable[[Random], str]:
 def _recombine(pair: list[str]) -> str:
     """The first half of one name and the second half of another."""
     one, two = (text.split() for text in pair)
-    return " ".join([*one[: (len(one) + 1) // 2], *two[(len(two) + 1) // 2 :]])
+    start, end = one[: (len(one) + 1) // 2], two[(len(two) + 1) // 2 :]
+    while start[-1].lower() in _SMALL_WORDS and len(end) > 1 and end[0].lower() in _SMALL_WORDS:
+        end = end[1:]
+    return " ".join([*start, *end])
 
 
 def _writing(pool: list[str]) -> Callable[[Random], str]:
@@ -162,15 +165,21 @@ def _pair(random: Random) -> tuple[str, str]:
 
 def reshape(pool: Sequence[str], random: Random) -> str:
     """A text like one of the pool: what all share stays, other digits and letters change within their sort."""
-    shared = len(commonprefix(list(pool))) if len(pool) > 1 else 0
+    shared = _shared(pool) if len(pool) > 1 else 0
     model = random.choice(pool)
-    is_hex = bool(re.fullmatch(r"[0-9a-f-]{8,}", model))
+    is_hex = bool(re.fullmatch(r"(?=.*[a-f])[0-9a-f-]{8,}", model))
     stem, dot, ending = model.rpartition(".") if re.search(r"\.\w{2,4}$", model) else (model, "", "")
     seen = {text[at] for text in pool for at in range(shared, len(text))}
     # A short prefix of letters before digits names the sort of code: CUS-7014.
     head = re.match(r"[A-Za-z]{1,4}[-_]?(?=\d)", stem)
     kept = max(shared, head.end() if head else 0)
     return stem[:kept] + "".join(_alike(c, is_hex, seen, random) for c in stem[kept:]) + dot + ending
+
+
+def _shared(pool: Sequence[str]) -> int:
+    """How many characters all texts start with."""
+    least, most = min(pool), max(pool)
+    return next((at for at, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
 
 
 def _alike(character: str, is_hex: bool, seen: set[str], random: Random) -> str:

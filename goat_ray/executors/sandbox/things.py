@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from goat_ray.executors.sandbox.keys import canonical
 from goat_ray.executors.sandbox.kinds import Kind
 
+Relation = tuple[str, tuple[Kind, ...]]  # what things are to another, and of which kinds; of none where mere parts
+
 
 class Thing:
     """A thing of a kind, or a mere part of another thing (an address, a line of an order)."""
@@ -18,8 +20,8 @@ class Thing:
         self.number = number  # its place in a list
         self.keys: dict[str, Any] = {}
         self.attributes: dict[str, Any] = {}
-        self.single: dict[str, Thing] = {}  # by relation
-        self.links: dict[str, Links] = {}  # by relation
+        self.single: dict[Relation, Thing] = {}
+        self.links: dict[Relation, Links] = {}
         self.given: tuple[tuple[str, Thing], ...] = ()  # what it was created with, by relation
 
     def copy(self) -> "Thing":

@@ -48,7 +48,9 @@ SENTENCES = (
 PEOPLE = frozenset(
     "person people user author member customer actor actress artist employee patient contact owner manager director"
     " doctor guest driver traveller traveler reviewer player student teacher speaker host agent seller buyer client"
-    " creator writer editor friend follower recipient sender holder attendee candidate musician lawyer nurse coach".split()
+    " creator writer editor friend follower recipient sender holder attendee candidate musician lawyer"
+    " nurse coach".split()
 )
 FIRMS = frozenset("company network publisher organization organisation brand vendor supplier store shop bank".split())
 PLACES = frozenset("city town location destination origin municipality".split())
+TOPICS = frozenset("genre category tag topic keyword department section subject theme field".split())

@@ -1,20 +1,23 @@
 """The made-up world: known things from the examples, further ones like them, and how they are related."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import zip_longest
 from random import Random
 from typing import Any
 
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.sandbox.keys import canonical, is_label
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.model import Model
+from goat_ray.executors.sandbox.population import Population
 from goat_ray.executors.sandbox.shape import Place
 from goat_ray.executors.sandbox.specs import Specs
 from goat_ray.executors.sandbox.things import Link, Links, Roll, Thing
-from goat_ray.executors.sandbox.values import Draw, make_key
+from goat_ray.executors.sandbox.values import Draw
 from goat_ray.identity import rng
+from goat_ray.naming import words
 
-_ATTEMPTS = 20  # at finding a key that no other thing has
 MAX_NESTED = 3  # items of a made-up list inside another list
 
 
@@ -23,96 +26,48 @@ class World:
 
     def __init__(self, model: Model, config: ExecutorConfig) -> None:
         self.config = config
-        self.places = [place for holder in model.holders.values() for place in holder.walk() if place is not holder]
+        self.places = [place for holder in model.holders.values() for place in holder.walk()]
         self.specs = Specs(self.places)
         self.rolls = {kind: Roll(kind) for kind in model.kinds}
         self._inverse: dict[tuple[Kind, str], dict[str, list[Thing]]] = {}
-        self._whole = self._whole_keys()
+        self.population = Population(self.rolls, self.places, self.random, config.entities)
 
     def random(self, *about: Any) -> Random:
         """The random generator for one choice."""
         return rng(self.config.seed, *about)
 
-    # --- building ----------------------------------------------------------------------------------
-
-    def populate(self) -> None:
-        """Add the ids that documents show without an object, then made-up things, then missing keys."""
-        taken: set[Any] = set()
-        for kind, roll in self.rolls.items():
-            for key, values in kind.values.items() if not kind.ordinal else ():
-                for value in values.values():
-                    if key in kind.keys:
-                        roll.known(key, value)
-            taken.update(value for key in kind.keys for value in roll.values(key))
-        for kind, roll in self.rolls.items():
-            if not kind.ordinal and kind.keys:
-                self._pad(kind, roll, taken)
-
-    def _pad(self, kind: Kind, roll: Roll, taken: set[Any]) -> None:
-        first = kind.keys[0]
-        shown = {key: roll.values(key) for key in kind.keys}
-        wanted = [None] * max(0, self.config.entities - len(roll.things))
-        for index, _ in enumerate(wanted):
-            value = self._new_key(kind, first, shown[first], taken, ("thing", index))
-            if value is not None:
-                roll.known(first, value)
-        for thing in roll.things:
-            for key in kind.keys:
-                if key not in thing.keys:
-                    value = self._new_key(kind, key, shown[key], taken, (thing.scope, key))
-                    roll.give(thing, key, value if value is not None else thing.scope)
-
-    def _new_key(self, kind: Kind, key: str, shown: Sequence[Any], taken: set[Any], about: tuple[Any, ...]) -> Any:
-        random = self.random(kind.service, kind.name, key, *about)
-        for _ in range(_ATTEMPTS):
-            value = make_key(key, kind.name, shown, self._whole.get((kind, key), False), random)
-            if value not in taken:
-                taken.add(value)
-                return value
-        return None  # the sort of key has no more values, as with one-letter codes
-
-    def _whole_keys(self) -> dict[tuple[Kind, str], bool]:
-        """Which keys are whole numbers."""
-        found: dict[tuple[Kind, str], bool] = {}
-        for place in self.places:
-            for name, ref in place.refs.items():
-                for kind in ref.kinds:
-                    found.setdefault((kind, ref.key), place.leaves[name].field.type == "integer")
-        return found
-
-    def new_key(self, kind: Kind, *about: Any) -> Any:
-        """A key for a thing that a call creates."""
-        roll = self.rolls[kind]
-        key = kind.keys[0]
-        shown = roll.values(key)
-        for attempt in range(_ATTEMPTS):
-            random = self.random("created", kind.name, attempt, *about)
-            value = make_key(key, kind.name, shown, self._whole.get((kind, key), False), random)
-            if roll.get(key, value) is None:
-                return value
-        return f"{kind.name}-{len(roll.things)}"
+    def unshown(self, kind: Kind, key: str, value: Any) -> Thing | None:
+        """A thing for a key that no answer ever shows: any will do, except what is known as something else."""
+        text = canonical(value)
+        others = (roll for other, roll in self.rolls.items() if other is not kind)
+        if not text or any(roll.get(known, value) is not None for roll in others for known in roll.kind.keys):
+            return None
+        thing = Thing(kind, f"{kind.name}/{text}", number=self.random(kind.name, text).randrange(1 << 16))
+        thing.keys = {**dict.fromkeys(kind.keys, value), key: value}
+        return thing
 
     # --- attributes --------------------------------------------------------------------------------
 
     def fill(self, thing: Thing, name: str, draw: Draw, depth: int) -> Any:
         """Make up an attribute that a thing does not have yet, and keep it."""
-        random = self.random(thing.scope, name)
-        if depth:
-            made = list(dict.fromkeys(draw(random) for _ in range(random.randint(1, 2))))
-            thing.attributes[name] = made
+        if "slug" in thing.keys and is_label(name):
+            made = thing.attributes[name] = " ".join(words(str(thing.keys["slug"]))).capitalize()
             return made
-        value = thing.attributes[name] = draw(random)
+        random = self.random(thing.scope, name)
+        value = list(dict.fromkeys(draw(random) for _ in range(random.randint(1, 2)))) if depth else draw(random)
+        thing.attributes[name] = value
         return value
 
     # --- relations ---------------------------------------------------------------------------------
 
     def one(self, thing: Thing, relation: str, kinds: tuple[Kind, ...]) -> Thing | None:
         """The one thing of these kinds that a thing is related to; None if there are none at all."""
-        found = thing.single.get(relation)
+        found = thing.single.get((relation, kinds))
         if found is None:
-            found = self._given(thing, relation, kinds) or thing.within(kinds) or self._choose(thing, relation, kinds)
+            around = thing.within(kinds) if thing.kind is not None else None
+            found = self._given(thing, relation, kinds) or around or self._choose(thing, relation, kinds)
             if found is not None:
-                thing.single[relation] = found
+                thing.single[relation, kinds] = found
         return found
 
     def _given(self, thing: Thing, relation: str, kinds: tuple[Kind, ...]) -> Thing | None:
@@ -140,9 +95,10 @@ class World:
             # Spread evenly, so that every author has books; the number is the thing's place in its roll.
             start = self.random(thing.kind.name, relation).randrange(len(things))
             index = (start + thing.number // len(usable)) % len(things)
-        else:
-            index = self.random(thing.scope, relation).randrange(len(things))
-        return things[index] if things[index] is not thing else things[(index + 1) % len(things)]
+        else:  # the items of one list differ
+            outer = thing.parent.scope if thing.parent is not None else thing.scope
+            index = (self.random(outer, relation).randrange(len(things)) + thing.number) % len(things)
+        return things[index] if things[index] not in (thing, thing.parent) else things[(index + 1) % len(things)]
 
     def _numbered(self, thing: Thing, relation: str, kind: Kind) -> Thing | None:
         """A thing that is numbered within another, starting from the thing asked about if it is within that."""
@@ -162,30 +118,24 @@ class World:
 
     def numbered(self, parent: Thing, kind: Kind) -> list[Thing]:
         """The things numbered within a parent: the seasons of a show."""
-        links = parent.links.get(kind.name)
+        links = parent.links.get((kind.name, (kind,)))
         if links is None:
             count = self.random(parent.scope, kind.name).randint(2, max(2, self.config.list_length))
             made = [self.make_numbered(parent, kind, number + 1) for number in range(count)]
-            links = parent.links[kind.name] = Links([Link(thing) for thing in made], count)
+            links = parent.links[kind.name, (kind,)] = Links([Link(thing) for thing in made], count)
         return [link.thing for link in links.items]
 
     def make_numbered(self, parent: Thing, kind: Kind, number: int) -> Thing:
         """One thing numbered within a parent, with all its keys."""
         thing = Thing(kind, f"{parent.scope}/{kind.name}/{number}", parent, number)
-        for key in kind.keys:
-            if key in ("number", "no"):
-                thing.keys[key] = number
-            else:
-                shown = list(kind.values.get(key, {}).values())
-                whole = self._whole.get((kind, key), False)
-                thing.keys[key] = make_key(key, kind.name, shown, whole, self.random(thing.scope, key))
+        self.population.complete(thing)
         return thing
 
     def many(self, thing: Thing, relation: str, kinds: tuple[Kind, ...]) -> Links:
         """The things of these kinds that a thing is related to."""
-        found = thing.links.get(relation)
+        found = thing.links.get((relation, kinds))
         if found is None:
-            found = thing.links[relation] = self._choose_many(thing, relation, kinds)
+            found = thing.links[relation, kinds] = self._choose_many(thing, relation, kinds)
         return found
 
     def _choose_many(self, thing: Thing, relation: str, kinds: tuple[Kind, ...]) -> Links:
@@ -202,8 +152,11 @@ class World:
         if back:
             return Links([self.row(thing, relation, other, i) for i, other in enumerate(back)], MAX_NESTED)
         random = self.random(thing.scope, relation)
-        pool = [other for kind in kinds for other in self.rolls[kind].things if other is not thing]
-        chosen = random.sample(pool, min(self.config.list_length, len(pool)))
+        pools = [[other for other in self.rolls[kind].things if other is not thing] for kind in kinds]
+        share = -(-self.config.list_length // len(pools))
+        picks = [random.sample(pool, min(share, len(pool))) for pool in pools]
+        mixed = [other for turn in zip_longest(*picks) for other in turn if other is not None]
+        chosen = mixed[: self.config.list_length]
         items = [self.row(thing, relation, other, index) for index, other in enumerate(chosen)]
         return Links(items, random.randint(1, MAX_NESTED))
 
@@ -234,26 +187,29 @@ class World:
 
     def parts(self, owner: Thing, place: Place, relation: str) -> Links:
         """The parts of a thing at a place: one, or the items of a list."""
-        found = owner.links.get(relation)
+        found = owner.links.get((relation, ()))
         if found is None:
-            found = owner.links[relation] = self._make_parts(owner, place, relation)
+            found = owner.links[relation, ()] = self._make_parts(owner, place, relation)
         return found
 
     def _make_parts(self, owner: Thing, place: Place, relation: str) -> Links:
         rows = place.rows
         parents = len(place.parent.rows) if place.parent is not None else 1
         count = max(1, min(self.config.list_length, -(-len(rows) // max(1, parents)))) if place.depth else 1
+        shown_empty = place.parent is not None and any(place.name in row for row in place.parent.rows)
+        if place.depth and not rows and shown_empty:
+            count = 0
         start = 0 if not rows or count == len(rows) else self.random(owner.scope, relation).randrange(len(rows))
         items = []
         for index in range(count):
             part = Thing(None, f"{owner.scope}/{relation}/{index}", owner, index)
             part.given = owner.given
             if rows:
-                self._lay(part, place, rows[(start + index) % len(rows)])
+                self.lay(part, place, rows[(start + index) % len(rows)])
             items.append(Link(part))
         return Links(items, min(count, MAX_NESTED))
 
-    def _lay(self, part: Thing, place: Place, row: dict[str, Any]) -> None:
+    def lay(self, part: Thing, place: Place, row: dict[str, Any]) -> None:
         """Give a part the values of an example, which fit together, except those that no two things share."""
         for name, leaf in place.leaves.items():
             value = row.get(name)
