@@ -2,7 +2,10 @@
 
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -26,14 +29,14 @@ def connect(config: ClusterConfig) -> None:
     """Connect to a running cluster or start a local one; does nothing if already connected."""
     if ray.is_initialized():
         return
-    # Children inherit these: no model hub chatter, no fork warnings from tokenizers.
+    # Children inherit these: no fork warnings from tokenizers, no notices of changes to come.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray prints an alarming C++ line for every actor of Ray Data (ray#53727). Set this to see them.
+    # Ray prints an alarming C++ line for every actor of Ray Data (ray#53727). Set the variable to see them.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = config.address or os.environ.get("RAY_ADDRESS", "")
-    quiet: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": False}
-    with warnings.catch_warnings():
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    with warnings.catch_warnings(), _native_stderr_closed():
         warnings.simplefilter("ignore", FutureWarning)
         if address:
             ray.init(address=address, **quiet)
@@ -41,3 +44,18 @@ def connect(config: ClusterConfig) -> None:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
             ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+@contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Hide what C++ code writes to stderr; Ray announces there that it has read its log level."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

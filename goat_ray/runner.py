@@ -78,6 +78,7 @@ class Runner:
             return self._reused(into, step.gives)
         started = time.monotonic()
         if source.rows:
+            step.prepare()
             self._run_on_ray(step, source, folder, into)
         return self._finish(folder, step.gives, fingerprint, step.settings(), time.monotonic() - started, {})
 
@@ -281,7 +282,7 @@ def _explain(error: BaseException, step: Step[Any, Any], folder: Path) -> GoatEr
             error = last
     text = str(error).strip().splitlines()
     return RunError(
-        f"step {step.name!r} stopped: {type(error).__name__}: {text[-1] if text else ''}",
+        f"step {step.name!r} stopped: {type(error).__name__}: {text[0] if text else ''}",
         place=str(folder),
         remedy="What is finished is kept; mend the cause and run the same command again",
     )

@@ -49,6 +49,9 @@ class Step(ABC, Generic[In, Out]):
     def settings(self) -> Json:
         """Everything, besides the input records, that the output depends on, as JSON."""
 
+    def prepare(self) -> None:
+        """Called once on the driver before the workers start, and only if there is work to do."""
+
     def start(self) -> None:
         """Load what is heavy (a model, a client). Called once in each worker, before any batch."""
 

@@ -24,7 +24,10 @@ class Verify(Step[CandidateEdge, Edge]):
         self.task = JudgeEdge()
 
     def settings(self) -> Json:
-        return {"teacher": self.teacher.label, "task": [self.task.name, self.task.version]}
+        return {"teacher": self.teacher.settings(), "task": [self.task.name, self.task.version]}
+
+    def prepare(self) -> None:
+        self.teacher.prepare()
 
     def start(self) -> None:
         self.teacher.start()

@@ -48,10 +48,13 @@ class Call(Step[CallPlan, CallTrace]):
 
     def settings(self) -> Json:
         return {
-            "teacher": self.teacher.label,
+            "teacher": self.teacher.settings(),
             "task": [self.task.name, self.task.version],
             "executor": self.config.model_dump(mode="json"),
         }
+
+    def prepare(self) -> None:
+        self.teacher.prepare()
 
     def start(self) -> None:
         self.teacher.start()

@@ -45,7 +45,10 @@ class Narrate(Step[CallTrace, Sample]):
         self.resources = resources or Resources(cpus=0.5)
 
     def settings(self) -> Json:
-        return {"teacher": self.teacher.label, "tasks": PROMPTS, "paraphrases": self.config.paraphrases}
+        return {"teacher": self.teacher.settings(), "tasks": PROMPTS, "paraphrases": self.config.paraphrases}
+
+    def prepare(self) -> None:
+        self.teacher.prepare()
 
     def start(self) -> None:
         self.teacher.start()

@@ -25,7 +25,7 @@ class EdgeVerdict(Answer):
     """Whether the value can be used, and why."""
 
     accept: bool = Field(description="true only if the value is the very thing the parameter asks for")
-    reason: str = Field(description="one sentence")
+    reason: str = Field(description="one sentence", max_length=300)
 
 
 class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):

@@ -23,7 +23,7 @@ class Subqueries(Answer):
 class Text(Answer):
     """One text."""
 
-    text: str
+    text: str = Field(max_length=1200)
 
 
 class Texts(Answer):
@@ -36,7 +36,7 @@ class Judgement(Answer):
     """Whether a sample may be kept."""
 
     accept: bool = Field(description="true only if every criterion holds")
-    reason: str = Field(description="one sentence; the first criterion that fails, if any")
+    reason: str = Field(description="one sentence; the first criterion that fails, if any", max_length=300)
 
 
 class WriteSubqueries(Task[Story, Subqueries]):

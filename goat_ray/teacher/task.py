@@ -11,6 +11,8 @@ from typing import ClassVar, Generic, Literal, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from goat_ray.records import Json
+
 
 class Message(TypedDict):
     """One chat message, in the form that OpenAI endpoints and chat templates share."""
@@ -61,6 +63,16 @@ class Teacher(ABC):
     @abstractmethod
     def label(self) -> str:
         """Backend and model, as written into lineage and fingerprints, e.g. ``openai:llama-3-8b``."""
+
+    def settings(self) -> Json:
+        """All that its answers depend on besides the questions, for fingerprints."""
+        return {"teacher": self.label}
+
+    def prepare(self) -> None:
+        """Called once on the driver before any worker starts: start engines, if there are any to start."""
+
+    def release(self) -> None:
+        """Called once on the driver when no more questions will come: give back what ``prepare`` took."""
 
     def start(self) -> None:
         """Connect; called once in the process that will ask, before the first ``answer``."""

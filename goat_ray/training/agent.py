@@ -47,7 +47,8 @@ def train_agent(
     and ``ConfigError``.
     """
     examples, target = absolute(examples), Path(output).resolve()
-    fingerprint = _fingerprint(examples, config)
+    data = dataset_id(examples, ("id", "target", "masked"))  # an example's id covers its prompt
+    fingerprint = _fingerprint(data, config)
     finished = claim(target, fingerprint, TrainingReport, say)
     if finished is not None:
         return finished
@@ -63,7 +64,7 @@ def train_agent(
     check_cluster(run)
     target.parent.mkdir(parents=True, exist_ok=True)
     quiet_libraries(gpu=False)
-    base = _base(examples, target, config)
+    base = _base(examples, data, target, config)
     source = Source(
         examples=examples,
         tokenizer=PackedTokenizer.pack(load_tokenizer(base)),
@@ -78,18 +79,18 @@ def train_agent(
     return read_report(target, TrainingReport)
 
 
-def _fingerprint(examples: str, config: AgentTrainingConfig) -> str:
+def _fingerprint(data: str, config: AgentTrainingConfig) -> str:
     settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
     if config.deepspeed:
         settings["deepspeed"] = read_deepspeed_file(config.deepspeed)
-    return content_id("agent", VERSION, settings, dataset_id(examples))
+    return content_id("agent", VERSION, settings, data)
 
 
-def _base(examples: str, target: Path, config: AgentTrainingConfig) -> str:
+def _base(examples: str, data: str, target: Path, config: AgentTrainingConfig) -> str:
     """The base model's folder or hub name; the tiny one is made beside the output if it is not there yet."""
     if config.base_model != TINY:
         return absolute(config.base_model) if Path(config.base_model).is_dir() else config.base_model
-    folder = target.with_name(f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, dataset_id(examples))}")
+    folder = target.with_name(f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, data)}")
     if not folder.is_dir():
         aside = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         make_tiny_model(aside, _texts(examples), **config.tiny.model_dump(), seed=config.seed)

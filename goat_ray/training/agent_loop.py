@@ -1,7 +1,6 @@
 """What each worker of an agent training does: DeepSpeed inside a Ray Train loop."""
 
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ import torch.distributed as dist
 
 from goat_ray.errors import RunError
 from goat_ray.identity import rng
-from goat_ray.training.batches import Batch, micro_batches, summed_loss
+from goat_ray.training.batches import micro_batches, summed_loss
 from goat_ray.training.config import AgentTrainingConfig
 from goat_ray.training.feed import Tally
 from goat_ray.training.launch import use_cores
+from goat_ray.training.meter import Meter
 from goat_ray.training.models import build_engine, quiet_libraries, save_model
-from goat_ray.training.progress import Progress, TrainingReport, progress_line
+from goat_ray.training.progress import Progress, TrainingReport
 from goat_ray.training.publishing import published, write_report
 from goat_ray.training.tokenization import load_tokenizer
 
@@ -63,7 +63,6 @@ class _Worker:
     def __init__(self, job: AgentJob, say: Callable[[str], None]) -> None:
         self.job = job
         self.config = job.config
-        self.say = say
         context = ray.train.get_context()
         self.rank, self.world = context.get_world_rank(), context.get_world_size()
         self.total = job.steps_per_epoch * job.config.epochs
@@ -71,17 +70,17 @@ class _Worker:
         self.padding = int(self.tokenizer.pad_token_id or self.tokenizer.eos_token_id or 0)
         self.engine: DeepSpeedEngine = build_engine(job.base, job.config, self.total)
         self.state = self._resume()
-        self.resumed_at = self.state.step
-        # This rank's sums since they were last shared: loss, trained tokens, all tokens.
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self.engine.device)
-        self.clock = time.monotonic()
+        self.meter = Meter(
+            self.state, self.total, job.config.log_every, self.engine.device, say if self.rank == 0 else None
+        )
 
     def run(self) -> None:
         """All epochs that are left, then the output."""
-        if self.resumed_at and self.rank == 0:
-            self.say(f"continuing at step {self.resumed_at:,} of {self.total:,}")
         for epoch in range(self.state.epoch, self.config.epochs):
             self._epoch(epoch)
+            self.state.epoch, self.state.done = epoch + 1, 0
+            self._validate()
+            self._checkpoint()
         self._publish()
 
     # --- steps -----------------------------------------------------------------------------------
@@ -90,71 +89,38 @@ class _Worker:
         shard = ray.train.get_dataset_shard(epoch_name(epoch))
         assert shard is not None
         skip, seen = self.state.done, 0
-        self.clock = time.monotonic()
-        for table in shard.iter_batches(batch_size=self.job.rows_per_step, batch_format="pyarrow", prefetch_batches=2):
-            seen += 1
-            if seen > skip:
-                self._step(table)
-                self._after_step()
+        batches = shard.iter_batches(batch_size=self.job.rows_per_step, batch_format="pyarrow", prefetch_batches=2)
+        with self.meter.timed():
+            for table in batches:
+                seen += 1
+                if seen > skip:
+                    self._step(table)
         if seen != self.job.steps_per_epoch:
             raise RunError(
                 f"epoch {epoch} had {seen} steps instead of {self.job.steps_per_epoch}",
                 remedy="The examples changed while they were trained on; run the training again",
             )
-        self._share_sums()
-        self.state.epoch, self.state.done = epoch + 1, 0
-        self._validate()
-        self.clock = time.monotonic()  # validating is no training
-        self._checkpoint()
 
     def _step(self, table: pa.Table) -> None:
         # The same numbers after a resume as without it, dropout included.
         torch.manual_seed(rng("step", self.config.seed, self.state.step, self.rank).getrandbits(63))
         passes = micro_batches(table, self.config.gradient_accumulation, self.padding)
         trained = torch.tensor(float(sum(batch.trained for batch in passes)), device=self.engine.device)
-        local = trained.clone()
         dist.all_reduce(trained)
         # DeepSpeed averages gradients over workers and passes. Undoing that and dividing by the tokens of
         # the whole step gives the mean over tokens, however the examples are spread.
         scale = self.world * self.config.gradient_accumulation / trained
-        for batch in passes:
-            self.sums[0] += self._learn(batch, scale)
-        self.sums[1] += local
-        self.sums[2] += sum(batch.tokens for batch in passes if batch.trained)
-
-    def _learn(self, batch: Batch, scale: torch.Tensor) -> torch.Tensor:
-        loss = summed_loss(self.engine, batch, self.engine.device)
-        self.engine.backward(loss * scale)
-        self.engine.step()
-        return loss.detach()
-
-    def _after_step(self) -> None:
-        state = self.state
         learning_rate = self.engine.get_lr()[0]
-        state.step += 1
-        state.done += 1
-        last = state.step == self.total
-        if state.step % self.config.log_every == 0 or last:
-            self._share_sums()
-            before = state.losses[-1] if state.losses else None
-            row = state.close_window(learning_rate)
-            if self.rank == 0:
-                tokens, seconds = (before.tokens, before.seconds) if before else (0, 0.0)
-                rate = (row.tokens - tokens) / max(row.seconds - seconds, 1e-9)
-                self.say(progress_line(row, self.total, rate=rate))
+        for batch in passes:
+            loss = summed_loss(self.engine, batch, self.engine.device)
+            self.engine.backward(loss * scale)
+            self.engine.step()
+            self.meter.add(loss.detach(), batch.trained, batch.tokens if batch.trained else 0)
+        self.meter.step(learning_rate)
+        state = self.state
         if state.step % self.config.checkpoint_every == 0 and state.done < self.job.steps_per_epoch:
-            self._checkpoint()
-
-    def _share_sums(self) -> None:
-        dist.all_reduce(self.sums)
-        loss, trained, tokens = self.sums.tolist()
-        self.sums.zero_()
-        self.state.window_loss += loss
-        self.state.window_weight += trained
-        self.state.tokens += round(tokens)
-        now = time.monotonic()
-        self.state.seconds += now - self.clock
-        self.clock = now
+            with self.meter.paused():
+                self._checkpoint()
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -171,8 +137,7 @@ class _Worker:
         self.engine.train()
         dist.all_reduce(sums)
         loss = self.state.validation_loss = float(sums[0] / sums[1])
-        if self.rank == 0:
-            self.say(f"epoch {self.state.epoch}/{self.config.epochs}  validation loss {loss:.4f}")
+        self.meter.say(f"epoch {self.state.epoch}/{self.config.epochs}  validation loss {loss:.4f}")
 
     # --- checkpoints -----------------------------------------------------------------------------
 
@@ -185,7 +150,6 @@ class _Worker:
             return Progress.read(Path(folder))
 
     def _checkpoint(self) -> None:
-        self._share_sums()
         with tempfile.TemporaryDirectory() as folder:
             self.engine.save_checkpoint(folder, tag=_TAG, exclude_frozen_parameters=self.config.method == "lora")
             if self.rank == 0:
@@ -195,7 +159,6 @@ class _Worker:
                 checkpoint=ray.train.Checkpoint.from_directory(folder),
                 checkpoint_dir_name=f"step-{self.state.step:08}",
             )
-        self.clock = time.monotonic()  # saving is no training
 
     # --- output ----------------------------------------------------------------------------------
 
@@ -212,7 +175,7 @@ class _Worker:
         tally, state = self.job.tally, self.state
         return TrainingReport(
             steps=state.step,
-            resumed_at=self.resumed_at,
+            resumed_at=self.meter.resumed_at,
             first_loss=state.losses[0].loss,
             last_loss=state.losses[-1].loss,
             validation_loss=state.validation_loss,

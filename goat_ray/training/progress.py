@@ -61,14 +61,14 @@ class Progress(BaseModel):
         (folder / LOSSES).write_text(lines, encoding="utf-8")
 
 
-def progress_line(row: Losses, total: int, *, rate: float, unit: str = "tokens") -> str:
-    """One line for people. ``rate`` is units per second; the time left follows from the mean step so far."""
+def progress_line(row: Losses, total: int, *, rate: float) -> str:
+    """One line for people. ``rate`` is tokens per second; the time left follows from the mean step so far."""
     left = row.seconds / row.step * (total - row.step)
     minutes, seconds = divmod(round(left), 60)
     hours, minutes = divmod(minutes, 60)
     return (
         f"step {row.step:,}/{total:,}  loss {row.loss:.4f}  lr {row.learning_rate:.2e}  "
-        f"{rate:,.0f} {unit}/s  {hours}:{minutes:02}:{seconds:02} left"
+        f"{rate:,.0f} tokens/s  {hours}:{minutes:02}:{seconds:02} left"
     )
 
 

@@ -33,8 +33,8 @@ def count_rows(folder: str) -> int:
     return int(pads.dataset(folder, format="parquet", partitioning=None).count_rows())
 
 
-def dataset_id(folder: str, columns: Sequence[str] = ("id",)) -> str:
-    """An id of the rows in a folder, whatever their order and files. Record ids stand for whole records."""
+def dataset_id(folder: str, columns: Sequence[str]) -> str:
+    """An id of these columns of a folder, whatever the order of rows and their division into files."""
     total = rows = 0
     for batch in scan(folder, columns):
         for values in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):

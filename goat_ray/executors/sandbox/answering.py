@@ -139,8 +139,7 @@ class Answering:
         if any(call.state.lookup(kind, key, value) is not None for key, value in own.items()):
             raise Conflict(f"a {kind.name} with this key exists")
         made = call.state.create(kind, own, self._function.title, canonical_json(call.arguments))
-        if self._subject is not None and self._subject.rows:
-            self._world.lay(made, self._subject, self._subject.rows[0])
+        self._writer.start(call, made)
         self._writer.write(call, made, found)
         call.bound[kind] = made
         return _result(201, self._body(call, made if self._subject is self._root else self._about(call), found))
@@ -179,7 +178,7 @@ class Answering:
         thing = Thing(None, f"{self._function.title} {canonical_json(asked)}")
         root = self._root
         if root is not None and not root.depth and root.rows and not asked:
-            self._world.lay(thing, root, root.rows[0])
+            self._world.lay(thing, self._world.specs.group(root), root.rows[0])
         return thing
 
     def _body(self, call: Call, thing: Thing, found: dict[str, list[Thing]]) -> Json:

@@ -40,7 +40,7 @@ class Call:
     def attribute(self, thing: Thing, name: str) -> Any:
         """An attribute of a thing of a kind, whether it is its own or that of a thing it refers to."""
         kind = thing.kind
-        if kind is None or thing.attributes.get(name) is not None:
+        if kind is None or name in thing.attributes:
             return thing.attributes.get(name)
         ref = kind.repeats.get(name)
         if ref is not None:
@@ -49,4 +49,4 @@ class Call:
                 return self.label(other, name)
         specs = self.state.world.specs
         spec = specs.of_kind(kind, name) or Spec(name, "string", about=kind.name)
-        return self.state.world.fill(thing, name, specs.draw(spec), 0)
+        return self.state.world.fill(thing, name, spec)

@@ -6,7 +6,7 @@ from typing import Any
 from goat_ray.executors.sandbox.call import Call
 from goat_ray.executors.sandbox.keys import canonical, is_label, noun, nouns
 from goat_ray.executors.sandbox.kinds import Kind, Ref
-from goat_ray.executors.sandbox.shape import Leaf, Place
+from goat_ray.executors.sandbox.shape import Place
 from goat_ray.executors.sandbox.things import Thing
 from goat_ray.executors.sandbox.values import is_name_like
 from goat_ray.naming import words
@@ -75,24 +75,20 @@ def member_test(parameter: Parameter, place: Place) -> Test | None:
     name = next((name for name in place.leaves if noun(name) == wanted), "")
     if not name:
         return None
-    leaf = place.leaves[name]
     if bound and not parameter.enum:
         lower = bound in _AT_LEAST
-        return lambda call, thing, value: _is_beyond(_value(call, thing, place, name, leaf), value, lower)
+        return lambda call, thing, value: _is_beyond(_value(call, thing, place, name), value, lower)
     ref = place.refs.get(name)
     if ref is not None:
         return reference_test(parameter, ref, place.kinds, place)
-    return lambda call, thing, value: _is_equal(_value(call, thing, place, name, leaf), value)
+    return lambda call, thing, value: _is_equal(_value(call, thing, place, name), value)
 
 
-def _value(call: Call, thing: Thing, place: Place, name: str, leaf: Leaf) -> Any:
-    if name in thing.attributes:
-        return thing.attributes[name]
-    specs = call.state.world.specs
-    kind = thing.kind
-    if name in place.labels:
+def _value(call: Call, thing: Thing, place: Place, name: str) -> Any:
+    """What a thing is like in this respect; None where that is not its own but this list's to say."""
+    if name in thing.attributes or name in place.labels or call.state.world.specs.is_own(place, name):
         return call.attribute(thing, name)
-    return call.state.world.fill(thing, name, specs.draw(specs.of(place, name, kind)), leaf.depth)
+    return None
 
 
 def _is_equal(value: Any, wanted: Any) -> bool:

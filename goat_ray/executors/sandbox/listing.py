@@ -8,7 +8,7 @@ from goat_ray.executors.sandbox.kinds import Kind, Ref
 from goat_ray.executors.sandbox.lookups import slots
 from goat_ray.executors.sandbox.paging import Paging
 from goat_ray.executors.sandbox.shape import ROOT, Place, relation_name, tail_segments
-from goat_ray.executors.sandbox.things import Link, Links, Thing
+from goat_ray.executors.sandbox.things import Link, Thing
 from goat_ray.executors.sandbox.values import is_name_like
 from goat_ray.executors.sandbox.world import World
 from goat_ray.naming import words
@@ -83,8 +83,9 @@ class Listing:
     def fill(self, call: Call, owner: Thing | None, found: dict[str, list[Thing]]) -> None:
         """Put the page that the arguments choose into the call; ``found`` has the things that they name."""
         if not self._place.kinds:
-            links = call.state.world.parts(owner, self._place, self._relation) if owner is not None else Links([], 0)
-            chosen = links.items
+            world = call.state.world
+            group = world.specs.group(self._place)
+            chosen = world.parts(owner, group, self._relation, True).items if owner is not None else []
         else:
             chosen = self._choose(call, self._candidates(call, owner), found)
         self.paging.apply(call)

@@ -9,7 +9,7 @@ from goat_ray.executors.sandbox.kinds import Kind, Kinds, Ref
 from goat_ray.naming import words
 from goat_ray.records import ApiFunction, Parameter
 
-_SPOKEN_ID = re.compile(r"([A-Za-z]+)\s+(?:id|slug|code)(?:'?s)?\b", re.IGNORECASE)
+_SPOKEN_ID = re.compile(r"([A-Za-z]+)\s+(?:id|identifier)(?:'?s)?\b", re.IGNORECASE)
 _MENTIONS_ID = re.compile(r"\b(?:ids?|identifiers?|slugs?|codes?)\b", re.IGNORECASE)
 # First words of filters by what things are related to: ``with_genres``, ``exclude_tags``.
 _FILTERING = {(word,) for word in "with without by in exclude excluding include including not".split()}
@@ -118,7 +118,7 @@ class Lookups:
             return Ref((subject,), named.key, subject.name, many) if subject and named.key in subject.keys else None
         if named is None and (_MENTIONS_ID.search(parameter.description) or words(leaf)[:1] in _FILTERING):
             kind = self._spoken_kind(parameter)
-            if kind is None and _SPOKEN_ID.search(parameter.description):
+            if kind is None and parameter.location == "query" and _SPOKEN_ID.search(parameter.description):
                 kind = self._kinds.ensure(noun(leaf))  # ids of something that no answer shows
                 kind.add_key("id")
             if kind is not None and "id" in kind.keys:

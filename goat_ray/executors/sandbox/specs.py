@@ -1,34 +1,87 @@
-"""What all places of a corpus together say about the attributes of kinds and of parts."""
+"""What all places of a corpus together say about the members of kinds, of lists and of parts."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 from goat_ray.executors.sandbox.kinds import Kind
-from goat_ray.executors.sandbox.shape import Leaf, Place
+from goat_ray.executors.sandbox.shape import Leaf, Place, relation_name
 from goat_ray.executors.sandbox.values import Draw, Spec, drawer
 
-MAX_POOL = 64  # example values kept for one attribute
+MAX_POOL = 64  # example values kept for one member
+MAX_ROWS = 100  # example objects kept of one group
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Places that show the same: the lines of orders, wherever an answer shows an order.
+
+    What is made up for a part must not depend on which function shows it first, so it is made up from
+    what all places of its group say.
+    """
+
+    name: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    parents: int = 0  # example objects that could have held some
+    emptied: bool = False  # whether an example shows it empty
+    specs: dict[str, Spec] = field(default_factory=dict)
+    bound: set[str] = field(default_factory=set)  # members that follow from a thing referred to
 
 
 class Specs:
-    """How to make up each attribute; the same attribute of a kind is made up alike at all places."""
+    """How to make up each member; the same attribute of a kind is made up alike at all places."""
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._kinds: dict[tuple[Kind, str], Spec] = {}
-        self._parts: dict[tuple[Place, str], Spec] = {}
+        self._groups: dict[str, Group] = {}
+        self._of: dict[Place, Group] = {}
         self._draws: dict[Spec, Draw] = {}
         for place in places:
-            for name, leaf in place.leaves.items():
-                spec = _spec(place, name, leaf)
-                self._parts[place, name] = spec
-                for kind in place.kinds:
-                    known = self._kinds.get((kind, name))
-                    self._kinds[kind, name] = _join(known, spec, kind) if known else _about(spec, kind)
+            self._read(place)
 
-    def of(self, place: Place, name: str, kind: Kind | None) -> Spec:
-        """The spec of a member: the kind's where it is an attribute of its own, else the place's."""
-        if kind is not None and (name in kind.attributes or not kind.attributes):
-            return self._kinds[kind, name]
-        return self._parts[place, name]
+    def _read(self, place: Place) -> None:
+        group = self._of[place] = self._group(place)
+        group.rows += place.rows[: MAX_ROWS - len(group.rows)]
+        outer = place.parent.rows if place.parent is not None else []
+        group.parents += len(outer)
+        group.emptied |= any(row.get(place.name) == [] for row in outer)
+        group.bound.update(place.refs, place.labels)
+        for name, leaf in place.leaves.items():
+            spec = _spec(place, name, leaf)
+            known = group.specs.get(name)
+            group.specs[name] = _join(known, spec) if known else spec
+            for kind in place.kinds:
+                of_kind = self._kinds.get((kind, name))
+                mine = _about(spec, kind)
+                self._kinds[kind, name] = _join(of_kind, mine) if of_kind else mine
+
+    def _group(self, place: Place) -> Group:
+        parent = place.parent
+        if parent is None:
+            name = place.function.id
+        else:
+            outer = _kinds_name(parent.kinds) if parent.kinds else self._of[parent].name
+            name = f"{outer}/{relation_name(place)}:{_kinds_name(place.kinds)}"
+        return self._groups.setdefault(name, Group(name))
+
+    def group(self, place: Place) -> Group:
+        """What is said at this place and at those that show the same."""
+        return self._of[place]
+
+    def is_own(self, place: Place, name: str) -> bool:
+        """Whether a member is an attribute of the things themselves wherever they are shown."""
+        leaf = place.members[name]
+        for kind in place.kinds:
+            spec = self._kinds.get((kind, name))
+            if kind.attributes and name not in kind.attributes:
+                return False
+            if isinstance(leaf, Leaf) and spec is not None and spec.depth != leaf.depth:
+                return False
+        return bool(place.kinds)
+
+    def of_kind(self, kind: Kind, name: str) -> Spec | None:
+        """The spec of an attribute of a kind; None if no place shows it."""
+        return self._kinds.get((kind, name))
 
     def draw(self, spec: Spec) -> Draw:
         """How to make up values for a spec."""
@@ -36,18 +89,18 @@ class Specs:
             self._draws[spec] = drawer(spec)
         return self._draws[spec]
 
-    def of_kind(self, kind: Kind, name: str) -> Spec | None:
-        """The spec of an attribute of a kind; None if no place shows it."""
-        return self._kinds.get((kind, name))
+
+def _kinds_name(kinds: tuple[Kind, ...]) -> str:
+    return "|".join(f"{kind.service}.{kind.name}" for kind in kinds)
 
 
 def _spec(place: Place, name: str, leaf: Leaf) -> Spec:
-    field = leaf.field
+    seen = leaf.field
     shown = [row.get(name) for row in place.rows]
-    values = [item for value in (*field.examples, *shown) for item in (value if isinstance(value, list) else [value])]
+    values = [item for value in (*seen.examples, *shown) for item in (value if isinstance(value, list) else [value])]
     pool = tuple(dict.fromkeys(value for value in values if _is_scalar(value)))[:MAX_POOL]
-    enum = tuple(value for value in field.enum if _is_scalar(value))
-    return Spec(name, field.type, field.format, enum, pool, place.label)
+    enum = tuple(value for value in seen.enum if _is_scalar(value))
+    return Spec(name, seen.type, seen.format, enum, pool, place.label, leaf.depth)
 
 
 def _is_scalar(value: object) -> bool:
@@ -55,11 +108,11 @@ def _is_scalar(value: object) -> bool:
 
 
 def _about(spec: Spec, kind: Kind) -> Spec:
-    return Spec(spec.name, spec.type, spec.format, spec.enum, spec.pool, kind.name)
+    return Spec(spec.name, spec.type, spec.format, spec.enum, spec.pool, kind.name, spec.depth)
 
 
-def _join(one: Spec, two: Spec, kind: Kind) -> Spec:
+def _join(one: Spec, two: Spec) -> Spec:
     """Both places' examples; the wider type, and what only one of them says."""
     type_ = "number" if {one.type, two.type} == {"integer", "number"} else one.type
     pool = tuple(dict.fromkeys((*one.pool, *two.pool)))[:MAX_POOL]
-    return Spec(one.name, type_, one.format or two.format, one.enum or two.enum, pool, kind.name)
+    return Spec(one.name, type_, one.format or two.format, one.enum or two.enum, pool, one.about, one.depth)

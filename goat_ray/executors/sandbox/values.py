@@ -38,6 +38,7 @@ class Spec:
     enum: tuple[Any, ...] = ()
     pool: tuple[Any, ...] = ()  # example values
     about: str = ""  # the kind of thing, or the member that holds the object
+    depth: int = 0  # of arrays of values
 
     @property
     def varies(self) -> bool:

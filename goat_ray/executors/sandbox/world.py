@@ -11,10 +11,9 @@ from goat_ray.executors.sandbox.keys import canonical, is_label
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.model import Model
 from goat_ray.executors.sandbox.population import Population
-from goat_ray.executors.sandbox.shape import Place
-from goat_ray.executors.sandbox.specs import Specs
+from goat_ray.executors.sandbox.specs import Group, Specs
 from goat_ray.executors.sandbox.things import Link, Links, Roll, Thing
-from goat_ray.executors.sandbox.values import Draw
+from goat_ray.executors.sandbox.values import Spec
 from goat_ray.identity import rng
 from goat_ray.naming import words
 
@@ -48,15 +47,32 @@ class World:
 
     # --- attributes --------------------------------------------------------------------------------
 
-    def fill(self, thing: Thing, name: str, draw: Draw, depth: int) -> Any:
+    def fill(self, thing: Thing, name: str, spec: Spec) -> Any:
         """Make up an attribute that a thing does not have yet, and keep it."""
         if "slug" in thing.keys and is_label(name):
             made = thing.attributes[name] = " ".join(words(str(thing.keys["slug"]))).capitalize()
             return made
-        random = self.random(thing.scope, name)
-        value = list(dict.fromkeys(draw(random) for _ in range(random.randint(1, 2)))) if depth else draw(random)
+        random, draw = self.random(thing.scope, name), self.specs.draw(spec)
+        several = spec.depth > 0
+        value = list(dict.fromkeys(draw(random) for _ in range(random.randint(1, 2)))) if several else draw(random)
         thing.attributes[name] = value
         return value
+
+    def say(self, holder: Thing, group: Group, spec: Spec, alone: bool) -> Any:
+        """Make up what a list or an answer says of a thing; all of it from the same example where that goes.
+
+        A thing that is not ``alone`` in saying it keeps it under the group's name, so that another group
+        may say something else.
+        """
+        name = spec.name if alone else f"{group.name}.{spec.name}"
+        if name in holder.attributes:
+            return holder.attributes[name]
+        if group.rows and not spec.varies:
+            shown = group.rows[self.random(holder.scope, group.name).randrange(len(group.rows))].get(spec.name)
+            if shown is not None and not isinstance(shown, dict):
+                holder.attributes[name] = shown
+                return shown
+        return self.fill(holder, name, spec)
 
     # --- relations ---------------------------------------------------------------------------------
 
@@ -185,19 +201,17 @@ class World:
 
     # --- parts -------------------------------------------------------------------------------------
 
-    def parts(self, owner: Thing, place: Place, relation: str) -> Links:
-        """The parts of a thing at a place: one, or the items of a list."""
+    def parts(self, owner: Thing, group: Group, relation: str, several: bool) -> Links:
+        """The parts of a thing: one, or the items of a list."""
         found = owner.links.get((relation, ()))
         if found is None:
-            found = owner.links[relation, ()] = self._make_parts(owner, place, relation)
+            found = owner.links[relation, ()] = self._make_parts(owner, group, relation, several)
         return found
 
-    def _make_parts(self, owner: Thing, place: Place, relation: str) -> Links:
-        rows = place.rows
-        parents = len(place.parent.rows) if place.parent is not None else 1
-        count = max(1, min(self.config.list_length, -(-len(rows) // max(1, parents)))) if place.depth else 1
-        shown_empty = place.parent is not None and any(place.name in row for row in place.parent.rows)
-        if place.depth and not rows and shown_empty:
+    def _make_parts(self, owner: Thing, group: Group, relation: str, several: bool) -> Links:
+        rows = group.rows
+        count = max(1, min(self.config.list_length, -(-len(rows) // max(1, group.parents)))) if several else 1
+        if several and not rows and group.emptied:
             count = 0
         start = 0 if not rows or count == len(rows) else self.random(owner.scope, relation).randrange(len(rows))
         items = []
@@ -205,18 +219,18 @@ class World:
             part = Thing(None, f"{owner.scope}/{relation}/{index}", owner, index)
             part.given = owner.given
             if rows:
-                self.lay(part, place, rows[(start + index) % len(rows)])
+                self.lay(part, group, rows[(start + index) % len(rows)])
             items.append(Link(part))
         return Links(items, min(count, MAX_NESTED))
 
-    def lay(self, part: Thing, place: Place, row: dict[str, Any]) -> None:
-        """Give a part the values of an example, which fit together, except those that no two things share."""
-        for name, leaf in place.leaves.items():
+    def lay(self, thing: Thing, group: Group, row: dict[str, Any]) -> None:
+        """Give a thing the values of an example, which fit together, except those that no two things share."""
+        for name, spec in group.specs.items():
             value = row.get(name)
-            if value is None or name in place.refs or name in place.labels or isinstance(value, dict):
+            if value is None or name in group.bound or isinstance(value, dict):
                 continue
-            if leaf.depth or not self.specs.of(place, name, None).varies:
-                part.attributes[name] = value
+            if isinstance(value, list) == bool(spec.depth) and not spec.varies:
+                thing.attributes[name] = value
 
 
 def referring(kind: Kind, target: Kind) -> str:

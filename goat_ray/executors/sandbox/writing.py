@@ -26,6 +26,24 @@ class Writer:
         """Whether the function adds an item to a list of the thing."""
         return self._appended is not None
 
+    def start(self, call: Call, thing: Thing) -> None:
+        """Let a new thing begin as the document's example does: open, unpaid, with an empty list."""
+        place = self._subject
+        if place is None or not place.rows:
+            return
+        row = place.rows[0]
+        world = call.state.world
+        world.lay(thing, world.specs.group(place), row)
+        for name, child in place.places.items():
+            shown, relation = row.get(name), relation_name(child)
+            if shown == []:
+                thing.links[relation, child.kinds] = Links([], 0)
+            elif isinstance(shown, dict) and not child.kinds and not child.same:
+                part = Thing(None, f"{thing.scope}/{relation}/0", thing)
+                part.given = thing.given
+                world.lay(part, world.specs.group(child), shown)
+                thing.links[relation, ()] = Links([Link(part)], 1)
+
     def write(self, call: Call, thing: Thing, found: dict[str, list[Thing]]) -> None:
         """Store the arguments in a thing: as its attributes, its relations, or a new item of its list."""
         if self._appended is not None:
@@ -33,8 +51,9 @@ class Writer:
             return
         for name, things in found.items():
             self._relate(thing, self._refs[name], things)
+        referring = self._subject.refs if self._subject is not None else {}
         for name, value in call.arguments.items():
-            if name not in self._refs and name not in self._path:
+            if name not in self._path and (name not in self._refs or name not in referring):
                 self._set(call, thing, name, value)
 
     def _relate(self, thing: Thing, ref: Ref, things: list[Thing]) -> None:
@@ -53,7 +72,8 @@ class Writer:
             return
         part = place.members.get(head) if head else None
         if isinstance(part, Place) and not part.kinds and not part.depth and not part.same:
-            owned = call.state.world.parts(thing, part, relation_name(part)).items[0].thing.copy()
+            world = call.state.world
+            owned = world.parts(thing, world.specs.group(part), relation_name(part), False).items[0].thing.copy()
             owned.attributes[rest] = value
             thing.links[relation_name(part), ()] = Links([Link(owned)], 1)
             return
@@ -66,7 +86,8 @@ class Writer:
     def _append(self, call: Call, thing: Thing, place: Place, found: dict[str, list[Thing]]) -> None:
         """``POST /carts/{cart_id}/items``: one more item in the cart."""
         relation = relation_name(place)
-        links = call.state.world.parts(thing, place, relation)
+        world = call.state.world
+        links = world.parts(thing, world.specs.group(place), relation, True)
         part = Thing(None, f"{thing.scope}/{relation}/new/{call.state.writes}", thing, len(links.items))
         for name, value in call.arguments.items():
             if name not in self._refs and name in place.leaves:

@@ -1,0 +1,67 @@
+"""Fine-tuning of the retriever: the driver's side."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from goat_ray.errors import RunError
+from goat_ray.graph.embedding import resolve_embedder
+from goat_ray.identity import content_id
+from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig
+from goat_ray.training.launch import Run, absolute, run_loop
+from goat_ray.training.pairs import load_pairs
+from goat_ray.training.progress import RetrieverReport
+from goat_ray.training.publishing import claim, read_report
+from goat_ray.training.retriever_loop import RetrieverJob, epoch_batches, retriever_loop
+from goat_ray.training.scanning import dataset_id
+
+VERSION = 1
+"""Raise it when the same pairs and settings would train another model."""
+
+
+def train_retriever(
+    pairs: str,
+    output: str,
+    config: RetrieverTrainingConfig,
+    *,
+    storage: str,
+    name: str,
+    say: Callable[[str], None] = print,
+) -> RetrieverReport:
+    """Fine-tune the retriever on a folder of ``RetrievalPair`` Parquet files, on the connected Ray cluster.
+
+    ``output`` becomes a sentence-transformers folder with ``losses.jsonl`` and the report beside the
+    model. ``storage`` (a folder or URI) holds the checkpoints, one per epoch, under ``name``. Called again
+    after a kill it continues from the last one; called again when it is finished it only reads the
+    report. On more than one machine all folders must be shared.
+
+    Raises ``RunError`` (too few pairs, a cluster too small, workers that keep failing) and ``ModelError``.
+    """
+    pairs, target = absolute(pairs), Path(output).resolve()
+    settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
+    fingerprint = content_id("retriever", VERSION, settings, dataset_id(pairs, ("query", "document", "split")))
+    finished = claim(target, fingerprint, RetrieverReport, say)
+    if finished is not None:
+        return finished
+    resolve_embedder(config.base_model)  # a model that is not what it should be is an error here, not in each worker
+    found = load_pairs(pairs, "train")
+    if not epoch_batches(found, config, 0):
+        raise RunError(
+            f"{len(found.indices)} training pairs with {len(found.documents)} distinct documents are too few to learn "
+            "from their difference",
+            place=pairs,
+            remedy="Synthesize samples that call more functions, or lower workers",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run = Run(
+        name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
+        storage=storage,
+        workers=config.workers,
+        cpus_per_worker=config.cpus_per_worker,
+        gpus_per_worker=config.gpus_per_worker,
+        max_failures=config.max_failures,
+        keep_checkpoints=1,
+    )
+    base = absolute(config.base_model) if Path(config.base_model or "-").is_dir() else config.base_model
+    job = RetrieverJob(config, base, pairs, str(target), fingerprint)
+    run_loop(retriever_loop, job, run, {}, say)
+    return read_report(target, RetrieverReport)
