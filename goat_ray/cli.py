@@ -28,6 +28,9 @@ inspect_app = typer.Typer(
 app.add_typer(inspect_app, name="inspect")
 
 Config = Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo.yaml", metavar="CONFIG")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. sampling.plans=100.")
+]
 RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
 
@@ -66,72 +69,72 @@ def _main(
 
 @app.command()
 @_plain_errors
-def run(config: Config) -> None:
+def run(config: Config, changes: Changes = None) -> None:
     """The whole road: documents, graph, samples, training, scores.
 
     Example: goat run configs/demo.yaml
     """
-    _road(config).run()
+    _road(config, changes).run()
 
 
 @app.command()
 @_plain_errors
-def ingest(config: Config) -> None:
+def ingest(config: Config, changes: Changes = None) -> None:
     """Read API documents into functions.
 
     Example: goat ingest configs/local.yaml
     """
-    _road(config).ingest()
+    _road(config, changes).ingest()
 
 
 @app.command()
 @_plain_errors
-def graph(config: Config) -> None:
+def graph(config: Config, changes: Changes = None) -> None:
     """Build the dependency graph: candidates, verification, execution.
 
     Example: goat graph configs/local.yaml && goat inspect edges runs/local
     """
-    _road(config).graph()
+    _road(config, changes).graph()
 
 
 @app.command()
 @_plain_errors
-def sample(config: Config) -> None:
+def sample(config: Config, changes: Changes = None) -> None:
     """Draw call plans from the graph.
 
     Example: goat sample configs/local.yaml
     """
-    _road(config).sample()
+    _road(config, changes).sample()
 
 
 @app.command()
 @_plain_errors
-def synthesize(config: Config) -> None:
+def synthesize(config: Config, changes: Changes = None) -> None:
     """Execute the plans and write queries and responses: the corpus.
 
     Example: goat synthesize configs/local.yaml && goat inspect samples runs/local -n 10
     """
-    _road(config).synthesize()
+    _road(config, changes).synthesize()
 
 
 @app.command()
 @_plain_errors
-def train(config: Config) -> None:
+def train(config: Config, changes: Changes = None) -> None:
     """Fine-tune the retriever and the agent on the corpus.
 
     Example: goat train configs/demo.yaml
     """
-    _road(config).train()
+    _road(config, changes).train()
 
 
 @app.command()
 @_plain_errors
-def evaluate(config: Config) -> None:
+def evaluate(config: Config, changes: Changes = None) -> None:
     """Score retriever and agent on held-out samples, before and after training.
 
     Example: goat evaluate configs/demo.yaml
     """
-    _road(config).evaluate()
+    _road(config, changes).evaluate()
 
 
 @inspect_app.command("functions")
@@ -215,11 +218,11 @@ def inspect_funnel(run_directory: RunDirectory) -> None:
         typer.echo(f"{stage['name']:<12}{stage['rows']:>10,} kept  {detail}")
 
 
-def _road(config: Path) -> "Road":  # type: ignore[name-defined]  # noqa: F821
+def _road(config: Path, changes: list[str] | None) -> "Road":  # type: ignore[name-defined]  # noqa: F821
     # Ray and torch take seconds to import; --help and configuration errors should not wait for them.
     from goat_ray.config import load_config
 
-    loaded = load_config(config)
+    loaded = load_config(config, changes or [])
     from goat_ray.pipeline import Road
 
     return Road(loaded)

@@ -1,5 +1,6 @@
 """The whole configuration: one strict tree made of each package's own sections."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -48,6 +49,6 @@ class GoatConfig(Settings):
     evaluation: EvaluationConfig = EvaluationConfig()
 
 
-def load_config(path: Path) -> GoatConfig:
+def load_config(path: Path, changes: Sequence[str] = ()) -> GoatConfig:
     """Read and check a configuration file; raises ``ConfigError`` before anything starts."""
-    return settings.load(path, GoatConfig)
+    return settings.load(path, GoatConfig, changes)

@@ -16,8 +16,11 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
     """Run one part of the road on the job's cluster; exits with status 1 and one line on an error."""
     parser = argparse.ArgumentParser(description=f"goat-ray job: {part}")
     parser.add_argument("--config", type=Path, required=True, help="YAML file below the job's working directory")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. run.directory=/shared/run"
+    )
     options = parser.parse_args(arguments)
     try:
-        getattr(Road(load_config(options.config)), part)()
+        getattr(Road(load_config(options.config, options.set)), part)()
     except GoatError as error:
         sys.exit(f"goat: {error}")

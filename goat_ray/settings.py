@@ -1,6 +1,7 @@
 """Base of every configuration section: strict, immutable, and clear about what is wrong."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +21,11 @@ class Settings(BaseModel):
 S = TypeVar("S", bound=Settings)
 
 
-def load(path: Path, kind: type[S]) -> S:
-    """Read a YAML file into a section; raises ``ConfigError`` naming file, key and remedy."""
+def load(path: Path, kind: type[S], changes: Sequence[str] = ()) -> S:
+    """Read a YAML file into a section; raises ``ConfigError`` naming file, key and remedy.
+
+    ``changes`` such as ``sampling.plans=100`` replace single values; what follows ``=`` is YAML.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -32,7 +36,25 @@ def load(path: Path, kind: type[S]) -> S:
         raise ConfigError(
             f"cannot be read as YAML: {' '.join(str(error).split())}", place=str(path), remedy="Mend the file"
         ) from error
-    return build(content if content is not None else {}, kind, place=str(path))
+    content = {} if content is None else content
+    for change in changes:
+        _change(content, change)
+    return build(content, kind, place=" ".join([str(path), *(f"with {change}" for change in changes)]))
+
+
+def _change(content: Any, change: str) -> None:
+    key, equals, text = change.partition("=")
+    *sections, last = key.split(".")
+    try:
+        for section in sections:
+            content = content.setdefault(section, {})
+        content[last] = yaml.safe_load(text)
+    except (AttributeError, TypeError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"{change!r} cannot be set", place="--set", remedy="Write it like sampling.plans=100"
+        ) from error
+    if not (equals and last):
+        raise ConfigError(f"{change!r} sets nothing", place="--set", remedy="Write it like sampling.plans=100")
 
 
 def build(content: Any, kind: type[S], *, place: str) -> S:

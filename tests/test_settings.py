@@ -44,3 +44,18 @@ def test_what_is_no_mapping_is_a_config_error(tmp_path: Path, text: str) -> None
 def test_a_missing_file_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path / "none.yaml")
+
+
+def test_single_settings_can_be_changed(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.yaml", "documents: {paths: [a]}\n")
+    config = load_config(path, ["sampling.plans=7", "run.directory=/x", "sampling.lengths={2: 1}"])
+    assert (config.sampling.plans, config.run.directory, config.sampling.lengths) == (7, "/x", {2: 1.0})
+
+
+@pytest.mark.parametrize(
+    "change", ["sampling", "sampling.plans", "=3", "documents.paths.x=1", "sampling.plan=3", "a=["]
+)
+def test_a_change_that_makes_no_sense_is_a_config_error(tmp_path: Path, change: str) -> None:
+    path = write(tmp_path / "c.yaml", "documents: {paths: [a]}\n")
+    with pytest.raises(ConfigError):
+        load_config(path, [change])

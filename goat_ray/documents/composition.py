@@ -11,6 +11,7 @@ from typing import Any
 from goat_ray.documents.flaws import TooDeep
 from goat_ray.documents.references import References
 from goat_ray.documents.schemas import Member, Schema, fitted, own_examples, plain, text
+from goat_ray.identity import canonical_json
 
 MAX_LEVELS = 32  # combinations inside combinations
 MAX_PARTS = 20_000  # schemas worked out for one operation
@@ -112,7 +113,7 @@ def _combine(node: dict[str, Any], name: str, parts: list[Schema], choices: list
         own,
         kinds=kinds,
         description=own.description or _first(other.description for other in others),
-        format=own.format or _first(other.format for other in only),
+        format=own.format or _first(part.format for part in parts) or _shared(choice.format for choice in choices),
         enum=own.enum or _first(part.enum for part in parts) or _enum_of_choices(choices),
         default=_first_given([own.default, *(other.default for other in only)]),
         minimum=_first_given([own.minimum, *(other.minimum for other in only)]),
@@ -135,6 +136,11 @@ def _first(values: Iterable[Any]) -> Any:
     return next((value for value in values if value), "")
 
 
+def _shared(values: Iterable[str]) -> str:
+    distinct = {value for value in values if value}
+    return distinct.pop() if len(distinct) == 1 else ""
+
+
 def _first_given(values: list[Any]) -> Any:
     return next((value for value in values if value is not None), None)
 
@@ -142,7 +148,7 @@ def _first_given(values: list[Any]) -> Any:
 def _enum_of_choices(choices: list[Schema]) -> list[Any]:
     if not all(choice.enum for choice in choices):
         return []
-    return [value for choice in choices for value in choice.enum]
+    return list({canonical_json(value): value for choice in choices for value in choice.enum}.values())
 
 
 def _examples(parts: list[Schema], choices: list[Schema]) -> list[Any]:
@@ -161,22 +167,20 @@ def _required(own: Schema, parts: list[Schema], choices: list[Schema]) -> frozen
 
 def _members(own: Schema, name: str, parts: list[Schema], choices: list[Schema], joins: "_Joins") -> dict[str, Member]:
     """``name`` is what a reference calls the whole; it goes before the names of its parts."""
-    whole = {key: [member] for key, member in own.members.items()}
+    stated = {key: [member] for key, member in own.members.items()}
     for part in parts:
         for key, member in part.members.items():
-            whole.setdefault(key, []).append(Member(member.node, name or member.owner))
-    union: dict[str, list[Member]] = {}
+            stated.setdefault(key, []).append(Member(member.node, name or member.owner))
+    offered: dict[str, list[Member]] = {}
     for choice in choices:
         for key, member in choice.members.items():
-            union.setdefault(key, []).append(Member(member.node, member.owner or name))
-    for key, members in union.items():
-        owner = _owner_of_choices(members, name)
-        whole.setdefault(key, []).append(Member(joins.join("anyOf", [member.node for member in members]), owner))
+            offered.setdefault(key, []).append(Member(member.node, member.owner or name))
     return {
         key: Member(
-            joins.join("allOf", [member.node for member in members]), _first(member.owner for member in members)
+            joins.join([m.node for m in stated.get(key, ())], [m.node for m in offered.get(key, ())]),
+            _first(m.owner for m in stated.get(key, ())) or _owner_of_choices(offered.get(key, []), name),
         )
-        for key, members in whole.items()
+        for key in (*stated, *offered)
     }
 
 
@@ -189,36 +193,33 @@ def _owner_of_choices(members: list[Member], name: str) -> str:
 
 
 def _items(own: Schema, parts: list[Schema], choices: list[Schema], joins: "_Joins") -> Any:
-    union = [choice.items for choice in choices if choice.items is not None]
-    whole = [schema.items for schema in (own, *parts) if schema.items is not None]
-    whole += [joins.join("anyOf", union)] if union else []
-    return joins.join("allOf", whole) if whole else None
+    stated = [schema.items for schema in (own, *parts) if schema.items is not None]
+    offered = [choice.items for choice in choices if choice.items is not None]
+    return joins.join(stated, offered) if stated or offered else None
 
 
 class _Joins:
-    """Combinations of the members that several schemas have in common.
+    """Combinations of what several schemas say about the same member.
 
-    The same combination is the same node each time: without that, schemas inside themselves would give
-    ever new ones.
+    The same combination is the same node each time, and combinations of combinations are flat: without
+    that, schemas inside themselves would give ever new ones.
     """
 
     def __init__(self, references: References) -> None:
         self._references = references
         self._nodes: dict[tuple[str, tuple[int, ...]], dict[str, list[Any]]] = {}
-        self._parts: dict[int, tuple[str, list[Any]]] = {}  # of the nodes made here
+        self._parts: dict[int, list[Any]] = {}  # of the nodes made here
 
-    def join(self, keyword: str, nodes: list[Any]) -> Any:
-        """One node for all of several: the only one, or one that combines them with ``keyword``."""
+    def join(self, stated: list[Any], offered: list[Any]) -> Any:
+        """One node for all: the only one, or an ``allOf`` of those stated, an ``anyOf`` if some are alternatives."""
         distinct: dict[int, Any] = {}
-        for node in nodes:
-            made_with, parts = self._parts.get(id(node), ("", []))
-            for part in parts if made_with == keyword else [node]:
+        for node in (*stated, *offered):
+            for part in self._parts.get(id(node), [node]):
                 distinct.setdefault(id(self._references.follow(part)), part)
-        first, *others = distinct.values()
-        if all(other == first for other in others):
-            return first
-        key = keyword, tuple(distinct)
-        if key not in self._nodes:
-            self._nodes[key] = {keyword: [first, *others]}
-            self._parts[id(self._nodes[key])] = keyword, [first, *others]
-        return self._nodes[key]
+        parts = list(distinct.values())
+        if all(part == parts[0] for part in parts):
+            return parts[0]
+        keyword = "anyOf" if offered else "allOf"
+        node = self._nodes.setdefault((keyword, tuple(distinct)), {keyword: parts})
+        self._parts[id(node)] = parts
+        return node

@@ -77,7 +77,7 @@ class RetrieverTrainingConfig(Settings):
     temperature: float = Field(0.05, gt=0)
     warmup_fraction: float = Field(0.1, ge=0, lt=1, description="Of all steps.")
     weight_decay: float = Field(0.0, ge=0)
-    max_length: int = Field(256, ge=8, description="Tokens of a query or document; longer ones are cut.")
+    max_length: int = Field(128, ge=8, description="Tokens of a query or document; longer ones are cut.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16 is autocast: weights stay fp32.")
 
     workers: int = Field(1, ge=1)

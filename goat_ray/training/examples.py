@@ -97,13 +97,14 @@ class FormatExamples(Step[Sample, Example]):
 
 
 def retrieval_pairs(samples: Dataset[Sample], functions: FunctionStore) -> Iterator[RetrievalPair]:
-    """(query, document) for each function that a sample calls, and for each wording of its query."""
+    """(query, document) for each function that a sample calls; each takes another wording of the query."""
     for sample in samples.records():
-        for query in (sample.query, *sample.paraphrases):
-            for function_id in dict.fromkeys(call.function for call in sample.calls):
-                yield RetrievalPair(
-                    id=content_id(sample.id, query, function_id),
-                    query=query,
-                    document=document_text(functions[function_id]),
-                    split=sample.split,
-                )
+        wordings = (sample.query, *sample.paraphrases)
+        for number, function_id in enumerate(dict.fromkeys(call.function for call in sample.calls)):
+            query = wordings[number % len(wordings)]
+            yield RetrievalPair(
+                id=content_id(sample.id, function_id),
+                query=query,
+                document=document_text(functions[function_id]),
+                split=sample.split,
+            )

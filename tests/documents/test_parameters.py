@@ -74,6 +74,7 @@ def test_an_example_is_found_wherever_it_stands(more):
         ({"properties": {}}, "object", None),
         ({"enum": [1, 2]}, "integer", None),
         ({"const": "x"}, "string", None),
+        ({"oneOf": [{"enum": ["x", "y"]}, {"const": "x"}]}, "string", None),
         ({}, "any", None),
         (True, "any", None),
         ({"type": "banana"}, "any", None),

@@ -88,6 +88,8 @@ def _scalar_check(parameter: Parameter, type_: str, lenient: bool) -> Callable[[
     coerce = _COERCIONS.get(type_, _as_it_is)
     allowed = {str(value) for value in parameter.enum}
     form = _form_of(parameter) if type_ == "string" and not allowed else None
+    if form is not None and isinstance(parameter.example, str) and not form[0](parameter.example):
+        form = None  # the document itself does not keep to it
 
     def check(value: Any) -> Any:
         value = coerce(value, lenient)

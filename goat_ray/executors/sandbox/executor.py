@@ -32,25 +32,32 @@ class SandboxExecutor(Executor):
             examples.read(function)
         examples.finish(world)
         world.population.populate()
-        self._world = world
-        self._answering = {
-            function.id: Answering(function, model, world, examples.listed) for function in model.functions
-        }
+        self._model, self._world, self._listed = model, world, examples.listed
+        self._functions = {function.id: function for function in model.functions}
+        self._answering: dict[str, Answering] = {}
 
     def session(self) -> "SandboxSession":
         """A fresh session, in which nothing was written yet."""
-        return SandboxSession(self._world, self._answering)
+        return SandboxSession(self, State(self._world))
+
+    def answering(self, function_id: str) -> Answering | None:
+        """What answers the calls of a function, prepared at its first call; None for a foreign function."""
+        found = self._answering.get(function_id)
+        if found is None and function_id in self._functions:
+            found = Answering(self._functions[function_id], self._model, self._world, self._listed)
+            self._answering[function_id] = found
+        return found
 
 
 class SandboxSession(Session):
     """One conversation with the sandbox."""
 
-    def __init__(self, world: World, answering: dict[str, Answering]) -> None:
-        self._state = State(world)
-        self._answering = answering
+    def __init__(self, executor: SandboxExecutor, state: State) -> None:
+        self._executor = executor
+        self._state = state
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        answering = self._answering.get(function.id)
+        answering = self._executor.answering(function.id)
         if answering is None:
             body = {"error": "not found", "message": f"there is no operation {function.title}"}
             return CallResult(status=404, body=body, origin="simulated")

@@ -60,7 +60,8 @@ class Likeness:
         for name, profile in self._weights.items():
             kind = self._kinds.get(name)
             if kind is not None and self._may_be(place, kind):
-                scores.append((sum(1 / spread[member] for member in members if member in profile), name))
+                shared = sorted(members & set(profile))  # in one order: sums of fractions depend on it
+                scores.append((sum(1 / spread[member] for member in shared), name))
         scores.sort(reverse=True)
         if not scores or scores[0][0] < MIN_EVIDENCE:
             return None

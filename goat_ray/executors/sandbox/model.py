@@ -58,6 +58,9 @@ class _Service:
         objects = Objects(shapes, self.kinds, self.lookups)
         objects.settle()
         self.places = [place for shape in shapes for place in shape.walk() if place is not shape]
+        self._named_by_path: dict[str, set[Kind]] = defaultdict(set)
+        for (owner, _), ref in self.lookups.refs.items():
+            self._named_by_path[owner].update(ref.kinds)
         self._right = [place for place in self.places if len(place.kinds) == 1 and self._is_own_right(place)]
         self.lookups.read_parameters({shape.function.id: _subject(shape) for shape in shapes})
         for place in self.places:
@@ -70,11 +73,11 @@ class _Service:
     def _is_own_right(self, place: Place) -> bool:
         """Whether nothing but the path to the thing itself stands above an object."""
         path = place.function.path
-        outer = [ref for (owner, _), ref in self.lookups.refs.items() if owner == place.function.id]
+        outer = self._named_by_path[place.function.id]
         parent = place.parent
         at_root = place.name == ROOT or (parent is not None and parent.name == ROOT and not parent.depth)
         if place.name == ROOT and not place.depth:
-            return path.endswith("}") or not outer or place.kinds[0] not in {ref.kinds[0] for ref in outer}
+            return path.endswith("}") or place.kinds[0] not in outer
         return at_root and "{" not in path and bool(place.depth or place.same)
 
     def live_kinds(self) -> set[Kind]:

@@ -29,7 +29,7 @@ class Objects:
             self._found_kind(place)
         for place in self._places:
             self._assign(place, self._by_root(place) if place.name == ROOT else self._by_name(place))
-        self._each_open(self._by_schema_votes)
+        self._each_open(self._by_schema())
         for place in self._places:
             self._likeness.remember(place)
         self._each_open(self._likeness.by_examples)
@@ -172,16 +172,19 @@ class Objects:
 
     # --- by what the objects hold -----------------------------------------------------------------
 
-    def _by_schema_votes(self, place: Place) -> tuple[Kind, ...]:
-        """The kind of other objects with the same schema."""
-        if not place.schema:
-            return ()
-        votes = Counter(
-            other.kinds[0].name for other in self._places if other.schema == place.schema and len(other.kinds) == 1
-        )
-        best = max(sorted(votes), key=votes.__getitem__, default="")
-        kind = self._kinds.get(best)
-        return (kind,) if kind is not None and _is_keyed(_joined(place), kind) else ()
+    def _by_schema(self) -> Callable[[Place], tuple[Kind, ...]]:
+        """The kind of most other objects with the same schema."""
+        votes: dict[str, Counter[str]] = defaultdict(Counter)
+        for place in self._places:
+            if len(place.kinds) == 1 and place.schema:
+                votes[place.schema][place.kinds[0].name] += 1
+
+        def find(place: Place) -> tuple[Kind, ...]:
+            found = votes[place.schema]
+            kind = self._kinds.get(max(sorted(found), key=found.__getitem__, default=""))
+            return (kind,) if kind is not None and _is_keyed(_joined(place), kind) else ()
+
+        return find
 
     def _by_own_name(self, place: Place) -> tuple[Kind, ...]:
         """A kind of its own for an object that has an id and is like nothing else."""

@@ -71,13 +71,9 @@ class Specs:
     def is_own(self, place: Place, name: str) -> bool:
         """Whether a member is an attribute of the things themselves wherever they are shown."""
         leaf = place.members[name]
-        for kind in place.kinds:
-            spec = self._kinds.get((kind, name))
-            if kind.attributes and name not in kind.attributes:
-                return False
-            if isinstance(leaf, Leaf) and spec is not None and spec.depth != leaf.depth:
-                return False
-        return bool(place.kinds)
+        owners = [kind for kind in place.kinds if name in kind.attributes or not kind.attributes]
+        specs = [spec for kind in owners if (spec := self._kinds.get((kind, name))) is not None]
+        return bool(owners) and (isinstance(leaf, Place) or all(spec.depth == leaf.depth for spec in specs))
 
     def of_kind(self, kind: Kind, name: str) -> Spec | None:
         """The spec of an attribute of a kind; None if no place shows it."""

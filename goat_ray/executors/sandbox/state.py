@@ -14,7 +14,7 @@ class State:
     def __init__(self, world: World) -> None:
         self.world = world
         self._created: dict[Kind, list[Thing]] = {}
-        self._changed: dict[str, Thing | None] = {}  # by scope; None where deleted
+        self._changed: dict[tuple[Kind | None, str], Thing | None] = {}  # None where deleted
         self.writes = 0
 
     def lookup(self, kind: Kind, key: str, value: Any) -> Thing | None:
@@ -30,7 +30,7 @@ class State:
 
     def view(self, thing: Thing) -> Thing | None:
         """The thing as this session left it; None if it was deleted."""
-        return self._changed.get(thing.scope, thing) if self.writes else thing
+        return self._changed.get((thing.kind, thing.scope), thing) if self.writes else thing
 
     def created(self, kind: Kind) -> list[Thing]:
         """The things of a kind that this session created, the last one first."""
@@ -79,13 +79,13 @@ class State:
         """A copy of a thing for this session to change."""
         self.writes += 1
         copy = thing.copy()
-        self._changed[thing.scope] = copy
+        self._changed[thing.kind, thing.scope] = copy
         return copy
 
     def delete(self, thing: Thing) -> None:
         """Remove a thing: it is no longer found or listed."""
         self.writes += 1
-        self._changed[thing.scope] = None
+        self._changed[thing.kind, thing.scope] = None
 
 
 def kind_name(thing: Thing) -> str:

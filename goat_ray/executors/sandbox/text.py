@@ -56,7 +56,7 @@ def _by_form(parts: set[str], format_: str, pool: list[str]) -> Callable[[Random
         return lambda random: random.choice(pool)
     if format_ == "date-time" or (not pool and parts & {"at", "timestamp", "datetime"}):
         return _dating([2023, 2025], ["T09:30:00Z", "T14:05:00Z", "T18:45:00Z"])
-    if format_ == "date" or (not pool and parts & {"date", "day", "birthday", "on"}):
+    if format_ == "date" or (not pool and any(part.endswith(("date", "day")) or part == "on" for part in parts)):
         return _dating([2021, 2025], [""])
     if format_ == "email" or "email" in parts:
         hosts = [text.partition("@")[2] for text in pool if "@" in text] or ["mail.example"]
@@ -140,7 +140,9 @@ def _writing(pool: list[str]) -> Callable[[Random], str]:
 
 
 def _by_name(parts: set[str], name: str) -> Callable[[Random], str]:
-    if "country" in parts:
+    if parts >= {"iso", "639"}:
+        return lambda random: random.choice(vocabulary.LANGUAGE_CODES)
+    if "country" in parts or parts >= {"iso", "3166"}:
         return lambda random: random.choice(vocabulary.COUNTRY_CODES)
     for meant, values in _WORD_LISTS:
         if parts & meant:

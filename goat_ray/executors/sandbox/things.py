@@ -11,13 +11,14 @@ Relation = tuple[str, tuple[Kind, ...]]  # what things are to another, and of wh
 class Thing:
     """A thing of a kind, or a mere part of another thing (an address, a line of an order)."""
 
-    __slots__ = ("attributes", "given", "keys", "kind", "links", "number", "parent", "scope", "single")
+    __slots__ = ("attributes", "given", "keys", "kind", "links", "number", "parent", "scope", "series", "single")
 
     def __init__(self, kind: Kind | None, scope: str, parent: "Thing | None" = None, number: int = 0) -> None:
         self.kind = kind
         self.scope = scope  # names the thing for the random choices about it
         self.parent = parent  # what it is numbered within, or a part of
         self.number = number  # its place in a list
+        self.series = scope  # names the list that it is an item of
         self.keys: dict[str, Any] = {}
         self.attributes: dict[str, Any] = {}
         self.single: dict[Relation, Thing] = {}
@@ -27,6 +28,7 @@ class Thing:
     def copy(self) -> "Thing":
         """A thing that can be changed without changing this one."""
         made = Thing(self.kind, self.scope, self.parent, self.number)
+        made.series = self.series
         made.keys = dict(self.keys)
         made.attributes = dict(self.attributes)
         made.single = dict(self.single)

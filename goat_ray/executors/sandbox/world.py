@@ -88,13 +88,16 @@ class World:
 
     def _given(self, thing: Thing, relation: str, kinds: tuple[Kind, ...]) -> Thing | None:
         """What a created thing was created with: by relation, else by kind, else through one of those things."""
-        for name, other in thing.given:
+        whole = thing
+        while whole.kind is None and whole.parent is not None:
+            whole = whole.parent  # what a thing was created with goes for its parts too
+        for name, other in whole.given:
             if name == relation and other.kind in kinds:
                 return other
-        fitting = [other for _, other in thing.given if other.kind in kinds]
+        fitting = [other for _, other in whole.given if other.kind in kinds]
         if fitting:
             return fitting[0]
-        for _, other in thing.given:
+        for _, other in whole.given:
             if other.kind is not None and other.kind.singles.get(relation) == kinds:
                 return self.one(other, relation, kinds)
         return None
@@ -112,8 +115,7 @@ class World:
             start = self.random(thing.kind.name, relation).randrange(len(things))
             index = (start + thing.number // len(usable)) % len(things)
         else:  # the items of one list differ
-            outer = thing.parent.scope if thing.parent is not None else thing.scope
-            index = (self.random(outer, relation).randrange(len(things)) + thing.number) % len(things)
+            index = (self.random(thing.series, relation).randrange(len(things)) + thing.number) % len(things)
         return things[index] if things[index] not in (thing, thing.parent) else things[(index + 1) % len(things)]
 
     def _numbered(self, thing: Thing, relation: str, kind: Kind) -> Thing | None:
@@ -178,7 +180,9 @@ class World:
 
     def row(self, thing: Thing, relation: str, other: Thing, index: int) -> Link:
         """An item of a thing's list."""
-        return Link(other, Thing(None, f"{thing.scope}/{relation}/{other.scope}", thing, index))
+        said = Thing(None, f"{thing.scope}/{relation}/{other.scope}", thing, index)
+        said.series = f"{thing.scope}/{relation}"
+        return Link(other, said)
 
     def _referring(self, thing: Thing, kinds: tuple[Kind, ...]) -> Iterator[Thing]:
         """The things that refer to this one as theirs: the books whose author it is."""
@@ -217,7 +221,7 @@ class World:
         items = []
         for index in range(count):
             part = Thing(None, f"{owner.scope}/{relation}/{index}", owner, index)
-            part.given = owner.given
+            part.series = f"{owner.scope}/{relation}"
             if rows:
                 self.lay(part, group, rows[(start + index) % len(rows)])
             items.append(Link(part))

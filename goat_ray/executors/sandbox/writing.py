@@ -40,7 +40,6 @@ class Writer:
                 thing.links[relation, child.kinds] = Links([], 0)
             elif isinstance(shown, dict) and not child.kinds and not child.same:
                 part = Thing(None, f"{thing.scope}/{relation}/0", thing)
-                part.given = thing.given
                 world.lay(part, world.specs.group(child), shown)
                 thing.links[relation, ()] = Links([Link(part)], 1)
 

@@ -1,0 +1,68 @@
+"""The demo's functions and edges, made once without Ray."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from goat_ray.documents.config import DocumentsConfig
+from goat_ray.documents.discovery import discover
+from goat_ray.documents.ingest import Ingest
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.graph.candidates import CALLERS_OWN, fits
+from goat_ray.graph.execution import ExecuteEdges
+from goat_ray.graph.fields import Meanings
+from goat_ray.identity import content_id
+from goat_ray.records import ApiFunction, CandidateEdge, Edge
+from goat_ray.graph.verification import Verify
+from goat_ray.storage import FunctionStore, write_records
+from goat_ray.teacher.rules import RulesTeacher
+
+
+@dataclass
+class World:
+    """A small corpus with its verified graph."""
+
+    functions: FunctionStore
+    data: str  # Parquet folder of the functions
+    edges: list[Edge]
+
+
+def all_pairs(functions: FunctionStore) -> list[CandidateEdge]:
+    """Every pair of a fitting type: what the embedding filter would let through at floor -1."""
+    meanings = Meanings(functions)
+    return [
+        CandidateEdge(
+            id=content_id(source.id, field.path, target.id, parameter.name),
+            source=source.id,
+            field=field.path,
+            target=target.id,
+            parameter=parameter.name,
+            carries=meanings.of_field(source, field).phrase,
+            wants=meanings.of_parameter(target, parameter).phrase,
+            similarity=1.0,
+        )
+        for target in functions
+        for parameter in target.parameters
+        if parameter.name not in CALLERS_OWN
+        for source in functions
+        if source.id != target.id
+        for field in source.outputs
+        if fits(field.type, parameter)
+    ]
+
+
+@pytest.fixture(scope="session")
+def world(demo_documents: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    config = DocumentsConfig(paths=[str(demo_documents)])
+    found = [f for f in Ingest(config).process(discover(config)) if isinstance(f, ApiFunction)]
+    folder = tmp_path_factory.mktemp("functions")
+    write_records(folder, ApiFunction, found)
+    data = str(folder / "outcome=kept")
+    store = FunctionStore.open(data)
+    verify = Verify(RulesTeacher(), data)
+    verify.start()
+    accepted = [edge for edge in verify.process(all_pairs(store)) if isinstance(edge, Edge)]
+    execute = ExecuteEdges(ExecutorConfig(), data)
+    execute.start()
+    return World(store, data, [edge for edge in execute.process(accepted) if isinstance(edge, Edge)])

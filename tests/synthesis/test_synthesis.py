@@ -1,0 +1,157 @@
+"""Call first, then language: provenance is exact, queries hide what only calls know, answers are grounded."""
+
+import re
+from typing import Any
+
+import pytest
+
+from goat_ray import jsonpath
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.records import CallPlan, CallTrace, Reject, Sample
+from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.curation import curate
+from goat_ray.synthesis.narration import Narrate
+from goat_ray.synthesis.sampling import sample_plans
+from goat_ray.storage import Dataset, write_records
+from goat_ray.teacher.rules import RulesTeacher
+from tests.synthesis.conftest import World
+
+
+@pytest.fixture(scope="module")
+def traces(world: World) -> list[CallTrace]:
+    plans = sample_plans(world.functions, world.edges, SamplingConfig(plans=200))
+    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
+    call.start()
+    outcomes = list(call.process([plan for plan in plans if isinstance(plan, CallPlan)]))
+    kept = [outcome for outcome in outcomes if isinstance(outcome, CallTrace)]
+    assert len(kept) >= 0.8 * len(outcomes), [o.detail for o in outcomes if isinstance(o, Reject)][:5]
+    return kept
+
+
+@pytest.fixture(scope="module")
+def samples(world: World, traces: list[CallTrace]) -> list[Sample]:
+    narrate = Narrate(RulesTeacher(), world.data, SynthesisConfig(), "traces")
+    narrate.start()
+    outcomes = list(narrate.process(traces))
+    kept = [outcome for outcome in outcomes if isinstance(outcome, Sample)]
+    assert len(kept) >= 0.8 * len(outcomes), [o.detail for o in outcomes if isinstance(o, Reject)][:5]
+    return kept
+
+
+def test_only_successful_calls_are_kept(traces: list[CallTrace]) -> None:
+    assert all(200 <= call.status < 300 for trace in traces for call in trace.calls)
+
+
+def test_every_upstream_argument_stands_where_its_provenance_says(traces: list[CallTrace]) -> None:
+    seen = 0
+    for trace in traces:
+        for call in trace.calls:
+            for argument in call.arguments:
+                if argument.provenance == "upstream":
+                    assert argument.step is not None
+                    found = jsonpath.get(trace.calls[argument.step].body, argument.location)
+                    value = argument.value[0] if isinstance(argument.value, list) else argument.value
+                    assert str(found) == str(value)
+                    seen += 1
+    assert seen > 100
+
+
+def test_calling_twice_gives_the_same_bytes(world: World, traces: list[CallTrace]) -> None:
+    plans = [
+        p for p in sample_plans(world.functions, world.edges, SamplingConfig(plans=200)) if isinstance(p, CallPlan)
+    ]
+    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
+    call.start()
+    again = [outcome for outcome in call.process(list(reversed(plans))) if isinstance(outcome, CallTrace)]
+    assert sorted(again, key=lambda t: t.id) == sorted(traces, key=lambda t: t.id)
+
+
+def values(sample: Sample, provenance: str) -> list[Any]:
+    return [a.value for call in sample.calls for a in call.arguments if a.provenance == provenance]
+
+
+def test_queries_hold_the_users_values(samples: list[Sample]) -> None:
+    for sample in samples:
+        for value in values(sample, "user"):
+            if isinstance(value, str | int | float):
+                assert str(value).lower() in sample.query.lower()
+
+
+def test_queries_do_not_reveal_what_only_calls_know(samples: list[Sample]) -> None:
+    for sample in samples:
+        known = {str(value) for value in values(sample, "user")}
+        for value in map(str, values(sample, "upstream")):
+            if len(value) >= 3 and value not in known:
+                assert not re.search(rf"(?<!\w){re.escape(value)}(?!\w)", sample.query, re.IGNORECASE)
+
+
+def test_queries_do_not_name_functions_or_list_steps(world: World, samples: list[Sample]) -> None:
+    for sample in samples:
+        for call in sample.calls:
+            function = world.functions[call.function]
+            assert function.path not in sample.query
+            assert not re.search(rf"\b{re.escape(function.name)}\b", sample.query)
+        assert "then" not in sample.query.lower().split()
+
+
+def test_numbers_in_responses_come_from_outputs(samples: list[Sample]) -> None:
+    for sample in samples:
+        text = sample.query + " ".join(f"{call.body} {call.values}" for call in sample.calls)
+        for number in re.findall(r"(?<!\w)\d+(?:\.\d+)?(?!\w)", sample.response):
+            assert number in text
+
+
+def test_each_sample_knows_where_it_comes_from(samples: list[Sample], traces: list[CallTrace]) -> None:
+    ids = {trace.id for trace in traces}
+    for sample in samples:
+        assert sample.id in ids
+        assert sample.lineage.teacher == "rules"
+        assert "write-query:" in sample.lineage.prompts
+        assert len(sample.subqueries) == len(sample.calls)
+
+
+def test_paraphrases_are_other_words_for_the_same(samples: list[Sample]) -> None:
+    some = [sample for sample in samples if sample.paraphrases]
+    assert len(some) > 0.8 * len(samples)
+    for sample in some:
+        assert sample.query not in sample.paraphrases
+        for value in values(sample, "user"):
+            if isinstance(value, str):
+                assert all(value.lower() in text.lower() for text in sample.paraphrases)
+
+
+def test_curation_drops_duplicates_whatever_the_order(samples: list[Sample], tmp_path: Any) -> None:
+    double = samples[0].model_copy(update={"id": "zz", "query": samples[0].query.upper() + " "})
+    outcomes = []
+    for name, rows in (("a", [*samples, double]), ("b", [double, *reversed(samples)])):
+        write_records(tmp_path / name, Sample, rows)
+        dataset = Dataset(tmp_path / name, Sample, "f", len(rows), {})
+        outcomes.append({outcome.id: outcome for outcome in curate(dataset, SynthesisConfig())})
+    assert outcomes[0] == outcomes[1]
+    assert isinstance(outcomes[0]["zz"], Reject)
+    kept = [outcome for outcome in outcomes[0].values() if isinstance(outcome, Sample)]
+    assert len({sample.query.lower() for sample in kept}) == len(kept)
+
+
+def test_samples_of_one_subgraph_share_a_split(samples: list[Sample], tmp_path: Any) -> None:
+    write_records(tmp_path, Sample, samples)
+    kept = [
+        s for s in curate(Dataset(tmp_path, Sample, "f", len(samples), {}), SynthesisConfig()) if isinstance(s, Sample)
+    ]
+    splits: dict[Any, set[str]] = {}
+    for sample in kept:
+        shape = (
+            tuple(sorted(call.function for call in sample.calls)),
+            tuple(
+                sorted(
+                    (call.function, a.parameter, sample.calls[a.step].function)
+                    for call in sample.calls
+                    for a in call.arguments
+                    if a.step is not None
+                )
+            ),
+        )
+        splits.setdefault(shape, set()).add(sample.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert {"train", "test"} <= {sample.split for sample in kept}
