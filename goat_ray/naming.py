@@ -8,6 +8,8 @@ import inflect
 _engine = inflect.engine()
 _BOUNDARY = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
+_SINGULAR = frozenset("news gas alias atlas canvas bias lens".split())
+
 IDENTIFIER_WORDS = frozenset(
     {"id", "ids", "key", "code", "uuid", "guid", "slug", "number", "no", "isbn", "sku", "symbol", "ticker", "handle"}
 )
@@ -23,8 +25,8 @@ def words(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=65536)
 def singular(word: str) -> str:
     """Singular of an English noun; the word itself where it already is one."""
-    # inflect takes any final s for a plural; these endings are singular far more often (bus, basis, address, news).
-    if len(word) < 4 or word == "news" or word.endswith(("ss", "us", "is", "as")):
+    # inflect takes any final s for a plural; these are singular far more often (address, bus, basis).
+    if len(word) < 4 or word.endswith(("ss", "us", "is")) or word in _SINGULAR:
         return word
     return _engine.singular_noun(word) or word
 

@@ -24,13 +24,21 @@ def test_words(name: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("plural", "singular"),
-    [("movies", "movie"), ("companies", "company"), ("people", "person"), ("branches", "branch"), ("copies", "copy")],
+    [
+        ("movies", "movie"),
+        ("companies", "company"),
+        ("people", "person"),
+        ("branches", "branch"),
+        ("copies", "copy"),
+        ("reviews", "review"),
+        ("areas", "area"),
+    ],
 )
 def test_singular(plural: str, singular: str) -> None:
     assert naming.singular(plural) == singular
 
 
-@pytest.mark.parametrize("word", ["status", "bus", "address", "analysis", "news", "series", "cast", "tv"])
+@pytest.mark.parametrize("word", ["status", "bus", "alias", "address", "analysis", "news", "series", "cast", "tv"])
 def test_singular_leaves_singulars_alone(word: str) -> None:
     assert naming.singular(word) == word
 

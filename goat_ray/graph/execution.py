@@ -14,12 +14,15 @@ from goat_ray.records import ApiFunction, Edge, Json, Parameter, Reject
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 
+ATTEMPTS = 3  # with other arguments each
+VALUES = 3  # tried of one response
+
 
 class ExecuteEdges(Step[Edge, Edge]):
     """Keeps an edge if source and target succeed and another value gives another result."""
 
     name = "execute"
-    version = 1
+    version = 2
     takes = Edge
     gives = Edge
 
@@ -43,23 +46,39 @@ class ExecuteEdges(Step[Edge, Edge]):
         return await asyncio.gather(*(self._check(edge) for edge in batch))
 
     async def _check(self, edge: Edge) -> Edge | Reject:
+        """The edge as confirmed, or why the last of several attempts failed.
+
+        One attempt is not enough: an unlucky example may have no results, and a field may hold ids of
+        two kinds (``known_for`` lists films and shows).
+        """
+        outcome: Edge | Reject = Reject(id=edge.id, reason="not-attempted")
+        for attempt in range(ATTEMPTS):
+            outcome = await self._attempt(edge, attempt)
+            if isinstance(outcome, Edge):
+                break
+        return outcome
+
+    async def _attempt(self, edge: Edge, attempt: int) -> Edge | Reject:
         source, target = self.store[edge.source], self.store[edge.target]
         place = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
         session = self.executor.session()
-        first = await session.call(source, self._arguments(source, edge))
+        first = await session.call(source, self._arguments(source, edge, attempt))
         if not first.ok:
             return Reject(id=edge.id, reason="source-call-failed", detail=f"{place}: status {first.status}")
         values = [value for _, value in jsonpath.find(first.body, edge.field) if _usable(value)]
         if not values:
             return Reject(id=edge.id, reason="no-value", detail=f"{place}: the response holds no value there")
-        arguments = self._arguments(target, edge)
+        arguments = self._arguments(target, edge, attempt)
         parameter = target.parameter(edge.parameter)
-        second = await session.call(target, {**arguments, parameter.name: fit(parameter, values[0])})
-        if not second.ok:
+        for value in list(dict.fromkeys(values))[:VALUES]:
+            second = await session.call(target, {**arguments, parameter.name: fit(parameter, value)})
+            if second.ok:
+                break
+        else:
             return Reject(
-                id=edge.id, reason="target-call-failed", detail=f"{place}: status {second.status} for {values[0]!r}"
+                id=edge.id, reason="target-call-failed", detail=f"{place}: status {second.status} for {value!r}"
             )
-        used = await self._use_of(session, target, arguments, parameter, values[0], second.body)
+        used = await self._use_of(session, target, arguments, parameter, value, second.body)
         if not used:
             return Reject(id=edge.id, reason="value-not-used", detail=f"{place}: any value gives the same response")
         return edge.model_copy(update={"execution": used, "origin": second.origin})
@@ -79,9 +98,9 @@ class ExecuteEdges(Step[Edge, Edge]):
             return f"a made-up value gives status {other.status}"
         return "a made-up value gives another response" if other.body != body else ""
 
-    def _arguments(self, function: ApiFunction, edge: Edge) -> dict[str, Any]:
+    def _arguments(self, function: ApiFunction, edge: Edge, attempt: int) -> dict[str, Any]:
         """Required arguments from the documents' examples, chosen by the edge's id."""
-        random_ = rng(edge.id, function.id)
+        random_ = rng(edge.id, function.id, attempt)
         return {
             parameter.name: invent(parameter, self.values.of(function, parameter), random_)
             for parameter in function.parameters

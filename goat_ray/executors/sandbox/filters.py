@@ -46,11 +46,15 @@ def reference_test(parameter: Parameter, ref: Ref, kinds: Sequence[Kind], place:
     def test(call: Call, thing: Thing, found: Any) -> bool:
         if many:
             links = call.state.many(thing, relation, targets)
-            own = {link.thing.scope for link in links.items[: links.nested]}
+            own = [link.thing for link in links.items[: links.nested]]
         else:
             other = call.state.one(thing, relation, targets)
-            own = {other.scope} if other is not None else set()
-        return any(other.scope in own for other in found) != excluding
+            own = [other] if other is not None else []
+        # A choice from an enum arrives as its value, what was looked up as the thing itself.
+        scopes = {one.scope for one in own}
+        keys = {str(key) for one in own for key in one.keys.values()}
+        asked = found if isinstance(found, list) else [found]
+        return any((o.scope in scopes) if isinstance(o, Thing) else (str(o) in keys) for o in asked) != excluding
 
     return test
 

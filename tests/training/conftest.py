@@ -1,0 +1,62 @@
+"""Examples small enough to train on in seconds."""
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from goat_ray.identity import content_id
+from goat_ray.records import Example, Record, Span
+from goat_ray.training.tiny import make_tiny_model
+from goat_ray.training.tokenization import load_tokenizer
+
+WORDS = ["film", "actor", "search", "list", "credit", "season", "café", "🎬"]
+
+
+def make_example(number: int, split: str = "train") -> Example:
+    """A question whose answer is one masked value in JSON."""
+    random_ = random.Random(number)
+    value = str(random_.randrange(10**6))
+    prompt = f"Find number {value}. " + " ".join(random_.choices(WORDS, k=10))
+    target = f'{{"movie_id": "{value}", "page": 1}}'
+    start = target.index(value)
+    return Example(
+        id=content_id(number, prompt),
+        sample=content_id(number // 3),
+        kind=("plan", "call", "answer")[number % 3],
+        split=split,
+        prompt=prompt,
+        target=target,
+        masked=[Span(start=start, end=start + len(value))],
+    )
+
+
+def write_parquet(folder: Path, records: Iterable[Record], files: int = 2) -> str:
+    """Records as a Parquet folder of so many files."""
+    records = list(records)
+    folder.mkdir(parents=True)
+    for number in range(files):
+        rows = [record.to_row() for record in records[number::files]]
+        pq.write_table(
+            pa.Table.from_pylist(rows, schema=type(records[0]).arrow_schema()), folder / f"part-{number}.parquet"
+        )
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """54 training and 6 validation examples."""
+    records = [make_example(number, "validation" if number < 6 else "train") for number in range(60)]
+    return write_parquet(tmp_path_factory.mktemp("examples") / "kept", records)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBase:
+    """A byte-level BPE tokenizer with a chat template."""
+    texts = [text for number in range(60) for text in (make_example(number).prompt, make_example(number).target)]
+    folder = make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, vocabulary=400, hidden=8, layers=1, heads=1)
+    return load_tokenizer(str(folder))
