@@ -148,7 +148,7 @@ def inspect_functions(run_directory: RunDirectory, count: Count = 5) -> None:
 
     store = inspection.functions_of(run_directory)
     for function in inspection.spread(store, len(store), count):
-        typer.echo("\n".join(inspection.function_lines(function)) + "\n")  # type: ignore[arg-type]
+        typer.echo("\n".join(inspection.function_lines(function)) + "\n")
 
 
 @inspect_app.command("edges")
@@ -165,7 +165,7 @@ def inspect_edges(run_directory: RunDirectory, count: Count = 20) -> None:
     store = inspection.functions_of(run_directory)
     edges = open_dataset(run_directory / "edges", Edge)
     for edge in inspection.spread(edges.records(), edges.rows, count):
-        typer.echo(inspection.edge_line(edge, store))  # type: ignore[arg-type]
+        typer.echo(inspection.edge_line(edge, store))
 
 
 @inspect_app.command("samples")
@@ -182,7 +182,7 @@ def inspect_samples(run_directory: RunDirectory, count: Count = 5) -> None:
     store = inspection.functions_of(run_directory)
     samples = open_dataset(run_directory / "samples", Sample)
     for found in inspection.spread(samples.records(), samples.rows, count):
-        typer.echo("\n".join(inspection.sample_lines(found, store)) + "\n")  # type: ignore[arg-type]
+        typer.echo("\n".join(inspection.sample_lines(found, store)) + "\n")
 
 
 @inspect_app.command("rejects")

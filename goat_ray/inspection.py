@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Record, Sample
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
+
+R = TypeVar("R", bound=Record)
 
 ROAD = (
     "documents", "functions", "texts", "embeddings", "candidates", "verified", "edges", "plans", "traces",
@@ -70,7 +72,7 @@ def functions_of(run: Path) -> FunctionStore:
     return FunctionStore.open(open_dataset(run / "functions", ApiFunction).data)
 
 
-def spread(records: Iterable[Record], rows: int, count: int) -> Iterator[Record]:
+def spread(records: Iterable[R], rows: int, count: int) -> Iterator[R]:
     """``count`` records spread evenly over a dataset of ``rows``."""
     stride = max(1, rows // max(1, count))
     yield from islice(islice(records, 0, None, stride), count)

@@ -21,6 +21,7 @@ from goat_ray.records import (
     Document,
     Edge,
     Embedding,
+    Example,
     RetrievalPair,
     Sample,
     Score,
@@ -122,10 +123,10 @@ class Road:
             "pairs", RetrievalPair, lambda: retrieval_pairs(samples, _store(functions)), settings={}, inputs=[samples]
         )
         retriever = self.runner.directory / "retriever"
-        report = train_retriever(
+        learned = train_retriever(
             pairs.data, str(retriever), training.retriever, storage=self._checkpoints, name="retriever", say=self._say
         )
-        self.console.trained("retriever", retriever, report)
+        self.console.trained("retriever", retriever, learned)
         self.console.heading("Agent")
         examples = self.runner.bulk(
             FormatExamples(functions.data, training.examples, self.config.agent), samples, into="examples"
@@ -151,7 +152,8 @@ class Road:
             settings={"samples": config.samples},
             inputs=[samples],
         )
-        base = base_model(str(agent), self.config.training.agent)
+        examples = self.runner.finished("examples", Example)
+        base = base_model(examples.data, str(agent), self.config.training.agent)
         contenders = {
             "untuned": (base, self.config.graph.embedding.model),
             "tuned": (str(agent), str(retriever)),
@@ -164,7 +166,10 @@ class Road:
             "scores",
             Score,
             lambda: all_scores(contenders, predictions, heldout, _store(functions), config),
-            settings={**config.model_dump(mode="json"), "trained": [trained_id(retriever), trained_id(agent)]},
+            settings={
+                **config.model_dump(mode="json"),
+                "trained": [trained_id(str(retriever)), trained_id(str(agent))],
+            },
             inputs=[heldout, *predictions.values()],
         )
         self.console.scores(list(scores.records()))
@@ -189,7 +194,7 @@ class Road:
             self.config.executor,
             self.config.agent,
             self.config.evaluation,
-            fingerprints=[trained_id(Path(model)), trained_id(Path(retriever)), functions.fingerprint],
+            fingerprints=[trained_id(model), trained_id(retriever), functions.fingerprint],
         )
 
     @property

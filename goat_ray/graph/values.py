@@ -52,7 +52,7 @@ class ExampleValues:
     def _names_listed_by(self, function: ApiFunction) -> list[Any]:
         """Example names of the things that a function lists, outermost list first."""
         found: list[Any] = []
-        fields = sorted(function.outputs, key=lambda field: (field.path.count("["), _name_rank(field.path)))
+        fields = sorted(function.outputs, key=lambda f: (len(jsonpath.parse(f.path)), _name_rank(f.path)))
         for field in fields:
             if "[*]" in field.path and _name_rank(field.path) < len(_NAME_WORDS) and field.path.count("[") == 1:
                 found += [example for example in field.examples if isinstance(example, str)]

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from goat_ray import jsonpath
 from goat_ray.records import CallTrace, Json, Lineage, Reject, Sample
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.teacher import narration as tasks
-from goat_ray.teacher.phrases import Phrasebook, scalars
+from goat_ray.teacher.phrases import WRITES, Phrasebook, scalars
 from goat_ray.teacher.story import Story, Told
 from goat_ray.teacher.task import Answer, Failure, Task, Teacher
 
@@ -63,7 +64,7 @@ class Narrate(Step[CallTrace, Sample]):
     def process(self, batch: Sequence[CallTrace]) -> Iterator[Sample | Reject]:
         drafts = [_Draft(trace, self._story(trace)) for trace in batch]
         for draft in drafts:
-            if not any(scalars(draft.story.calls[goal].call.body) for goal in draft.story.goals()):
+            if any(self._is_empty(draft.story.calls[goal]) for goal in draft.story.goals()):
                 draft.reject = Reject(
                     id=draft.trace.id, reason="empty-answer", detail="the last calls returned nothing"
                 )
@@ -81,6 +82,13 @@ class Narrate(Step[CallTrace, Sample]):
     def _story(self, trace: CallTrace) -> Story:
         calls = tuple(Told(self.store[call.function], call) for call in trace.calls)
         return Story(calls=calls, phrases=self.phrases, seed=trace.id)
+
+    def _is_empty(self, told: Told) -> bool:
+        """Whether a call answers nothing: no list items where a list is what it returns, else no values at all."""
+        root = self.phrases.primary_list(told.function)
+        if root is not None:
+            return not any(items for _, items in jsonpath.find(told.call.body, jsonpath.render(root)))
+        return told.function.method not in WRITES and not scalars(told.call.body)
 
     def _ask(self, task: Task[Any, Any], drafts: list["_Draft"], request: Callable[["_Draft"], Any], into: str) -> None:
         """Ask one task for all drafts that are still alive, in one go."""

@@ -21,6 +21,7 @@ from goat_ray.synthesis.config import SamplingConfig
 
 ATTEMPTS = 60  # tries at one plan before its seed is given up
 UNREACHABLE = 1 << 30
+CHANGES = frozenset(("PUT", "PATCH", "DELETE"))
 DEEPEN = 0.7  # chance that a plan grows on from its goals rather than from any of its calls
 
 
@@ -50,7 +51,8 @@ class PlanSampler:
     def __init__(self, functions: Iterable[ApiFunction], edges: Iterable[Edge], config: SamplingConfig) -> None:
         self.config = config
         self.functions = {function.id: function for function in functions}
-        self.index = EdgeIndex(edges)
+        # What a change returns was there before it, so a query would not make the change necessary.
+        self.index = EdgeIndex(edge for edge in edges if self.functions[edge.source].method not in CHANGES)
         self.needs = {function.id: self._needs(function) for function in self.functions.values()}
         self.cost = self._least_calls()
         self.goals = sorted(id_ for id_, cost in self.cost.items() if cost < UNREACHABLE)
@@ -202,9 +204,11 @@ class PlanSampler:
         function = self.functions[function_id]
         bound = {name: edge for (target, name), edge in draft.feeds.items() if target == function_id}
         optional = [p for p in function.parameters if not p.required and p.name not in bound and _worth_asking(p)]
-        extra = (
-            {random_.choice(optional).name} if optional and random_.random() < self.config.optional_arguments else {}
-        )
+        body = [p for p in function.parameters if p.location == "body"]
+        # A change of nothing is none.
+        must = function.method in CHANGES and body and not any(p.required for p in body)
+        chance = 1.0 if must else self.config.optional_arguments
+        extra = {random_.choice(optional).name} if optional and random_.random() < chance else set()
         bindings = []
         for parameter in function.parameters:
             edge = bound.get(parameter.name)

@@ -83,8 +83,8 @@ class WriteQuery(Task[ToldStory, Text]):
             {
                 "role": "system",
                 "content": "You write what a person would ask an assistant who then makes the given "
-                "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or parameters, do "
-                "not use ids that only the calls reveal. Mention every value given by the user. Answer in JSON.",
+                "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or "
+                "parameters, do not use ids that only the calls reveal. Mention every value given by the user. Answer in JSON.",
             },
             {"role": "user", "content": f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}"},
         ]
@@ -174,8 +174,8 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
             {
                 "role": "system",
                 "content": "You check training samples. Accept only if (1) the request reads like a "
-                "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give and no "
-                "value that only a call reveals, (4) the response follows from the outputs. Answer in JSON.",
+                "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give "
+                "and no value that only a call reveals, (4) the response follows from the outputs. Answer in JSON.",
             },
             {
                 "role": "user",

@@ -84,8 +84,8 @@ class Phrasebook:
         if found:
             text, preposition = text[: found.start()], found["preposition"].lower()
         tokens = text.split()
-        while tokens and tokens[0].lower() in _VERBS | _EMPTY:
-            tokens.pop(0)
+        while tokens and (tokens[0].lower() in _VERBS | _EMPTY or tokens[0].endswith("'s")):
+            tokens.pop(0)  # "Get a member's loans" gives loans; whose they are is told from the arguments
         while tokens and tokens[-1].lower() in _VERBS | _EMPTY | _PREPOSITIONS:
             tokens.pop()
         is_list = self.primary_list(function) is not None

@@ -83,10 +83,11 @@ class Teller:
         content, wording = self._content("goal", number), self._wording("goal", number)
         found = jsonpath.find(told.call.body, jsonpath.render(root))
         items = found[0][1] if found and isinstance(found[0][1], list) else []
-        fields = [pair for pair in telling_fields(items[0]) if isinstance(pair[1], str)] if items else []
+        first = self.item(number, (*root, 0))
+        telling = _unknown(telling_fields(items[0]), first) if items else []
+        fields = [pair for pair in telling if isinstance(pair[1], str)]
         if fields and content.random() < 0.35:
             name, value = content.choice(fields)
-            first = self.item(number, (*root, 0))
             return self._field_goal(phrases.label(name), first, value, wording)
         what = self.about(number)
         names = [name for name in map(name_of, items) if name][:MAX_LISTED]
@@ -97,7 +98,7 @@ class Teller:
     def _detail_goal(self, number: int, told: Told) -> Goal:
         content, wording = self._content("goal", number), self._wording("goal", number)
         what = self.about(number)
-        fields = telling_fields(told.call.body)
+        fields = _unknown(telling_fields(told.call.body), what)
         if fields and content.random() < 0.85:
             name, value = content.choice(fields)
             parts = words(name)
@@ -111,6 +112,12 @@ class Teller:
         return Goal(f"{verb} {what}", f"{_capital(what)}: {facts(told.call.body)}")
 
     def _field_goal(self, noun: str, what: str, value: Any, wording: random.Random) -> Goal:
+        *before, last = noun.split()
+        if last in ("on", "at") and before:  # created_at, starts_on
+            if before[-1].endswith("ed"):
+                verb = " ".join(before)
+                return Goal(f"When was {what} {verb}", f"{_capital(what)} was {verb} {last} {short(value)}.")
+            noun = " ".join([*before[:-1], before[-1].removesuffix("s"), "date"])
         form = wording.choice(
             ("What is the {noun} of {what}", "Tell me the {noun} of {what}", "Find the {noun} of {what}")
         )
@@ -121,7 +128,9 @@ class Teller:
         function = told.function
         if function.method in phrases.WRITES:
             summary = function.summary.strip().rstrip(".") or phrases.label(function.name)
-            things = [f"for {self._source(a, shallow)}" for a in told.call.arguments if a.provenance == "upstream"]
+            things = [
+                f"for {self._source(told, a, shallow)}" for a in told.call.arguments if a.provenance == "upstream"
+            ]
             return " ".join([_lower_first(summary), *dict.fromkeys(things)]) + self._clauses(told)
         if _search_text(told) is not None:
             return f"search for {self.about(number)}"
@@ -202,7 +211,7 @@ class Teller:
         phrase = ""
         for argument in _path_arguments(told):
             if argument.provenance == "upstream":
-                thing = self._source(argument, shallow)
+                thing = self._source(told, argument, shallow)
                 if thing not in phrase:
                     phrase = thing if phrase in thing else f"{thing} of {phrase}"
             elif not told.function.parameter(argument.parameter).enum:
@@ -210,23 +219,24 @@ class Teller:
                 phrase = f"{noun} {argument.value}{f' of {phrase}' if phrase else ''}"
         return phrase
 
-    def _source(self, argument: Argument, shallow: bool) -> str:
-        """The thing that an upstream argument identifies."""
+    def _source(self, told: Told, argument: Argument, shallow: bool) -> str:
+        """The thing that an upstream argument identifies, for the call that takes it."""
         assert argument.step is not None
+        wanted = self._phrases.member(argument.parameter)
+        kind = _segment_before(told, argument.parameter)
         if shallow:
-            return f"that {self._phrases.member(argument.parameter) or 'one'}"
+            return f"that {self._phrases.noun(kind) if kind else wanted or 'one'}"
         tokens = jsonpath.parse(argument.location)
         at = next(n for n in range(len(tokens) - 1, -1, -1) if isinstance(tokens[n], str))
         holder, leaf = tokens[:at], str(tokens[at])
-        thing = self.item(argument.step, holder, self._phrases.member(argument.parameter))
+        thing = self.item(argument.step, holder, wanted)
         own = self._phrases.member(leaf)
         inner = next((str(token) for token in reversed(holder) if isinstance(token, str)), "")
-        kinds = {
-            singular(words(inner)[-1]) if words(inner) else "",
-            phrases.resource(self.story.calls[argument.step].function),
-        }
-        # "author_id" in a book names another thing; "book_id" or "id" in a book is the book itself.
-        if not own or own in {*kinds, *map(self._phrases.noun, kinds)}:
+        source = phrases.resource(self.story.calls[argument.step].function)
+        kinds = {singular(words(inner)[-1]) if words(inner) else "", source}
+        # "author_id" in a book names another thing; "book_id" or "id" in a book is the book itself, and so is
+        # the "card_number" of a member where /members/{card_number} takes it.
+        if not own or own in {*kinds, *map(self._phrases.noun, kinds)} or (kind and kind in kinds):
             return thing
         place = tokens[at + 1] if at + 1 < len(tokens) else None
         return f"the {ordinal(place) + ' ' if isinstance(place, int) else ''}{phrases.singularise(own)} of {thing}"
@@ -234,7 +244,7 @@ class Teller:
     def _rest(self, told: Told, shallow: bool) -> str:
         """Everything that narrows a call beside its path: things from other calls, then the user's wishes."""
         things = [
-            f" {phrases.joiner(argument.parameter)} {self._source(argument, shallow)}"
+            f" {phrases.joiner(argument.parameter)} {self._source(told, argument, shallow)}"
             for argument in told.call.arguments
             if argument.provenance == "upstream" and told.function.parameter(argument.parameter).location != "path"
         ]
@@ -279,6 +289,18 @@ def _takes_text(parameter: Parameter) -> bool:
         and not parameter.enum
         and bool(_TEXT_WORDS & set(words(parameter.name)[-1:]))
     )
+
+
+def _unknown(fields: list[tuple[str, Any]], what: str) -> list[tuple[str, Any]]:
+    """The fields whose values the question does not give away: nobody asks for the name of Runa Feldspar."""
+    return [(name, value) for name, value in fields if str(value).lower() not in what.lower()]
+
+
+def _segment_before(told: Told, parameter: str) -> str:
+    """The kind that a path names before a parameter: member in ``/members/{card_number}``."""
+    before, found, _ = told.function.path.partition("/{" + parameter + "}")
+    parts = words(before.rsplit("/", 1)[-1]) if found else ()
+    return singular(parts[-1]) if parts else ""
 
 
 def _is_place(parameter: Parameter) -> bool:

@@ -23,6 +23,9 @@ from goat_ray.training.tokenization import PackedTokenizer, load_tokenizer
 VERSION = 1
 """Raise it when the same examples and settings would train another model."""
 
+DATA = ("id", "target", "masked")
+"""The columns that say what an example is; its id covers its prompt."""
+
 TINY_TEXTS = 2_000
 """Examples that the tokenizer of the model made on the spot learns from."""
 
@@ -47,7 +50,7 @@ def train_agent(
     and ``ConfigError``.
     """
     examples, target = absolute(examples), Path(output).resolve()
-    data = dataset_id(examples, ("id", "target", "masked"))  # an example's id covers its prompt
+    data = dataset_id(examples, DATA)
     fingerprint = _fingerprint(data, config)
     finished = claim(target, fingerprint, TrainingReport, say)
     if finished is not None:
@@ -84,6 +87,12 @@ def _fingerprint(data: str, config: AgentTrainingConfig) -> str:
     if config.deepspeed:
         settings["deepspeed"] = read_deepspeed_file(config.deepspeed)
     return content_id("agent", VERSION, settings, data)
+
+
+def base_model(examples: str, output: str, config: AgentTrainingConfig) -> str:
+    """Where the model is that ``train_agent`` starts from, made if it has to be: what "untuned" means."""
+    data = dataset_id(absolute(examples), DATA)
+    return _base(absolute(examples), data, Path(output).resolve(), config)
 
 
 def _base(examples: str, data: str, target: Path, config: AgentTrainingConfig) -> str:

@@ -42,6 +42,15 @@ def claim(output: Path, fingerprint: str, kind: type[S], say: Callable[[str], No
     return None
 
 
+def trained_id(folder: str) -> str:
+    """What made the model in a folder: a training's fingerprint; of any other model, its folder or hub name."""
+    try:
+        record = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return folder
+    return str(record["fingerprint"])
+
+
 def read_report(output: Path, kind: type[S]) -> S:
     """The report of the training that filled ``output``; raises ``RunError`` where it cannot be seen."""
     try:

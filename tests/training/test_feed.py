@@ -1,0 +1,87 @@
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ray.data import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from goat_ray.records import Example
+from goat_ray.training import feed
+from goat_ray.training.feed import Source, data_context, epoch, in_order, tally, validation
+from goat_ray.training.tokenization import TOO_LONG, PackedTokenizer, tokenize
+from tests.training.conftest import make_example, write_parquet
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+ROWS = [make_example(number) for number in range(41)]
+LONG = make_example(100).model_copy(update={"target": "word " * 200, "masked": []})
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Source:
+    records = [*ROWS, make_example(99, "validation"), make_example(98, "test"), LONG]
+    folder = write_parquet(tmp_path_factory.mktemp("feed") / "kept", records)
+    return Source(folder, PackedTokenizer.pack(tokenizer), 128, ("plan", "call", "answer"), seed=0, blocks=2)
+
+
+def shares(dataset: Dataset, workers: int, rows_per_step: int) -> list[list[list[tuple[int, ...]]]]:
+    """What each worker gets, step by step."""
+    shards = in_order().configure({"epoch": dataset}, workers, None, None)
+    taken: list[list[list[tuple[int, ...]]]] = [[] for _ in range(workers)]
+
+    def take(worker: int) -> None:
+        for table in shards[worker]["epoch"].iter_batches(batch_size=rows_per_step, batch_format="pyarrow"):
+            taken[worker].append([tuple(row) for row in table["input_ids"].to_pylist()])
+
+    threads = [threading.Thread(target=take, args=(worker,)) for worker in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return taken
+
+
+def expected(number: int, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example] = ROWS) -> list[tuple[int, ...]]:
+    ordered = sorted(rows, key=lambda row: hashlib.sha256(f"0:{number}:{row.id}".encode()).digest())
+    return [tuple(tokens.input_ids) for row in ordered if (tokens := tokenize(row, tokenizer, 128))]
+
+
+@pytest.mark.parametrize("rows_per_partition", [20_000, 4])
+def test_steps_follow_from_seed_and_ids_alone(
+    source: Source, tokenizer: PreTrainedTokenizerBase, rows_per_partition: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "ROWS_PER_PARTITION", rows_per_partition)
+    order = expected(1, tokenizer)
+    with data_context():
+        first, second = shares(epoch(source, 1, rows=41, rows_per_step=6), workers=2, rows_per_step=6)
+    # Whole steps in turn: rows 0-5 to one worker, 6-11 to the other, and so on; of the last 5, two each.
+    assert first[:3] == [order[0:6], order[12:18], order[24:30]]
+    assert second[:3] == [order[6:12], order[18:24], order[30:36]]
+    assert [len(step) for step in first] == [len(step) for step in second] == [6, 6, 6, 2]
+
+
+def test_one_worker_sees_everything_and_epochs_differ(source: Source, tokenizer: PreTrainedTokenizerBase) -> None:
+    with data_context():
+        ((*steps,),) = shares(epoch(source, 0, rows=41, rows_per_step=12), workers=1, rows_per_step=12)
+    assert [row for step in steps for row in step] == expected(0, tokenizer) != expected(1, tokenizer)
+
+
+def test_tally_counts_what_is_kept_and_what_is_dropped(source: Source, tokenizer: PreTrainedTokenizerBase) -> None:
+    with data_context():
+        tallies = tally(source)
+        held_out = validation(source).count()
+    train = tallies["train"]
+    assert train.kept == {"plan": 14, "call": 14, "answer": 13}
+    assert train.dropped == {TOO_LONG: 1}
+    tokens = [tokens for row in ROWS if (tokens := tokenize(row, tokenizer, 128))]
+    assert train.tokens == sum(len(row.input_ids) for row in tokens)
+    assert train.trained.total() == sum(row.trained for row in tokens)
+    assert tallies["validation"].kept.total() == held_out == 1
+
+
+def test_only_the_wanted_kinds_are_read(source: Source, tmp_path: Path) -> None:
+    plans = Source(source.examples, source.tokenizer, source.max_length, ("plan",), source.seed, source.blocks)
+    with data_context():
+        assert set(tally(plans)["train"].kept) == {"plan"}
