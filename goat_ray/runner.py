@@ -6,6 +6,7 @@ with the ids it has committed; running it again goes on behind them.
 """
 
 import fcntl
+import os
 import shutil
 import time
 from collections import Counter
@@ -267,7 +268,9 @@ def _default_workers(cpus: float, gpus: float) -> int:
     cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     if gpus:
         return max(1, int(cluster.get("GPU", 0) / gpus))
-    return max(1, int((cluster.get("CPU", 1) - 1) / cpus))
+    workers = max(1, int((cluster.get("CPU", 1) - 1) / cpus))
+    # On one machine Ray may have been told of more CPUs than there are; more workers than cores only wait.
+    return min(workers, os.cpu_count() or 1) if len(ray.nodes()) == 1 else workers  # type: ignore[no-untyped-call]
 
 
 def _explain(error: BaseException, step: Step[Any, Any], folder: Path) -> GoatError:

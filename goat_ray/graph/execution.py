@@ -29,7 +29,7 @@ class ExecuteEdges(Step[Edge, Edge]):
     def __init__(self, executor: ExecutorConfig, functions: str, resources: Resources | None = None) -> None:
         self.config = executor
         self.functions = functions  # Parquet folder of the functions dataset
-        self.resources = resources or Resources(cpus=0.5)
+        self.resources = resources or Resources()
 
     def settings(self) -> Json:
         return {"executor": self.config.model_dump(mode="json")}

@@ -20,7 +20,7 @@ class Verify(Step[CandidateEdge, Edge]):
     def __init__(self, teacher: Teacher, functions: str, resources: Resources | None = None) -> None:
         self.teacher = teacher
         self.functions = functions  # Parquet folder of the functions dataset
-        self.resources = resources or Resources(cpus=0.5)
+        self.resources = resources or Resources()
         self.task = JudgeEdge()
 
     def settings(self) -> Json:

@@ -43,7 +43,7 @@ class Call(Step[CallPlan, CallTrace]):
         self.teacher = teacher
         self.config = executor
         self.functions = functions  # Parquet folder of the functions dataset
-        self.resources = resources or Resources(cpus=0.5)
+        self.resources = resources or Resources()
         self.task = FillArguments()
 
     def settings(self) -> Json:

@@ -43,7 +43,7 @@ class Narrate(Step[CallTrace, Sample]):
         self.functions = functions  # Parquet folder of the functions dataset
         self.config = config
         self.traces = traces  # fingerprint of the traces, for lineage
-        self.resources = resources or Resources(cpus=0.5)
+        self.resources = resources or Resources()
 
     def settings(self) -> Json:
         return {"teacher": self.teacher.settings(), "tasks": PROMPTS, "paraphrases": self.config.paraphrases}

@@ -7,7 +7,8 @@ from goat_ray.teacher.phrases import label, scalars
 
 _UNTELLING = frozenset(
     "id ids url uri link href path image photo logo icon avatar hash token etag uuid guid page total self version"
-    " latitude longitude lat lng lon timezone locale language adult video order popularity key width height ratio".split()
+    " latitude longitude lat lng lon timezone locale language adult video order popularity key width height"
+    " ratio".split()
 )
 _NAMES = ("name", "title", "label", "headline", "subject", "author", "summary", "description", "content", "text")
 _PLACES = ("path", "url", "link", "uri", "href")

@@ -84,7 +84,8 @@ class WriteQuery(Task[ToldStory, Text]):
                 "role": "system",
                 "content": "You write what a person would ask an assistant who then makes the given "
                 "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or "
-                "parameters, do not use ids that only the calls reveal. Mention every value given by the user. Answer in JSON.",
+                "parameters, do not use ids that only the calls reveal. Mention every value given by the user. "
+                "Answer in JSON.",
             },
             {"role": "user", "content": f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}"},
         ]

@@ -9,9 +9,10 @@ from ray.data import Dataset
 
 from goat_ray.errors import RunError
 from goat_ray.identity import content_id
-from goat_ray.training.agent_loop import AgentJob, agent_loop, epoch_name
+from goat_ray.training.agent_loop import agent_loop
 from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig
 from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
+from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import Run, absolute, check_cluster, run_loop
 from goat_ray.training.models import quiet_libraries, read_deepspeed_file
 from goat_ray.training.progress import TrainingReport

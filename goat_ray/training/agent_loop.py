@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,7 @@ import torch.distributed as dist
 from goat_ray.errors import RunError
 from goat_ray.identity import rng
 from goat_ray.training.batches import micro_batches, summed_loss
-from goat_ray.training.config import AgentTrainingConfig
-from goat_ray.training.feed import Tally
+from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import use_cores
 from goat_ray.training.meter import Meter
 from goat_ray.training.models import build_engine, quiet_libraries, save_model
@@ -28,25 +26,6 @@ if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
 
 _TAG = "state"  # DeepSpeed's name for what is in a checkpoint
-
-
-@dataclass(frozen=True)
-class AgentJob:
-    """What the driver tells the workers."""
-
-    config: AgentTrainingConfig
-    base: str
-    output: str
-    fingerprint: str
-    tally: Tally  # of the training examples
-    steps_per_epoch: int
-    rows_per_step: int  # of one worker
-    validate: bool
-
-
-def epoch_name(number: int) -> str:
-    """The name of an epoch's dataset."""
-    return f"epoch-{number}"
 
 
 def agent_loop(settings: dict[str, Any]) -> None:

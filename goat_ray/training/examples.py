@@ -1,6 +1,8 @@
 """Samples as training examples: plan, one for each call, and answer (paper: section 3.3)."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from pydantic import Field
 
@@ -12,6 +14,8 @@ from goat_ray.records import ApiFunction, Example, ExampleKind, Json, Reject, Re
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
+
+SURPLUS = 1.5  # pairs of one document, at most so many times the median
 
 
 class ExamplesConfig(Settings):
@@ -38,7 +42,7 @@ class FormatExamples(Step[Sample, Example]):
         self.functions = functions  # Parquet folder of the functions dataset
         self.config = config
         self.agent = agent
-        self.resources = Resources(cpus=0.5)
+        self.resources = Resources()
 
     def settings(self) -> Json:
         return {
@@ -96,15 +100,28 @@ class FormatExamples(Step[Sample, Example]):
         )
 
 
-def retrieval_pairs(samples: Dataset[Sample], functions: FunctionStore) -> Iterator[RetrievalPair]:
-    """(query, document) for each function that a sample calls; each takes another wording of the query."""
+def retrieval_pairs(samples: Dataset[Sample], functions: FunctionStore) -> Iterator[RetrievalPair | Reject]:
+    """(query, document) for each function that a sample calls; each takes another wording of the query.
+
+    A document twice in a batch would be its own false negative, so the most popular document sets the
+    number of batches and thereby how few others each one holds. Its surplus of pairs is rejected.
+    """
+    by_function: dict[str, list[str]] = defaultdict(list)
+    for sample in samples.records():
+        for function_id in dict.fromkeys(call.function for call in sample.calls):
+            by_function[function_id].append(content_id(sample.id, function_id))
+    limit = int(SURPLUS * median(map(len, by_function.values()))) if by_function else 0
+    surplus = {pair for ids in by_function.values() for pair in sorted(ids)[limit:]}
     for sample in samples.records():
         wordings = (sample.query, *sample.paraphrases)
         for number, function_id in enumerate(dict.fromkeys(call.function for call in sample.calls)):
-            query = wordings[number % len(wordings)]
+            pair_id = content_id(sample.id, function_id)
+            if pair_id in surplus:
+                yield Reject(id=pair_id, reason="surplus", detail=functions[function_id].title)
+                continue
             yield RetrievalPair(
-                id=content_id(sample.id, function_id),
-                query=query,
+                id=pair_id,
+                query=wordings[number % len(wordings)],
                 document=document_text(functions[function_id]),
                 split=sample.split,
             )

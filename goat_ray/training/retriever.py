@@ -7,11 +7,12 @@ from goat_ray.errors import RunError
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.identity import content_id
 from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig
+from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.launch import Run, absolute, run_loop
 from goat_ray.training.pairs import load_pairs
 from goat_ray.training.progress import RetrieverReport
 from goat_ray.training.publishing import claim, read_report
-from goat_ray.training.retriever_loop import RetrieverJob, epoch_batches, retriever_loop
+from goat_ray.training.retriever_loop import epoch_batches, retriever_loop
 from goat_ray.training.scanning import dataset_id
 
 VERSION = 1

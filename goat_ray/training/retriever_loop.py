@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from transformers import get_scheduler
 from goat_ray.graph.embedding import load_embedder
 from goat_ray.identity import rng
 from goat_ray.training.config import RetrieverTrainingConfig
+from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.launch import use_cores
 from goat_ray.training.meter import Meter
 from goat_ray.training.models import quiet_libraries
@@ -25,17 +25,6 @@ from goat_ray.training.publishing import published, write_report
 
 GRADIENT_CLIPPING = 1.0  # as sentence-transformers' own trainer does
 _STATE = "state.pt"
-
-
-@dataclass(frozen=True)
-class RetrieverJob:
-    """What the driver tells the workers."""
-
-    config: RetrieverTrainingConfig
-    base: str  # as ``load_embedder`` takes it
-    pairs: str
-    output: str
-    fingerprint: str
 
 
 def epoch_batches(pairs: Pairs, config: RetrieverTrainingConfig, epoch: int) -> list[list[int]]:

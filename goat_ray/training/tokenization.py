@@ -9,11 +9,13 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from goat_ray.errors import ModelError
 from goat_ray.records import Example, Span
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100
 """The label that PyTorch's cross entropy skips."""
@@ -40,7 +42,7 @@ class Tokens:
 
 
 @lru_cache(maxsize=4)
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     """The tokenizer of a base model; raises ``ModelError`` if it cannot be had or lacks what training needs."""
     from transformers import AutoTokenizer  # brings torch with it: seconds that no data task should pay
 
@@ -73,19 +75,19 @@ class PackedTokenizer:
     payload: bytes = field(compare=False, repr=False)
 
     @classmethod
-    def pack(cls, tokenizer: PreTrainedTokenizerBase) -> "PackedTokenizer":
+    def pack(cls, tokenizer: "PreTrainedTokenizerBase") -> "PackedTokenizer":
         """The bytes of a loaded tokenizer, so that tasks need neither its files nor a hub."""
         payload = pickle.dumps(tokenizer)
         return cls(hashlib.sha256(payload).hexdigest(), payload)
 
     @lru_cache(maxsize=4)  # noqa: B019 - the point is to keep the few that there are
-    def unpack(self) -> PreTrainedTokenizerBase:
+    def unpack(self) -> "PreTrainedTokenizerBase":
         """The tokenizer."""
         tokenizer: PreTrainedTokenizerBase = pickle.loads(self.payload)  # noqa: S301 - packed by our own driver
         return tokenizer
 
 
-def tokenize(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokens | None:
+def tokenize(example: Example, tokenizer: "PreTrainedTokenizerBase", max_length: int) -> Tokens | None:
     """Token ids and labels of an example in at most ``max_length`` tokens; None is ``TOO_LONG``.
 
     The prompt is one user message in the model's chat template. Where both do not fit, the middle of
@@ -108,7 +110,7 @@ def tokenize(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: i
 
 
 def label_target(
-    target: str, masked: Sequence[Span], tokenizer: PreTrainedTokenizerBase
+    target: str, masked: Sequence[Span], tokenizer: "PreTrainedTokenizerBase"
 ) -> tuple[list[int], list[int]]:
     """Token ids of a target and their labels: ``IGNORED`` on each token that touches a masked span."""
     # Special tokens in the text itself are data: "<|im_end|>" in an answer must not become the end of it.
@@ -140,7 +142,7 @@ def extents(offsets: Sequence[tuple[int, int]], length: int) -> list[tuple[int, 
     return reach
 
 
-def masked_text(example: Example, tokenizer: PreTrainedTokenizerBase, blank: str = "█") -> str:
+def masked_text(example: Example, tokenizer: "PreTrainedTokenizerBase", blank: str = "█") -> str:
     """The target as the loss sees it, for people and tests: a blank for each character of no trained token."""
     encoded = tokenizer(
         example.target, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False

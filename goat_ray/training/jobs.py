@@ -1,0 +1,37 @@
+"""What a driver tells its training workers. Apart from the loops, so that Ray Train's controller, which
+reads it too, need not import PyTorch."""
+
+from dataclasses import dataclass
+
+from goat_ray.training.config import AgentTrainingConfig, RetrieverTrainingConfig
+from goat_ray.training.feed import Tally
+
+
+@dataclass(frozen=True)
+class AgentJob:
+    """A fine-tuning of the agent."""
+
+    config: AgentTrainingConfig
+    base: str  # folder or hub name of the base model
+    output: str
+    fingerprint: str
+    tally: Tally  # of the training examples
+    steps_per_epoch: int
+    rows_per_step: int  # of one worker
+    validate: bool
+
+
+@dataclass(frozen=True)
+class RetrieverJob:
+    """A fine-tuning of the retriever."""
+
+    config: RetrieverTrainingConfig
+    base: str  # as ``load_embedder`` takes it
+    pairs: str
+    output: str
+    fingerprint: str
+
+
+def epoch_name(number: int) -> str:
+    """The name of an epoch's dataset."""
+    return f"epoch-{number}"
