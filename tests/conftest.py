@@ -7,6 +7,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.world import World, make_world
+
 # A timing is never a test, and a run that fails must fail again.
 hypothesis.settings.register_profile("goat", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("goat")
@@ -63,3 +65,9 @@ def tmdb_document() -> Path:
 def demo_documents() -> Path:
     """The folder of documents that ships with the demo."""
     return ROOT / "configs" / "demo" / "documents"
+
+
+@pytest.fixture(scope="session")
+def world(demo_documents: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The demo's functions and verified graph, made once."""
+    return make_world(demo_documents, tmp_path_factory.mktemp("world"))

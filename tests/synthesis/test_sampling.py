@@ -6,7 +6,7 @@ import pytest
 from goat_ray.records import CallPlan
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.sampling import PlanSampler, sample_plans
-from tests.synthesis.conftest import World
+from tests.world import World
 
 CONFIG = SamplingConfig(plans=300, lengths={1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1})
 

@@ -8,14 +8,14 @@ import pytest
 from goat_ray import jsonpath
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.records import CallPlan, CallTrace, Reject, Sample
+from goat_ray.storage import Dataset, write_records
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.curation import curate
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.sampling import sample_plans
-from goat_ray.storage import Dataset, write_records
 from goat_ray.teacher.rules import RulesTeacher
-from tests.synthesis.conftest import World
+from tests.world import World
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -12,9 +10,9 @@ from goat_ray.executors.config import ExecutorConfig
 from goat_ray.graph.candidates import CALLERS_OWN, fits
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import Meanings
+from goat_ray.graph.verification import Verify
 from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, CandidateEdge, Edge
-from goat_ray.graph.verification import Verify
 from goat_ray.storage import FunctionStore, write_records
 from goat_ray.teacher.rules import RulesTeacher
 
@@ -52,11 +50,10 @@ def all_pairs(functions: FunctionStore) -> list[CandidateEdge]:
     ]
 
 
-@pytest.fixture(scope="session")
-def world(demo_documents: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+def make_world(demo_documents: Path, folder: Path) -> World:
+    """Read, judge and execute without Ray."""
     config = DocumentsConfig(paths=[str(demo_documents)])
     found = [f for f in Ingest(config).process(discover(config)) if isinstance(f, ApiFunction)]
-    folder = tmp_path_factory.mktemp("functions")
     write_records(folder, ApiFunction, found)
     data = str(folder / "outcome=kept")
     store = FunctionStore.open(data)
