@@ -20,6 +20,9 @@ class TransformersModel:
     def __init__(self, folder: str, batch_size: int = 16, device: str = "") -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
         self._torch = torch
         self._batch_size = batch_size

@@ -46,8 +46,10 @@ def resolve_embedder(name: str = "") -> str:
 def load_embedder(name: str = "", device: str = "") -> "SentenceTransformer":
     """Load an embedder; raises ``ModelError`` where it cannot be had."""
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
 
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     place = resolve_embedder(name)
     try:
         return SentenceTransformer(place, device=device or None, local_files_only=Path(place).is_dir())

@@ -1,0 +1,92 @@
+"""Samples become plan, call and answer examples; pairs for the retriever are balanced."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from goat_ray.agent.config import AgentConfig, PromptConfig
+from goat_ray.agent.prompts import read_arguments, read_plan
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.records import CallPlan, CallTrace, Example, Reject, RetrievalPair, Sample
+from goat_ray.storage import Dataset, write_records
+from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.narration import Narrate
+from goat_ray.synthesis.sampling import sample_plans
+from goat_ray.teacher.rules import RulesTeacher
+from goat_ray.training.examples import SURPLUS, ExamplesConfig, FormatExamples, retrieval_pairs
+from tests.world import World
+
+
+@pytest.fixture(scope="module")
+def samples(world: World) -> list[Sample]:
+    plans = sample_plans(world.functions, world.edges, SamplingConfig(plans=80))
+    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
+    narrate = Narrate(RulesTeacher(), world.data, SynthesisConfig(), "t")
+    call.start()
+    narrate.start()
+    traces = [
+        trace for trace in call.process([p for p in plans if isinstance(p, CallPlan)]) if isinstance(trace, CallTrace)
+    ]
+    return [sample for sample in narrate.process(traces) if isinstance(sample, Sample)]
+
+
+def examples(world: World, samples: list[Sample], config: ExamplesConfig, style: str) -> list[Example]:
+    step = FormatExamples(world.data, config, AgentConfig(prompt=PromptConfig(argument_style=style)))  # type: ignore[arg-type]
+    step.start()
+    return [outcome for outcome in step.process(samples) if isinstance(outcome, Example)]
+
+
+def test_each_sample_gives_plans_calls_and_an_answer(world: World, samples: list[Sample]) -> None:
+    found = examples(world, samples, ExamplesConfig(), "values")
+    counts = Counter((example.sample, example.kind) for example in found)
+    for sample in samples:
+        assert counts[sample.id, "plan"] == 1 + len(sample.paraphrases)
+        assert counts[sample.id, "call"] == len(sample.calls)
+        assert counts[sample.id, "answer"] == 1
+    assert len({example.id for example in found}) == len(found)
+
+
+def test_plan_prompts_list_the_functions_that_the_target_names(world: World, samples: list[Sample]) -> None:
+    names = {function.id: function.name for function in world.functions}
+    by_id = {sample.id: sample for sample in samples}
+    for example in examples(world, samples, ExamplesConfig(), "values"):
+        if example.kind == "plan":
+            assert read_plan(example.target) == [names[call.function] for call in by_id[example.sample].calls]
+            listed = [line for line in example.prompt.splitlines() if line.startswith("- ")]
+            assert len(listed) >= 6
+            assert all(any(line.startswith(f"- {name}:") for line in listed) for name in read_plan(example.target))
+
+
+@pytest.mark.parametrize("style", ["values", "references"])
+def test_call_targets_read_back_to_the_arguments(world: World, samples: list[Sample], style: str) -> None:
+    by_id = {sample.id: sample for sample in samples}
+    calls: Counter[str] = Counter()
+    for example in examples(world, samples, ExamplesConfig(), style):
+        if example.kind == "call":
+            sample = by_id[example.sample]
+            call = sample.calls[calls[sample.id]]
+            calls[sample.id] += 1
+            read = read_arguments(example.target, [done.body for done in sample.calls])
+            assert {name: str(value).strip("[]'") for name, value in read.items()} == {
+                name: str(value).strip("[]'") for name, value in call.values.items()
+            }
+
+
+def test_values_are_masked_unless_asked_otherwise(world: World, samples: list[Sample]) -> None:
+    masked = [e for e in examples(world, samples, ExamplesConfig(), "values") if e.kind == "call" and e.target != "{}"]
+    assert all(example.masked for example in masked)
+    plain = examples(world, samples, ExamplesConfig(mask_values=False), "values")
+    assert not any(example.masked for example in plain)
+
+
+def test_no_document_has_many_more_pairs_than_others(world: World, samples: list[Sample], tmp_path: Path) -> None:
+    write_records(tmp_path, Sample, samples)
+    outcomes = list(retrieval_pairs(Dataset(tmp_path, Sample, "f", len(samples), {}), world.functions))
+    pairs = [outcome for outcome in outcomes if isinstance(outcome, RetrievalPair)]
+    counts = Counter(pair.document for pair in pairs)
+    middle = sorted(counts.values())[len(counts) // 2]
+    assert max(counts.values()) <= SURPLUS * middle + 1
+    assert len(outcomes) == sum(len({call.function for call in sample.calls}) for sample in samples)
+    assert all(outcome.reason == "surplus" for outcome in outcomes if isinstance(outcome, Reject))
