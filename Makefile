@@ -28,8 +28,8 @@ format: $(VENV)/.installed  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed  ## Benchmarks; figures are kept in tests/benchmarks/RESULTS.md
-	$(BIN)/python -m pytest tests/benchmarks -s --override-ini addopts=
+bench: $(VENV)/.installed  ## Speed of each part on one core; figures are kept in tests/benchmarks/RESULTS.md
+	$(BIN)/python -m tests.benchmarks.bench_road configs/demo/documents
 
 clean:  ## Remove the environment and caches; runs stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -34,6 +34,8 @@ def connect(config: ClusterConfig) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Ray prints an alarming C++ line for every actor of Ray Data (ray#53727). Set the variable to see them.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # A pipeline starts more processes at once than a small machine has cores; that is no news to anyone.
+    os.environ.setdefault("RAY_worker_maximum_startup_concurrency", "16")
     address = config.address or os.environ.get("RAY_ADDRESS", "")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     with warnings.catch_warnings(), _native_stderr_closed():

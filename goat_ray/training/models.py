@@ -88,6 +88,9 @@ def build_engine(base: str, config: AgentTrainingConfig, steps: int) -> "DeepSpe
     from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
     deepspeed.utils.logging.set_log_level_from_string("error")
+    # A faster all-reduce on one host without GPUs. It would compile C++ for a minute at each machine's first
+    # training, and fail where there is no compiler; gloo does the work without.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     settings = deepspeed_settings(config)
     split = settings["zero_optimization"]["stage"] == 3
     # While this object lives, from_pretrained splits the weights over the ranks as it reads them.

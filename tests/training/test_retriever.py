@@ -15,20 +15,18 @@ from tests.training.conftest import write_parquet
 
 pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.usefixtures("ray_cluster")]
 
-CONFIG = RetrieverTrainingConfig(epochs=1, batch_size=20, log_every=1, learning_rate=1e-4)
-SECRET = {f"codeword{number}": f"GET /{noun}: returns one {noun}" for number, noun in enumerate(
-    ["movie", "actor", "season", "album", "track", "playlist", "review", "company", "keyword", "genre",
-     "image", "video", "rating", "network", "artist", "credit", "episode", "collection", "user", "language"]
-)}  # fmt: skip
+CONFIG = RetrieverTrainingConfig(epochs=1, batch_size=10, log_every=1, learning_rate=1e-4)
+NOUNS = "movie actor season album track playlist review company keyword genre".split()
+CODES = "tiger lemon hammer violin desert anchor candle rocket pillow garden".split()
+SECRET = {code: f"GET /{noun}: returns one {noun}" for code, noun in zip(CODES, NOUNS, strict=True)}
 
 
 def pairs(count: int, split: str, seed: int) -> list[RetrievalPair]:
     """Queries that name a document by a code word, which no untrained embedder can know."""
     random_ = random.Random(seed)
-    codes = list(SECRET)
     made = []
     for number in range(count):
-        code = codes[number % len(codes)]
+        code = CODES[number % len(CODES)]
         query = f"please use {code} for request {random_.randrange(10**6)}"
         made.append(RetrievalPair(id=content_id(query, code), query=query, document=SECRET[code], split=split))
     return made
@@ -54,11 +52,11 @@ def test_two_hundred_pairs_teach_what_no_embedder_knows(tmp_path: Path) -> None:
     report = train_retriever(
         folder, str(output), CONFIG, storage=str(tmp_path / "runs"), name="retriever", say=said.append
     )
-    assert (report.pairs, report.steps, report.dropped) == (200, 10, {})
+    assert (report.pairs, report.steps, report.dropped) == (200, 20, {})
     assert report.last_loss < report.first_loss - 0.5
     assert report.validation_loss is not None and report.validation_loss < report.first_loss
     losses = [Losses.model_validate_json(line) for line in (output / "losses.jsonl").read_text().splitlines()]
-    assert [row.step for row in losses] == list(range(1, 11))
+    assert [row.step for row in losses] == list(range(1, 21))
     assert accuracy(load_embedder(str(output), "cpu")) > accuracy(load_embedder("", "cpu")) + 0.2
     spoken = len(said)
     again = train_retriever(
