@@ -64,9 +64,8 @@ def main(document: str) -> None:
         call.start()
         outcomes, seconds = timed(lambda: list(call.process(plans)))
         traces = [outcome for outcome in outcomes if isinstance(outcome, CallTrace)]
-        print(
-            f"call        {len(plans) / seconds:>9,.0f} traces/s, {sum(len(p.calls) for p in plans) / seconds:,.0f} calls/s"
-        )
+        calls = sum(len(plan.calls) for plan in plans)
+        print(f"call        {len(plans) / seconds:>9,.0f} traces/s, {calls / seconds:,.0f} calls/s")
         narrate = Narrate(RulesTeacher(), world.data, SynthesisConfig(), "traces")
         narrate.start()
         outcomes, seconds = timed(lambda: list(narrate.process(traces)))
