@@ -1,0 +1,58 @@
+"""`goat run` from documents to scores, small: every step for real, then once more without doing any of it again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from goat_ray.config import load_config
+from goat_ray.pipeline import Road
+from goat_ray.records import Prediction, Score
+from goat_ray.storage import open_dataset
+
+pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = [
+    "sampling.plans=90",
+    "training.agent.epochs=1",
+    "training.agent.tiny={hidden: 32, layers: 2, heads: 2, vocabulary: 512, context: 1024}",
+    "training.agent.checkpoint_every=1000",
+    "evaluation.samples=6",
+    "agent.plan_tokens=24",
+    "agent.call_tokens=24",
+    "agent.answer_tokens=8",
+]
+
+
+def test_the_whole_road_and_its_summary(
+    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    config = load_config(ROOT / "configs" / "demo.yaml", [*SMALL, f"run.directory={tmp_path}"])
+
+    Road(config).run()
+    printed = capfd.readouterr().out
+
+    for heading in (
+        "Documents",
+        "Dependency graph",
+        "Synthesis",
+        "Retriever",
+        "Agent",
+        "Evaluation",
+        "Samples",
+        "Done",
+    ):
+        assert f"\n{heading}\n" in printed
+    assert "Traceback" not in printed and "WARNING" not in printed
+    scores = {(score.run, score.metric) for score in open_dataset(tmp_path / "scores", Score).records()}
+    assert {(run, metric) for run in ("untuned", "tuned") for metric in ("SA", "IA", "CP", "Recall@5")} <= scores
+    assert open_dataset(tmp_path / "predictions_tuned", Prediction).rows > 0
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "agent" / "losses.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0]
+
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    Road(config).run()
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == before
+    assert capfd.readouterr().out.count("finished before") >= 10
