@@ -5,6 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,17 +55,12 @@ def head(tmp_path: Path) -> Iterator[str]:
     finally:
         family = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-        for member in family:
-            if member.is_running():
-                member.kill()
+        for member in psutil.wait_procs(family, timeout=5)[1]:
+            member.kill()
+        process.wait(30)
 
 
 def wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    import time
-    import urllib.error
-    import urllib.request
-
     for _ in range(120):
         assert process.poll() is None, "ray start ended"
         try:
@@ -76,6 +74,16 @@ def wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 def submit(address: str, *entrypoint: str) -> "subprocess.CompletedProcess[str]":
+    """Submit and wait; the node's agent may come up some seconds after the head says that it is healthy."""
+    for _ in range(20):
+        result = submit_once(address, *entrypoint)
+        if "No available agent" not in result.stdout + result.stderr:
+            break
+        time.sleep(2)
+    return result
+
+
+def submit_once(address: str, *entrypoint: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [RAY, "job", "submit", "--address", address, "--working-dir", ".", "--", sys.executable, *entrypoint],
         cwd=ROOT,

@@ -14,7 +14,7 @@ from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig
 from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
 from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import Run, absolute, check_cluster, run_loop
-from goat_ray.training.models import quiet_libraries, read_deepspeed_file
+from goat_ray.training.models import deepspeed_settings, quiet_libraries
 from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import claim, read_report
 from goat_ray.training.scanning import count_rows, dataset_id, scan
@@ -75,7 +75,7 @@ def train_agent(
         max_length=config.max_length,
         kinds=tuple(config.kinds),
         seed=config.seed,
-        blocks=-(-count_rows(examples) // ROWS_PER_BLOCK),
+        blocks=max(1, -(-count_rows(examples) // ROWS_PER_BLOCK)),
     )
     with data_context():
         job = _plan(source, base, target, fingerprint, config)
@@ -84,10 +84,8 @@ def train_agent(
 
 
 def _fingerprint(data: str, config: AgentTrainingConfig) -> str:
-    settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
-    if config.deepspeed:
-        settings["deepspeed"] = read_deepspeed_file(config.deepspeed)
-    return content_id("agent", VERSION, settings, data)
+    settings = config.model_dump(mode="json", exclude={*OPERATIONAL, "deepspeed"})
+    return content_id("agent", VERSION, settings, deepspeed_settings(config), data)
 
 
 def base_model(examples: str, output: str, config: AgentTrainingConfig) -> str:
@@ -129,6 +127,7 @@ def _plan(source: Source, base: str, target: Path, fingerprint: str, config: Age
     rows_per_step = config.batch_size * config.gradient_accumulation
     return AgentJob(
         config=config,
+        deepspeed=deepspeed_settings(config),
         base=base,
         output=str(target),
         fingerprint=fingerprint,

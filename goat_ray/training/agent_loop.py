@@ -47,7 +47,7 @@ class _Worker:
         self.total = job.steps_per_epoch * job.config.epochs
         self.tokenizer = load_tokenizer(job.base)
         self.padding = int(self.tokenizer.pad_token_id or self.tokenizer.eos_token_id or 0)
-        self.engine: DeepSpeedEngine = build_engine(job.base, job.config, self.total)
+        self.engine: DeepSpeedEngine = build_engine(job.base, job.config, job.deepspeed, self.total)
         self.state = self._resume()
         self.meter = Meter(
             self.state, self.total, job.config.log_every, self.engine.device, say if self.rank == 0 else None

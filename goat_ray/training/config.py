@@ -1,9 +1,9 @@
 """Settings of fine-tuning: the agent and the retriever. Defaults are the paper's where it names them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from goat_ray.records import ExampleKind
 from goat_ray.settings import Settings
@@ -63,6 +63,12 @@ class AgentTrainingConfig(Settings):
     max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
     log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _fits_the_tiny_model(self) -> Self:
+        if self.base_model == TINY and self.max_length > self.tiny.context:
+            raise ValueError(f"max_length is {self.max_length}, and tiny.context holds only {self.tiny.context} tokens")
+        return self
 
 
 class RetrieverTrainingConfig(Settings):

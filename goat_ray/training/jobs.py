@@ -2,6 +2,7 @@
 reads it too, need not import PyTorch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from goat_ray.training.config import AgentTrainingConfig, RetrieverTrainingConfig
 from goat_ray.training.feed import Tally
@@ -12,6 +13,7 @@ class AgentJob:
     """A fine-tuning of the agent."""
 
     config: AgentTrainingConfig
+    deepspeed: dict[str, Any]  # as ``deepspeed.initialize`` takes it
     base: str  # folder or hub name of the base model
     output: str
     fingerprint: str

@@ -38,7 +38,7 @@ def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
         "steps_per_print": 1 << 40,  # the progress lines are ours
         "zero_optimization": {
             "stage": config.zero_stage,
-            "stage3_gather_16bit_weights_on_model_save": config.zero_stage == 3,
+            "stage3_gather_16bit_weights_on_model_save": True,
         },
         "bf16": {"enabled": config.precision == "bf16"},
         "fp16": {"enabled": config.precision == "fp16"},
@@ -79,10 +79,11 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def build_engine(base: str, config: AgentTrainingConfig, steps: int) -> "DeepSpeedEngine":
+def build_engine(base: str, config: AgentTrainingConfig, settings: dict[str, Any], steps: int) -> "DeepSpeedEngine":
     """The base model, with adapters where wanted, inside a DeepSpeed engine with optimizer and schedule.
 
-    ``steps`` is the length of the learning-rate schedule. Call it in a Ray Train worker on every rank.
+    ``settings`` are those of ``deepspeed_settings``, ``steps`` is the length of the learning-rate
+    schedule. Call it in a Ray Train worker on every rank.
     """
     import deepspeed  # it asks for its accelerator when imported, so never before ``quiet_libraries``
     from transformers.integrations.deepspeed import HfDeepSpeedConfig
@@ -91,7 +92,6 @@ def build_engine(base: str, config: AgentTrainingConfig, steps: int) -> "DeepSpe
     # A faster all-reduce on one host without GPUs. It would compile C++ for a minute at each machine's first
     # training, and fail where there is no compiler; gloo does the work without.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    settings = deepspeed_settings(config)
     split = settings["zero_optimization"]["stage"] == 3
     # While this object lives, from_pretrained splits the weights over the ranks as it reads them.
     split_loading = HfDeepSpeedConfig(settings) if split else None  # type: ignore[no-untyped-call]
@@ -115,6 +115,12 @@ def _load(base: str, config: AgentTrainingConfig) -> PreTrainedModel:
             f"the base model {base!r} cannot be loaded: {' '.join(str(error).split())}",
             remedy="Set base_model to a folder in the Hugging Face layout or to a hub name that this machine can reach",
         ) from error
+    longest = getattr(model.config, "max_position_embeddings", config.max_length)
+    if config.max_length > longest:
+        raise ConfigError(
+            f"max_length is {config.max_length} and the base model {base!r} was made for {longest} tokens",
+            remedy=f"Set max_length to at most {longest}",
+        )
     model.config.use_cache = False
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

@@ -57,3 +57,9 @@ def test_unknown_and_empty_settings_are_errors() -> None:
         AgentTrainingConfig(epoch=1)  # type: ignore[call-arg]
     with pytest.raises(ValidationError):
         AgentTrainingConfig(kinds=[])
+
+
+def test_examples_longer_than_the_tiny_model_holds_are_an_error() -> None:
+    with pytest.raises(ValidationError, match=r"tiny\.context"):
+        AgentTrainingConfig(max_length=4096)
+    assert AgentTrainingConfig(max_length=4096, base_model="some/model").max_length == 4096
