@@ -74,7 +74,7 @@ def run(config: Config, changes: Changes = None) -> None:
 
     Example: goat run configs/demo.yaml
     """
-    _road(config, changes).run()
+    _road(config, changes).perform("run")
 
 
 @app.command()
@@ -84,7 +84,7 @@ def ingest(config: Config, changes: Changes = None) -> None:
 
     Example: goat ingest configs/local.yaml
     """
-    _road(config, changes).ingest()
+    _road(config, changes).perform("ingest")
 
 
 @app.command()
@@ -94,7 +94,7 @@ def graph(config: Config, changes: Changes = None) -> None:
 
     Example: goat graph configs/local.yaml && goat inspect edges runs/local
     """
-    _road(config, changes).graph()
+    _road(config, changes).perform("graph")
 
 
 @app.command()
@@ -104,7 +104,7 @@ def sample(config: Config, changes: Changes = None) -> None:
 
     Example: goat sample configs/local.yaml
     """
-    _road(config, changes).sample()
+    _road(config, changes).perform("sample")
 
 
 @app.command()
@@ -114,7 +114,7 @@ def synthesize(config: Config, changes: Changes = None) -> None:
 
     Example: goat synthesize configs/local.yaml && goat inspect samples runs/local -n 10
     """
-    _road(config, changes).synthesize()
+    _road(config, changes).perform("synthesize")
 
 
 @app.command()
@@ -124,7 +124,7 @@ def train(config: Config, changes: Changes = None) -> None:
 
     Example: goat train configs/demo.yaml
     """
-    _road(config, changes).train()
+    _road(config, changes).perform("train")
 
 
 @app.command()
@@ -134,7 +134,7 @@ def evaluate(config: Config, changes: Changes = None) -> None:
 
     Example: goat evaluate configs/demo.yaml
     """
-    _road(config, changes).evaluate()
+    _road(config, changes).perform("evaluate")
 
 
 @inspect_app.command("functions")

@@ -3,13 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Literal
 
 from goat_ray.config import load_config
 from goat_ray.errors import GoatError
-from goat_ray.pipeline import Road
-
-Part = Literal["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate"]
+from goat_ray.pipeline import Part, Road
 
 
 def main(part: Part, arguments: list[str] | None = None) -> None:
@@ -21,6 +18,6 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     try:
-        getattr(Road(load_config(options.config, options.set)), part)()
+        Road(load_config(options.config, options.set)).perform(part)
     except GoatError as error:
         sys.exit(f"goat: {error}")

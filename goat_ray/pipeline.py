@@ -1,6 +1,7 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
 from pathlib import Path
+from typing import Literal
 
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
@@ -39,6 +40,8 @@ from goat_ray.training.publishing import trained_id
 from goat_ray.training.retriever import train_retriever
 
 SHOWN_SAMPLES = 3
+
+Part = Literal["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate"]
 
 
 class Road:
@@ -116,6 +119,7 @@ class Road:
     def train(self) -> tuple[Path, Path]:
         """Samples to a retriever and an agent; returns their folders."""
         samples = self.synthesize()
+        self.teacher.release()  # its GPUs are needed now
         functions = self.runner.finished("functions", ApiFunction)
         training = self.config.training
         self.console.heading("Retriever")
@@ -177,14 +181,18 @@ class Road:
 
     def run(self) -> None:
         """Everything, then a summary of where it lies."""
+        self.evaluate()
+        self.console.heading("Samples")
+        samples = self.runner.finished("samples", Sample)
+        store = _store(self.runner.finished("functions", ApiFunction))
+        for sample in spread(samples.records(), samples.rows, SHOWN_SAMPLES):
+            self.console.note("\n  ".join(sample_lines(sample, store)) + "\n")
+        self.console.summary(self.runner.directory)
+
+    def perform(self, part: Part) -> None:
+        """One part by name, alone in its run directory."""
         with self.runner.exclusive():
-            self.evaluate()
-            self.console.heading("Samples")
-            samples = self.runner.finished("samples", Sample)
-            store = _store(self.runner.finished("functions", ApiFunction))
-            for sample in spread(samples.records(), samples.rows, SHOWN_SAMPLES):
-                self.console.note("\n  ".join(sample_lines(sample, store)) + "\n")
-            self.console.summary(self.runner.directory)
+            getattr(self, part)()
 
     def _predict(self, model: str, retriever: str, functions: Dataset[ApiFunction]) -> Predict:
         return Predict(
