@@ -2,14 +2,18 @@
 
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import typer
 
 from goat_ray import __version__
 from goat_ray.errors import GoatError
+
+if TYPE_CHECKING:
+    from goat_ray.pipeline import Part, Road
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +36,17 @@ Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. sampling.plans=100.")
 ]
 RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
+
+
+class Which(StrEnum):
+    """Which of the two models."""
+
+    both = "both"
+    retriever = "retriever"
+    agent = "agent"
+
+
+Only = Annotated[Which, typer.Option("--only", help="One of the two models.")]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
 
 
@@ -119,22 +134,28 @@ def synthesize(config: Config, changes: Changes = None) -> None:
 
 @app.command()
 @_plain_errors
-def train(config: Config, changes: Changes = None) -> None:
+def train(config: Config, changes: Changes = None, only: Only = Which.both) -> None:
     """Fine-tune the retriever and the agent on the corpus.
 
-    Example: goat train configs/demo.yaml
+    Example: goat train configs/demo.yaml --only retriever
     """
-    _road(config, changes).perform("train")
+    parts: dict[Which, Part] = {Which.both: "train", Which.retriever: "train_retriever", Which.agent: "train_agent"}
+    _road(config, changes).perform(parts[only])
 
 
 @app.command()
 @_plain_errors
-def evaluate(config: Config, changes: Changes = None) -> None:
+def evaluate(config: Config, changes: Changes = None, only: Only = Which.both) -> None:
     """Score retriever and agent on held-out samples, before and after training.
 
     Example: goat evaluate configs/demo.yaml
     """
-    _road(config, changes).perform("evaluate")
+    parts: dict[Which, Part] = {
+        Which.both: "evaluate",
+        Which.retriever: "evaluate_retriever",
+        Which.agent: "evaluate_agent",
+    }
+    _road(config, changes).perform(parts[only])
 
 
 @inspect_app.command("functions")
@@ -218,7 +239,7 @@ def inspect_funnel(run_directory: RunDirectory) -> None:
         typer.echo(f"{stage['name']:<12}{stage['rows']:>10,} kept  {detail}")
 
 
-def _road(config: Path, changes: list[str] | None) -> "Road":  # type: ignore[name-defined]  # noqa: F821
+def _road(config: Path, changes: list[str] | None) -> "Road":
     # Ray and torch take seconds to import; --help and configuration errors should not wait for them.
     from goat_ray.config import load_config
 

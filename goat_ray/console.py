@@ -45,17 +45,38 @@ class Console:
 
     def __init__(self, rich: RichConsole | None = None) -> None:
         self.rich = rich or RichConsole(highlight=False)
+        self._said: set[str] | None = None  # what need not be said again
 
     def note(self, text: str) -> None:
         """One remark."""
         self.rich.print(f"  {text}", markup=False, soft_wrap=True)
 
+    @contextmanager
+    def quietly_again(self) -> Iterator[None]:
+        """Around parts that share earlier ones: what is reused a second time is not mentioned a second time."""
+        outer, self._said = self._said, self._said if self._said is not None else set()
+        try:
+            yield
+        finally:
+            self._said = outer
+
+    def _is_news(self, what: str) -> bool:
+        if self._said is None:
+            return True
+        news = what not in self._said
+        self._said.add(what)
+        return news
+
     def heading(self, text: str) -> None:
         """The start of a part of the road."""
+        if not self._is_news(f"# {text}"):
+            return
         self.rich.print(f"\n[bold]{text}[/bold]")
 
     def done(self, name: str, kept: int, rejects: dict[str, int], seconds: float | None) -> None:
         """The funnel line of a finished dataset; ``seconds`` is None where it was finished before."""
+        if not self._is_news(name) and seconds is None:
+            return
         dropped = sum(rejects.values())
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejects.items(), key=lambda i: -i[1]))
         text = f"  {name:<12}{kept:>10,} kept"

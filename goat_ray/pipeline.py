@@ -9,7 +9,7 @@ from goat_ray.console import Console
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.evaluation.heldout import Predict, held_out
-from goat_ray.evaluation.scoring import all_scores
+from goat_ray.evaluation.scoring import agent_scores, retriever_scores
 from goat_ray.graph.candidates import distinct_texts, find_candidates
 from goat_ray.graph.embedding import Embed
 from goat_ray.graph.execution import ExecuteEdges
@@ -41,7 +41,10 @@ from goat_ray.training.retriever import train_retriever
 
 SHOWN_SAMPLES = 3
 
-Part = Literal["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate"]
+Part = Literal[
+    "run", "ingest", "graph", "sample", "synthesize", "train", "train_retriever", "train_agent", "evaluate",
+    "evaluate_retriever", "evaluate_agent",
+]  # fmt: skip
 
 
 class Road:
@@ -116,68 +119,96 @@ class Road:
             inputs=[narrated],
         )
 
-    def train(self) -> tuple[Path, Path]:
-        """Samples to a retriever and an agent; returns their folders."""
+    def train_retriever(self) -> Path:
+        """Samples to a fine-tuned retriever; returns its folder."""
         samples = self.synthesize()
         self.teacher.release()  # its GPUs are needed now
         functions = self.runner.finished("functions", ApiFunction)
-        training = self.config.training
         self.console.heading("Retriever")
         pairs = self.runner.gather(
             "pairs", RetrievalPair, lambda: retrieval_pairs(samples, _store(functions)), settings={}, inputs=[samples]
         )
-        retriever = self.runner.directory / "retriever"
-        learned = train_retriever(
-            pairs.data, str(retriever), training.retriever, storage=self._checkpoints, name="retriever", say=self._say
+        folder = self.runner.directory / "retriever"
+        report = train_retriever(
+            pairs.data,
+            str(folder),
+            self.config.training.retriever,
+            storage=self._checkpoints,
+            name="retriever",
+            say=self._say,
         )
-        self.console.trained("retriever", retriever, learned)
+        self.console.trained("retriever", folder, report)
+        return folder
+
+    def train_agent(self) -> Path:
+        """Samples to a fine-tuned agent; returns its folder."""
+        samples = self.synthesize()
+        self.teacher.release()
+        functions = self.runner.finished("functions", ApiFunction)
+        training = self.config.training
         self.console.heading("Agent")
         examples = self.runner.bulk(
             FormatExamples(functions.data, training.examples, self.config.agent), samples, into="examples"
         )
-        agent = self.runner.directory / "agent"
+        folder = self.runner.directory / "agent"
         report = train_agent(
-            examples.data, str(agent), training.agent, storage=self._checkpoints, name="agent", say=self._say
+            examples.data, str(folder), training.agent, storage=self._checkpoints, name="agent", say=self._say
         )
-        self.console.trained("agent", agent, report)
-        return retriever, agent
+        self.console.trained("agent", folder, report)
+        return folder
 
-    def evaluate(self) -> Dataset[Score]:
-        """Scores on held-out samples, before and after training."""
-        retriever, agent = self.train()
+    def train(self) -> None:
+        """Both."""
+        with self.console.quietly_again():
+            self.train_retriever()
+            self.train_agent()
+
+    def evaluate_retriever(self) -> None:
+        """Recall@k before and after training, on held-out samples and on the configured queries."""
+        self.console.scores(self._score_retriever())
+
+    def evaluate_agent(self) -> None:
+        """SA, IA and CP before and after training, on held-out samples."""
+        with self.console.quietly_again():
+            self.console.scores(self._score_agent())
+
+    def evaluate(self) -> None:
+        """Both."""
+        with self.console.quietly_again():
+            recall = self._score_retriever()
+            self.console.scores([*self._score_agent(), *recall])
+
+    def _score_retriever(self) -> list[Score]:
+        retriever = self.train_retriever()
+        heldout = self._heldout()
         functions = self.runner.finished("functions", ApiFunction)
-        samples = self.runner.finished("samples", Sample)
         config = self.config.evaluation
-        self.console.heading("Evaluation")
-        heldout = self.runner.gather(
-            "heldout",
-            Sample,
-            lambda: held_out(samples, config.samples),
-            settings={"samples": config.samples},
-            inputs=[samples],
+        models = {"untuned": self.config.graph.embedding.model, "tuned": str(retriever)}
+        scores = self.runner.gather(
+            "retrieval_scores",
+            Score,
+            lambda: retriever_scores(models, heldout, _store(functions), config),
+            settings=[config.model_dump(mode="json"), trained_id(str(retriever))],
+            inputs=[heldout],
         )
+        return list(scores.records())
+
+    def _score_agent(self) -> list[Score]:
+        retriever, agent = str(self.train_retriever()), str(self.train_agent())
+        functions = self.runner.finished("functions", ApiFunction)
         examples = self.runner.finished("examples", Example)
-        base = base_model(examples.data, str(agent), self.config.training.agent)
-        contenders = {
-            "untuned": (base, self.config.graph.embedding.model),
-            "tuned": (str(agent), str(retriever)),
-        }
+        base = base_model(examples.data, agent, self.config.training.agent)
+        contenders = {"untuned": (base, self.config.graph.embedding.model), "tuned": (agent, retriever)}
+        self.console.heading("Evaluation")
+        heldout = self._heldout()
         predictions = {
             run: self.runner.bulk(self._predict(*models, functions), heldout, into=f"predictions_{run}")
             for run, models in contenders.items()
         }
         scores = self.runner.gather(
-            "scores",
-            Score,
-            lambda: all_scores(contenders, predictions, heldout, _store(functions), config),
-            settings={
-                **config.model_dump(mode="json"),
-                "trained": [trained_id(str(retriever)), trained_id(str(agent))],
-            },
-            inputs=[heldout, *predictions.values()],
+            "scores", Score, lambda: agent_scores(predictions, heldout), settings={}, inputs=[*predictions.values()]
         )
-        self.console.scores(list(scores.records()))
-        return scores
+        return list(scores.records())
 
     def run(self) -> None:
         """Everything, then a summary of where it lies."""
@@ -193,6 +224,13 @@ class Road:
         """One part by name, alone in its run directory."""
         with self.runner.exclusive():
             getattr(self, part)()
+
+    def _heldout(self) -> Dataset[Sample]:
+        samples = self.runner.finished("samples", Sample)
+        count = self.config.evaluation.samples
+        return self.runner.gather(
+            "heldout", Sample, lambda: held_out(samples, count), settings={"samples": count}, inputs=[samples]
+        )
 
     def _predict(self, model: str, retriever: str, functions: Dataset[ApiFunction]) -> Predict:
         return Predict(

@@ -46,8 +46,9 @@ def test_the_whole_road_and_its_summary(
     ):
         assert f"\n{heading}\n" in printed
     assert "Traceback" not in printed and "WARNING" not in printed
-    scores = {(score.run, score.metric) for score in open_dataset(tmp_path / "scores", Score).records()}
-    assert {(run, metric) for run in ("untuned", "tuned") for metric in ("SA", "IA", "CP", "Recall@5")} <= scores
+    for dataset, metrics in {"scores": {"SA", "IA", "CP"}, "retrieval_scores": {"Recall@5"}}.items():
+        scores = {(score.run, score.metric) for score in open_dataset(tmp_path / dataset, Score).records()}
+        assert {(run, metric) for run in ("untuned", "tuned") for metric in metrics} <= scores
     assert open_dataset(tmp_path / "predictions_tuned", Prediction).rows > 0
     losses = [json.loads(line)["loss"] for line in (tmp_path / "agent" / "losses.jsonl").read_text().splitlines()]
     assert losses[-1] < losses[0]

@@ -1,33 +1,36 @@
-"""All scores of an evaluation: the agent's and the retriever's, before and after training."""
+"""All scores of an evaluation, before and after training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from goat_ray.agent.retrieval import Retriever
 from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.evaluation.heldout import score_agent
-from goat_ray.evaluation.retrieval import judged_samples, restbench_queries, score_retriever
+from goat_ray.evaluation.retrieval import Judged, judged_samples, restbench_queries, score_retriever
 from goat_ray.records import Prediction, Sample, Score
 from goat_ray.storage import Dataset, FunctionStore
 
 
-def all_scores(
-    contenders: Mapping[str, tuple[str, str]],
-    predictions: Mapping[str, Dataset[Prediction]],
-    heldout: Dataset[Sample],
-    functions: FunctionStore,
-    config: EvaluationConfig,
-) -> Iterator[Score]:
-    """Scores of each contender, given as name -> (agent model, retriever model)."""
+def agent_scores(predictions: Mapping[str, Dataset[Prediction]], heldout: Dataset[Sample]) -> Iterator[Score]:
+    """SA, IA and CP of each run's predictions."""
     samples = list(heldout.records())
-    if not samples:
-        return
-    for run, (_, model) in contenders.items():
-        yield from score_agent(run, list(predictions[run].records()), samples)
+    for run, made in predictions.items():
+        if samples:
+            yield from score_agent(run, list(made.records()), samples)
+
+
+def retriever_scores(
+    models: Mapping[str, str], heldout: Dataset[Sample], functions: FunctionStore, config: EvaluationConfig
+) -> Iterator[Score]:
+    """Recall@k of each retriever on the held-out samples and, where configured, on RestBench's queries."""
+    samples = judged_samples(heldout.records())
+    queries: Sequence[Judged] = []
+    if config.queries:
+        queries, _ = restbench_queries(Path(config.queries), list(functions))
+    for run, model in models.items():
         retriever = Retriever(list(functions), model)
-        yield from score_retriever(run, retriever, judged_samples(samples), config.recall_at)
-        if config.queries:
-            judged, _ = restbench_queries(Path(config.queries), list(functions))
-            for score in score_retriever(run, retriever, judged, config.recall_at):
-                name = f"{Path(config.queries).stem} {score.metric}"
-                yield score.model_copy(update={"id": f"{score.id}q", "metric": name})
+        if samples:
+            yield from score_retriever(run, retriever, samples, config.recall_at)
+        for score in score_retriever(run, retriever, queries, config.recall_at) if queries else ():
+            name = f"{Path(config.queries).stem} {score.metric}"
+            yield score.model_copy(update={"id": f"{score.id}q", "metric": name})
