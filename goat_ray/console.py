@@ -89,6 +89,8 @@ class Console:
 
     def trained(self, name: str, folder: Path, report: Any) -> None:
         """How a training went."""
+        if not self._is_news(f"trained {name}"):
+            return
         self.note(
             f"{name}: {report.steps:,} steps, loss {report.first_loss:.3f} -> {report.last_loss:.3f}, "
             f"{report.seconds:,.0f} s, in {folder}"

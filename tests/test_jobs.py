@@ -36,12 +36,14 @@ def free_ports(count: int) -> list[int]:
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[str]:
     """The dashboard address of a cluster of its own, ended by the pids that it started and no others."""
-    gcs, dashboard, client = free_ports(3)
+    gcs, dashboard, client, agent, agent_grpc = free_ports(5)
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     process = subprocess.Popen(
         [
             *(RAY, "start", "--head", "--block", "--num-cpus=6", "--disable-usage-stats", f"--port={gcs}"),
             *(f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", f"--ray-client-server-port={client}"),
+            # Other clusters on this machine, such as the test session's, hold the default ports.
+            *(f"--dashboard-agent-listen-port={agent}", f"--dashboard-agent-grpc-port={agent_grpc}"),
             f"--temp-dir={tmp_path.parent / 'r'}",  # socket paths have a limit of 107 characters
         ],
         env=environment,
@@ -75,7 +77,7 @@ def wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 def submit(address: str, *entrypoint: str) -> "subprocess.CompletedProcess[str]":
     """Submit and wait; the node's agent may come up some seconds after the head says that it is healthy."""
-    for _ in range(20):
+    for _ in range(10):
         result = submit_once(address, *entrypoint)
         if "No available agent" not in result.stdout + result.stderr:
             break
