@@ -38,6 +38,11 @@ def _closed(node: Any, *, named: bool = False) -> Any:
     return copy
 
 
+# Structured output lets raw control characters into strings whose length is limited (xgrammar 0.2). JSON
+# allows none there, and elsewhere they are blanks.
+_BLANKS = {code: " " for code in range(0x20)}
+
+
 def parse_answer(text: str, answer: type[Ans]) -> Ans | Failure:
     """Read a typed answer out of a model's text.
 
@@ -48,7 +53,7 @@ def parse_answer(text: str, answer: type[Ans]) -> Ans | Failure:
     failure: Failure | None = None  # the first is about the whole text
     for candidate in _candidates(text):
         try:
-            return answer.model_validate_json(candidate)
+            return answer.model_validate_json(candidate.translate(_BLANKS))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             if first["type"] != "json_invalid" and not (first["type"] == "string_unicode" and not first["loc"]):

@@ -100,6 +100,7 @@ def _base(examples: str, data: str, target: Path, config: AgentTrainingConfig) -
         return absolute(config.base_model) if Path(config.base_model).is_dir() else config.base_model
     folder = target.with_name(f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, data)}")
     if not folder.is_dir():
+        quiet_libraries(gpu=False)
         aside = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
         make_tiny_model(aside, _texts(examples), **config.tiny.model_dump(), seed=config.seed)
         aside.rename(folder)

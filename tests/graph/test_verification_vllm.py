@@ -29,7 +29,7 @@ UNUSABLE = {"not-json", "invalid-answer", "truncated"}
 @pytest.fixture(scope="module")
 def teacher_config(tmp_path_factory: pytest.TempPathFactory, world: World) -> TeacherConfig:
     texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
-    model = make_tiny_model(tmp_path_factory.mktemp("model") / "tiny", texts, hidden=64, layers=2, context=4096)
+    model = make_tiny_model(tmp_path_factory.mktemp("model") / "tiny", texts, layers=2, context=4096)
     return TeacherConfig(
         backend="vllm", model=str(model), max_tokens=300, engine=EngineConfig(max_model_len=4096, cpus_per_replica=1)
     )

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
+from goat_ray.teacher.edges import EdgeVerdict
 from goat_ray.teacher.fake_server import instance
 from goat_ray.teacher.structured import json_schema, parse_answer
 from goat_ray.teacher.task import Answer, Failure
@@ -106,3 +107,9 @@ def test_instances_of_a_schema_follow_it(seed):
     jsonschema.validate(value, schema)
     assert value == instance(schema, random.Random(seed))
     assert isinstance(parse_answer(json.dumps(value), Rich), Rich)
+
+
+def test_raw_control_characters_in_strings_are_blanks():
+    assert parse_answer('{"accept": true,\n "reason": "a\tb\x01"}', EdgeVerdict) == EdgeVerdict(
+        accept=True, reason="a b "
+    )
