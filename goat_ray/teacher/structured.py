@@ -40,7 +40,7 @@ def _closed(node: Any, *, named: bool = False) -> Any:
 
 # Structured output lets raw control characters into strings whose length is limited (xgrammar 0.2). JSON
 # allows none there, and elsewhere they are blanks.
-_BLANKS = {code: " " for code in range(0x20)}
+_BLANKS = dict.fromkeys(range(32), " ")
 
 
 def parse_answer(text: str, answer: type[Ans]) -> Ans | Failure:
