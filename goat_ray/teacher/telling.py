@@ -172,7 +172,10 @@ class Teller:
         outer = self._outer(number, told, tuple(before[:-1]))
         if phrases.ends_open(name):
             return f"the {ordinal(last)} {wanted or 'one'} that {outer} is {phrases.label(name)}"
-        return f"the {ordinal(last)} {self._phrases.member(name)} of {outer}"
+        noun = self._phrases.member(name)
+        if phrases.of_group(name) and wanted not in ("", "person"):
+            noun = phrases.singularise(self._phrases.topic(told.function).noun)  # a person's cast list holds films
+        return f"the {ordinal(last)} {noun} of {outer}"
 
     def _outer(self, number: int, told: Told, tokens: tuple[jsonpath.Token, ...]) -> str:
         """What a list inside a response belongs to; lists beside the main one share its holder."""
