@@ -18,6 +18,7 @@ SMALL = [
     "training.agent.epochs=1",
     "training.agent.tiny={hidden: 32, layers: 2, heads: 2, vocabulary: 512, context: 1024}",
     "training.agent.checkpoint_every=1000",
+    "training.agent.log_every=5",
     "evaluation.samples=6",
     "agent.plan_tokens=24",
     "agent.call_tokens=24",
