@@ -9,8 +9,8 @@ from goat_ray import jsonpath
 from goat_ray.graph.fields import Meanings
 from goat_ray.naming import words
 from goat_ray.records import ApiFunction, Parameter
+from goat_ray.teacher.phrases import is_search_text
 
-SEARCH_WORDS = frozenset("query q search term text keyword keywords name title".split())
 _NAME_WORDS = ("name", "title", "label", "headline", "subject")
 MAX_VALUES = 32
 
@@ -104,16 +104,6 @@ def _invented_text(parameter: Parameter, random_: random.Random) -> str:
         return random_.choice(("US", "FR", "JP", "BR"))
     noun = random_.choice(("harbour", "lantern", "meadow", "copper", "winter", "orchard", "signal", "paper"))
     return noun if is_search_text(parameter) else f"{noun} {random_.randint(2, 99)}"
-
-
-def is_search_text(parameter: Parameter) -> bool:
-    """Whether the parameter takes free text to search by."""
-    return (
-        parameter.type == "string"
-        and parameter.location == "query"
-        and not parameter.enum
-        and bool(SEARCH_WORDS & set(words(parameter.name)[-1:]))
-    )
 
 
 def is_scoped(function: ApiFunction, parameter: Parameter) -> bool:

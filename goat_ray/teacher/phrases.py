@@ -7,7 +7,7 @@ from typing import Any
 
 from goat_ray import jsonpath
 from goat_ray.naming import IDENTIFIER_WORDS, plural, singular, words
-from goat_ray.records import ApiFunction
+from goat_ray.records import ApiFunction, Parameter
 
 _VERBS = frozenset(
     "get list search find fetch retrieve show read browse view query return returns discover lookup look up all check"
@@ -29,6 +29,7 @@ _SEARCH = re.compile(
     r"(?:search|find)\s+(?:for\s+)?(?P<what>[\w -]+?)(?:\s+(?:by|in|for|with)\b.*)?\.?$", re.IGNORECASE
 )
 _PAGING = frozenset("page pages total count limit offset next previous cursor".split())
+SEARCH_WORDS = frozenset("query q search term text keyword keywords name title".split())
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -155,6 +156,16 @@ def joiner(parameter: str) -> str:
     if first in (("without",), ("exclude",), ("not",)):
         return "without"
     return "with" if first == ("with",) else "for"
+
+
+def is_search_text(parameter: Parameter) -> bool:
+    """Whether the parameter takes free text to search by."""
+    return (
+        parameter.type == "string"
+        and parameter.location == "query"
+        and not parameter.enum
+        and bool(SEARCH_WORDS & set(words(parameter.name)[-1:]))
+    )
 
 
 def is_wrapper(name: str) -> bool:

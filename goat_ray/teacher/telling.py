@@ -17,7 +17,6 @@ from goat_ray.teacher.facts import facts, name_of, short, telling_fields
 from goat_ray.teacher.story import Story, Told
 
 _QUESTION_WORDS = ("What", "Which", "Who", "How", "When", "Where", "Is")
-_TEXT_WORDS = frozenset("query q search term text keyword keywords name title".split())
 MAX_LISTED = 3  # items named in a response
 
 
@@ -279,19 +278,9 @@ class Teller:
 
 def _search_text(told: Told) -> Argument | None:
     for argument in told.call.arguments:
-        if argument.provenance == "user" and _takes_text(told.function.parameter(argument.parameter)):
+        if argument.provenance == "user" and phrases.is_search_text(told.function.parameter(argument.parameter)):
             return argument
     return None
-
-
-def _takes_text(parameter: Parameter) -> bool:
-    """Free text to search by."""
-    return (
-        parameter.type == "string"
-        and parameter.location == "query"
-        and not parameter.enum
-        and bool(_TEXT_WORDS & set(words(parameter.name)[-1:]))
-    )
 
 
 def _unknown(fields: list[tuple[str, Any]], what: str) -> list[tuple[str, Any]]:
