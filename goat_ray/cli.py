@@ -5,9 +5,10 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from goat_ray import __version__
 from goat_ray.errors import GoatError
@@ -30,6 +31,23 @@ inspect_app = typer.Typer(
     help="Look at what a run holds, as readable text.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(inspect_app, name="inspect")
+
+
+class _BuildByDefault(TyperGroup):
+    """``goat graph CONFIG`` is short for ``goat graph build CONFIG``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = [*self.commands, "--help"]
+        return super().parse_args(ctx, ["build", *args] if args and args[0] not in known else args)
+
+
+graph_app = typer.Typer(
+    cls=_BuildByDefault,
+    help="Build the dependency graph, or score it against a hand-made one.\n\nExample: goat graph configs/local.yaml",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(graph_app, name="graph")
 
 Config = Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo.yaml", metavar="CONFIG")]
 Changes = Annotated[
@@ -102,7 +120,7 @@ def ingest(config: Config, changes: Changes = None) -> None:
     _road(config, changes).perform("ingest")
 
 
-@app.command()
+@graph_app.command("build")
 @_plain_errors
 def graph(config: Config, changes: Changes = None) -> None:
     """Build the dependency graph: candidates, verification, execution.
@@ -110,6 +128,35 @@ def graph(config: Config, changes: Changes = None) -> None:
     Example: goat graph configs/local.yaml && goat inspect edges runs/local
     """
     _road(config, changes).perform("graph")
+
+
+@graph_app.command("evaluate")
+@_plain_errors
+def graph_evaluate(
+    gold: Annotated[Path, typer.Option("--gold", help="JSON Lines with source, target, param and, optionally, note.")],
+    where: Annotated[
+        Path, typer.Argument(help="YAML file, whose graph is built if it is not there; or a run.", metavar="CONFIG|RUN")
+    ] = Path("configs/local.yaml"),
+    ignore: Annotated[
+        Path | None,
+        typer.Option("--ignore", help="Edges to leave out. Default: X_ambiguous.jsonl beside a gold X_edges.jsonl."),
+    ] = None,
+    changes: Changes = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="How many errors of each sort to list.")] = 20,
+) -> None:
+    """Precision, recall and F1 after each stage of the funnel; then misses and false edges of the last.
+
+    Example: goat graph evaluate configs/local.yaml --gold tmdb_edges.jsonl --set 'documents.paths=[tmdb_oas.json]'
+    """
+    from goat_ray import inspection
+
+    directory = where
+    if not where.is_dir():
+        road = _road(where, changes)
+        road.perform("graph")
+        directory = road.runner.directory
+    for line in inspection.graph_scores(directory, gold, ignore, count):
+        typer.echo(line)
 
 
 @app.command()
@@ -187,6 +234,34 @@ def inspect_edges(run_directory: RunDirectory, count: Count = 20) -> None:
     edges = open_dataset(run_directory / "edges", Edge)
     for edge in inspection.spread(edges.records(), edges.rows, count):
         typer.echo(inspection.edge_line(edge, store))
+
+
+@inspect_app.command("graph")
+@_plain_errors
+def inspect_graph(
+    run_directory: RunDirectory,
+    graphml: Annotated[
+        Path | None, typer.Option("--graphml", help="Also write the graph to this GraphML file.")
+    ] = None,
+    edgelist: Annotated[
+        Path | None,
+        typer.Option("--edgelist", help="Also write a weighted edge list, its weight the parameter's index."),
+    ] = None,
+) -> None:
+    """The graph's size, components, degrees, hubs and chains.
+
+    Example: goat inspect graph runs/demo --graphml demo.graphml
+    """
+    from goat_ray import inspection
+    from goat_ray.graph import statistics
+
+    functions, edges = inspection.functions_of(run_directory), list(inspection.edges_of(run_directory))
+    for line in statistics.describe(functions, edges):
+        typer.echo(line)
+    if graphml is not None:
+        statistics.write_graphml(graphml, functions, edges)
+    if edgelist is not None:
+        statistics.write_edgelist(edgelist, functions, edges)
 
 
 @inspect_app.command("samples")

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Record, Sample
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
 
@@ -16,6 +17,8 @@ ROAD = (
     "narrated", "samples", "examples",
 )  # fmt: skip
 """The datasets of a run in the order of the road."""
+
+GRAPH_STAGES = ("candidates", "verified", "edges")
 
 
 def function_lines(function: ApiFunction) -> Iterator[str]:
@@ -65,6 +68,42 @@ def funnel(run: Path) -> Iterator[dict[str, Any]]:
         manifest = read_json(run / name / MANIFEST)
         if manifest is not None:
             yield {"name": name, **{key: manifest[key] for key in ("rows", "rejects", "facts", "seconds")}}
+
+
+def graph_scores(run: Path, gold_file: Path, ignore: Path | None, count: int) -> Iterator[str]:
+    """The finished stages of a run's graph against a gold graph, then errors of the last stage.
+
+    Raises ``RunError`` where no stage is finished, ``ConfigError`` for an unusable gold file.
+    """
+    beside = gold_file.with_name(gold_file.name.replace("_edges", "_ambiguous"))
+    if ignore is None and beside != gold_file and beside.exists():
+        ignore = beside
+    functions = functions_of(run)
+    gold, foreign = Gold.read(gold_file, ignore).restricted(functions)
+    yield f"gold: {len(gold.edges):,} edges"
+    if ignore is not None:
+        yield f"left out of the score: {len(gold.ignored):,} edges of {ignore}"
+    if foreign:
+        yield f"{foreign:,} more gold edges name functions that the documents do not have"
+    stages: dict[str, Quality] = {}
+    for name in GRAPH_STAGES:
+        if (run / name / MANIFEST).exists():
+            stages[name] = grade(open_dataset(run / name, CandidateEdge).records(), gold, functions)
+    if not stages:
+        open_dataset(run / GRAPH_STAGES[0], CandidateEdge)  # raises the error that says what to do
+    yield from report(stages)
+    last = stages[list(stages)[-1]]
+    for label, triples in (("missed", last.missed), ("false", last.false)):
+        for triple in triples[:count]:
+            yield f"{label:<8}{triple.source} -> {triple.target} {triple.parameter}"
+        if len(triples) > count:
+            yield f"{label:<8}… {len(triples) - count:,} more"
+
+
+def edges_of(run: Path) -> Iterator[Edge]:
+    """The edges of a run's finished graph, executed where that was asked for; raises ``RunError`` if there are none."""
+    executed = (run / "edges" / MANIFEST).exists()
+    yield from open_dataset(run / ("edges" if executed else "verified"), Edge).records()
 
 
 def functions_of(run: Path) -> FunctionStore:

@@ -11,7 +11,9 @@ run = CliRunner().invoke
 COMMANDS = ["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate"]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"inspect {what}" for what in ("functions", "edges", "samples"))])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, *(f"inspect {what}" for what in ("functions", "edges", "graph", "samples"))]
+)
 def test_help_has_an_example(command: str) -> None:
     result = run(app, [*command.split(), "--help"])
     assert result.exit_code == 0

@@ -2,144 +2,211 @@
 
 The paper has a language model describe every input and output in isolation (section 3.1). Documents
 name the same thing differently, though: ``$.results[*].id`` of a search is a *movie id*, and so is the
-parameter ``movie_id``. So meanings are derived from the whole corpus: explicit names first, then named
+parameter ``movie_id``. So meanings are derived from a whole service: explicit names first, then named
 schemas, then the path's resource, and for anonymous objects the likeness of their fields to the fields
-of objects whose kind is known.
+of objects whose kind is known. Nothing of one service bears on the meanings of another, so a corpus can
+grow without changing what is known of the rest.
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from goat_ray import jsonpath
-from goat_ray.naming import IDENTIFIER_WORDS, is_identifier, singular, words
+from goat_ray.graph.kinds import Kinds, fixed_segments, holder_name, placeholders, speaks_of_ids
+from goat_ray.naming import is_identifier, singular, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
 
-# Members that only hold the answer, and schema-name words that say nothing about the kind.
-_WRAPPERS = frozenset(
-    "results result items item data list records entries rows elements values content response payload body".split()
-)
-_SCHEMA_NOISE = frozenset(
-    "list object objects result results response summary detail details item items data dto info with and media type"
-    " full base model schema entity page collection ref short basic view record".split()
-)
 MIN_LIKENESS = 0.5  # share of an anonymous object's field weight that must be found in a known kind
 USUAL = 0.2  # share of a kind's objects that must have a field for it to count as usual
 MIN_MARGIN = 1.15  # by which the best kind must lead the second
+_VERBS = frozenset(
+    "has is are can enable enables disable show shows hide allow allows include includes sort sent".split()
+)
+# What stands before a kind in the name of a filter: with_genres, without_companies, seed_artists.
+_FILTERS = frozenset("with without exclude excluded include included only in by for of from to seed".split())
+_COUNTRY = re.compile(r"iso[ _-]?3166", re.IGNORECASE)  # the standard's codes, whatever a member is called
+_LANGUAGE = re.compile(r"iso[ _-]?639", re.IGNORECASE)
+Holder = tuple[jsonpath.Token, ...]
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """A kind of thing and one attribute of it: ``movie`` and ``id``, ``season`` and ``number``."""
+    """A kind of thing and one attribute of it: ``movie`` and ``id``. Several kinds where it may be any of them."""
 
-    entity: str
+    kinds: tuple[str, ...]
     attribute: str
 
     @property
     def phrase(self) -> str:
-        """The two as one phrase, without saying the same word twice; "movie/tv id" where it may be either."""
-        return " ".join(dict.fromkeys([*self.entity.split(), *self.attribute.split()]))
+        """The two as one phrase, without saying the same word twice; "movie id or tv id" where it may be either."""
+        said = [" ".join(dict.fromkeys([*kind.split(), *self.attribute.split()])) for kind in self.kinds or ("",)]
+        return " or ".join(said)
 
 
 class Meanings:
-    """The meanings of all parameters and output fields of a corpus."""
+    """The meanings of all parameters and output fields of a corpus, service by service."""
 
     def __init__(self, functions: Iterable[ApiFunction]) -> None:
-        self._functions = list(functions)
-        self._kinds_of_objects: dict[tuple[str, tuple[jsonpath.Token, ...]], str] = {}
-        self._objects = {function.id: _objects(function) for function in self._functions}
-
-    @cached_property
-    def entities(self) -> frozenset[str]:
-        """All kinds that some parameter identifies or some path lists."""
-        found: set[str] = set()
-        listed = {kind for function in self._functions for kind in _listed_kinds(function)}
-        for function in self._functions:
-            found.update(entity for entity, _ in _path_parameters(function) if entity)
-            for parameter in function.parameters:
-                parts = words(parameter.name)
-                if is_identifier(parameter.name) and len(parts) > 1:
-                    found.add(singular(parts[-2]))
-                elif _speaks_of_ids(parameter):
-                    found.update(listed & {singular(part) for part in (*parts, *words(parameter.description))})
-        return frozenset(found)
+        by_service: dict[str, list[ApiFunction]] = defaultdict(list)
+        for function in functions:
+            by_service[function.service].append(function)
+        self._services = {service: ServiceMeanings(found) for service, found in by_service.items()}
 
     def of_parameter(self, function: ApiFunction, parameter: Parameter) -> Meaning:
         """What a parameter expects."""
-        parts = words(parameter.name)
-        named = self._entity_in(parts)
-        if is_identifier(parameter.name):
+        return self._services[function.service].of_parameter(function, parameter)
+
+    def of_field(self, function: ApiFunction, field: OutputField) -> Meaning:
+        """What an output field carries."""
+        return self._services[function.service].of_field(function, field)
+
+
+class ServiceMeanings:
+    """The meanings within one service."""
+
+    def __init__(self, functions: Sequence[ApiFunction]) -> None:
+        self._functions = functions
+        self.kinds = Kinds(functions)
+        self._objects = {function.id: _objects(function) for function in functions}
+        self._kinds_of_objects: dict[tuple[str, Holder], tuple[str, ...]] = {}
+
+    def of_parameter(self, function: ApiFunction, parameter: Parameter) -> Meaning:
+        """What a parameter expects."""
+        *above, leaf = parameter.name.split(".")
+        parts = words(leaf)
+        standard = _standard_code(f"{leaf} {parameter.description}")
+        if standard and not is_identifier(leaf) and not parameter.enum:
+            return Meaning((standard,), "code")
+        if is_identifier(leaf):
             attribute = _identifier(parts[-1])
             if len(parts) > 1:
-                return Meaning(named or singular(parts[-2]), attribute)
-            return Meaning(_resource_before(function, parameter.name) or named or self._resource(function), attribute)
-        if _speaks_of_ids(parameter):
-            described = self._entity_in(_before_id(parameter)) or named
-            if described:
-                return Meaning(described, "id")
-        return Meaning(named or self._resource(function), " ".join(parts))
+                return Meaning((self.kinds.at_end(parts[:-1]) or _phrase(parts[:-1]),), attribute)
+            holder = self.kinds.within(words(above[-1])) if above else ""
+            own = holder or _placeholder_kind(function, parameter.name) or self._resource(function)
+            return Meaning((own,), attribute)
+        named = self.kinds.within(parts)
+        if not parameter.enum and _may_identify(parameter.type, parameter.item_type):
+            if speaks_of_ids(parameter) and (described := self.kinds.within(_before_id(parameter)) or named):
+                return Meaning((described,), "id")
+            if named and self.kinds.at_end(parts) == named and _plainly(parts, named) and not _named_freely(parameter):
+                return Meaning((named,), "id")
+        return Meaning((named or self._resource(function),), " ".join(parts))
 
     def of_field(self, function: ApiFunction, field: OutputField) -> Meaning:
         """What an output field carries."""
         tokens = jsonpath.parse(field.path)
         leaf = next((token for token in reversed(tokens) if isinstance(token, str)), "")
         parts = words(leaf)
-        named = self._entity_in(parts)
+        standard = _standard_code(leaf)
+        if standard:
+            return Meaning((standard,), "code")
         if is_identifier(leaf):
             attribute = _identifier(parts[-1])
-            if len(parts) > 1:
-                return Meaning(named or singular(parts[-2]), attribute)
-            return Meaning(self._kind(function, tokens[:-1], field), attribute)
-        if named and singular(parts[-1]) == named:
-            return Meaning(named, "id")  # a scalar named like a kind refers to it: home_branch, genres
+            if len(parts) == 1:
+                kinds = self._kind(function, tokens[:-1], field)
+                # Where an account's id is called AccountID, an Id beside it is something else: of the response, say.
+                own = tuple(kind for kind in kinds if attribute != "id" or kind not in self._named_in_full)
+                return Meaning(own, attribute)
+            named = self.kinds.at_end(parts[:-1])
+            chosen = self._discriminated(function, tokens[:-1], parts[:-1]) if not named else ()
+            return Meaning(chosen or (named or _phrase(parts[:-1]),), attribute)
+        named = self.kinds.at_end(parts)
+        if named and parts[0] not in _VERBS and _refers(field):
+            return Meaning((named,), "id")  # a scalar named like a kind refers to it: home_branch, genres
         return Meaning(self._kind(function, tokens[:-1], field), " ".join(parts))
 
-    def _entity_in(self, parts: Sequence[str]) -> str:
-        """The last word that names a known kind."""
-        for part in reversed(parts):
-            if part not in IDENTIFIER_WORDS and singular(part) in self.entities:
-                return singular(part)
-        return ""
-
-    def _kind(self, function: ApiFunction, holder: tuple[jsonpath.Token, ...], field: OutputField) -> str:
-        """The kind of the object at ``holder`` in the function's output."""
+    def _kind(self, function: ApiFunction, holder: Holder, field: OutputField) -> tuple[str, ...]:
+        """The kinds that the object at ``holder`` in the function's output may be of."""
         key = (function.id, holder)
         if key not in self._kinds_of_objects:
             self._kinds_of_objects[key] = self._find_kind(function, holder, field.schema_name)
         return self._kinds_of_objects[key]
 
-    def _find_kind(self, function: ApiFunction, holder: tuple[jsonpath.Token, ...], schema_name: str) -> str:
-        explicit = self._explicit_kind(function, holder, schema_name)
+    def _find_kind(self, function: ApiFunction, holder: Holder, schema_name: str) -> tuple[str, ...]:
+        explicit = (
+            self._discriminated(function, holder, ())
+            or self._by_name(function, holder, schema_name)
+            or self._by_path(function, holder)
+        )
         if explicit:
             return explicit
         alike = self._most_alike(function, self._objects[function.id][holder])
         if alike:
-            return alike
-        name = _holder_name(holder)
-        return singular(words(name)[-1]) if name and words(name) else self._resource(function)
+            return (alike,)
+        name = holder_name(holder)
+        if words(name):
+            return (_phrase(words(name)),)
+        resource = self._resource(function)
+        return () if resource in self._held(function, holder) else (resource,)
 
-    def _explicit_kind(self, function: ApiFunction, holder: tuple[jsonpath.Token, ...], schema_name: str) -> str:
-        """The kind as the document names it: by schema, by the member that holds it, or by the path."""
-        schemas = [[w for w in words(one) if w not in _SCHEMA_NOISE] for one in schema_name.split(" | ")]
-        by_schema = sorted({kind for schema in schemas if (kind := self._entity_in(schema))})
-        name = _holder_name(holder)
-        if by_schema or name:
-            return "/".join(by_schema) or self._entity_in(words(name))
-        return self._resource_kind(function)
+    def _by_name(self, function: ApiFunction, holder: Holder, schema_name: str) -> tuple[str, ...]:
+        """The kinds as the document names them: by schema, or by the member that holds the object."""
+        kinds = set()
+        for schema in filter(None, schema_name.split(" | ")):
+            kind = self.kinds.of_schema(schema)
+            # {"Id": "…", "Accounts": [{"AccountID": "…"}]} of a schema Accounts is no account
+            envelope = _is_plural(schema) and kind in self._held(function, holder)
+            kinds |= {kind} if kind and not envelope else set()
+        if kinds:
+            return tuple(sorted(kinds))
+        held = self.kinds.within(words(holder_name(holder)))
+        return (held,) if held else ()
+
+    def _by_path(self, function: ApiFunction, holder: Holder) -> tuple[str, ...]:
+        """The kind that the path is about, for an object that no member names."""
+        if holder_name(holder):
+            return ()
+        # An envelope is not what it holds: {"id": 5, "keywords": [{"id": 1}]} of /movie/{movie_id}/keywords.
+        held = self._held(function, holder)
+        for segment in reversed(fixed_segments(function)):
+            kind = self.kinds.within(words(segment))
+            if kind and kind not in held:
+                return (kind,)
+        return ()
+
+    def _held(self, function: ApiFunction, holder: Holder) -> set[str]:
+        """The kinds that members of an object hold, by the members' names."""
+        inside = (other[len(holder) :] for other in self._objects[function.id] if other[: len(holder)] == holder)
+        return {self.kinds.within(words(name)) for place in inside if place and (name := holder_name(place))}
+
+    def _discriminated(self, function: ApiFunction, holder: Holder, named: Sequence[str]) -> tuple[str, ...]:
+        """The kinds that a neighbouring ``type`` names: of ``media_id`` beside ``media_type``, of ``id`` beside either.
+
+        A path placeholder of that name tells as much: ``/trending/{media_type}/week`` with its choices.
+        """
+        places = [(holder, tuple(named))]
+        if not named and holder_name(holder):  # {"media": {"id": 1}, "media_type": "tv"}
+            places.append((holder[:-1], words(holder_name(holder))))
+        found: set[str] = set()
+        for field in function.outputs:
+            tokens = jsonpath.parse(field.path)
+            leaf = tokens[-1] if tokens else None
+            if isinstance(leaf, str) and any(tokens[:-1] == at and _tells_type(words(leaf), of) for at, of in places):
+                found |= self._kinds_among([*field.enum, *field.examples])
+        if not found and not named and not holder_name(holder):
+            for parameter in function.parameters:
+                if parameter.location == "path" and _tells_type(words(parameter.name), ()):
+                    found |= self._kinds_among(parameter.enum)
+        return tuple(sorted(found))
+
+    def _kinds_among(self, values: Iterable[object]) -> set[str]:
+        phrases = {
+            _phrase(words(value)) for value in values if isinstance(value, str) and len(value) < 40 and words(value)
+        }
+        return phrases & self.kinds.all
 
     def _resource(self, function: ApiFunction) -> str:
-        """What a path is about: its last segment that names a known kind, else its last segment."""
-        last = words(_fixed_segments(function)[-1]) if _fixed_segments(function) else words(function.name)
-        return self._resource_kind(function) or (singular(last[-1]) if last else "")
-
-    def _resource_kind(self, function: ApiFunction) -> str:
-        for segment in reversed(_fixed_segments(function)):
-            kind = self._entity_in(words(segment))
-            if kind:
+        """What a function is about: the last part of its path, or name, that mentions a kind; else the last part."""
+        parts = fixed_segments(function) or [function.name]
+        for part in reversed(parts):
+            if kind := self.kinds.within(words(part)):
                 return kind
-        return ""
+        last = words(parts[-1])
+        return singular(last[-1]) if last else ""
 
     def _most_alike(self, function: ApiFunction, fields: frozenset[str]) -> str:
         """The kind whose known objects share most of these fields, by weight; empty if none does clearly.
@@ -153,8 +220,8 @@ class Meanings:
         scores = {kind: sum(self._weights[f] for f in fields & known) / total for kind, known in self._shapes.items()}
         best = max(scores.values(), default=0.0)
         near = [kind for kind, score in scores.items() if score >= max(MIN_LIKENESS, best / MIN_MARGIN)]
-        if len(near) > 1 and _fixed_segments(function):
-            named = {singular(word) for word in words(_fixed_segments(function)[-1])}
+        if len(near) > 1 and fixed_segments(function):
+            named = {singular(word) for word in words(fixed_segments(function)[-1])}
             near = [kind for kind in near if kind in named]
         return near[0] if len(near) == 1 else ""
 
@@ -165,9 +232,9 @@ class Meanings:
         for function in self._functions:
             schemas = {jsonpath.parse(field.path)[:-1]: field.schema_name for field in function.outputs}
             for holder, fields in self._objects[function.id].items():
-                kind = self._explicit_kind(function, holder, schemas[holder])
-                if kind and "/" not in kind:
-                    seen[kind].append(fields)
+                kinds = self._by_name(function, holder, schemas[holder]) or self._by_path(function, holder)
+                if len(kinds) == 1:
+                    seen[kinds[0]].append(fields)
         # A field in few of a kind's objects is more likely a slip of one document than its mark.
         return {
             kind: frozenset(
@@ -179,71 +246,43 @@ class Meanings:
         }
 
     @cached_property
+    def _named_in_full(self) -> frozenset[str]:
+        """Kinds whose objects call their own id by the kind's name, as ``AccountID``, and mostly not just ``id``."""
+        lead: Counter[str] = Counter()
+        for function in self._functions:
+            schemas = {jsonpath.parse(field.path)[:-1]: field.schema_name for field in function.outputs}
+            for holder, fields in self._objects[function.id].items():
+                for kind in self._by_name(function, holder, schemas[holder]):
+                    names = {words(name) for name in fields}
+                    lead[kind] += ((*kind.split(), "id") in names) - (("id",) in names)
+        return frozenset(kind for kind, count in lead.items() if count > 0)
+
+    @cached_property
     def _weights(self) -> dict[str, float]:
         """Weight of each field name: the rarer among kinds, the more it tells (inverse document frequency)."""
         counts = Counter(field for fields in self._shapes.values() for field in fields)
         return {field: math.log(1 + len(self._shapes) / count) for field, count in counts.items()}
 
 
-def _objects(function: ApiFunction) -> dict[tuple[jsonpath.Token, ...], frozenset[str]]:
+def _objects(function: ApiFunction) -> dict[Holder, frozenset[str]]:
     """The objects in a function's output: where they are and their scalar fields."""
-    found: dict[tuple[jsonpath.Token, ...], set[str]] = defaultdict(set)
+    found: dict[Holder, set[str]] = defaultdict(set)
     for field in function.outputs:
         tokens = jsonpath.parse(field.path)
-        if tokens and isinstance(tokens[-1], str):
-            found[tokens[:-1]].add(tokens[-1])
-        else:
-            found[tokens[:-1]].add("")
+        found[tokens[:-1]].add(tokens[-1] if tokens and isinstance(tokens[-1], str) else "")
     return {holder: frozenset(names) for holder, names in found.items()}
 
 
-def _holder_name(holder: tuple[jsonpath.Token, ...]) -> str:
-    """The innermost member name on the way to an object that is more than a wrapper."""
-    names = [token for token in holder if isinstance(token, str)]
-    return names[-1] if names and not set(words(names[-1])) <= _WRAPPERS else ""
+def _is_plural(name: str) -> bool:
+    return bool(words(name)) and singular(words(name)[-1]) != words(name)[-1]
 
 
-def _fixed_segments(function: ApiFunction) -> list[str]:
-    return [segment for segment in function.path.split("/") if segment and not segment.startswith("{")]
+def _placeholder_kind(function: ApiFunction, name: str) -> str:
+    return next((" ".join(kind) for placeholder, kind in placeholders(function) if placeholder == name), "")
 
 
-def _path_parameters(function: ApiFunction) -> list[tuple[str, str]]:
-    """(kind, parameter name) for each placeholder that identifies something, by its name or the segment before it."""
-    choices = {parameter.name for parameter in function.parameters if parameter.enum}
-    found = []
-    previous = ""
-    for segment in function.path.split("/"):
-        if segment.startswith("{") and segment.endswith("}"):
-            name = segment[1:-1]
-            parts = words(name)
-            own = singular(parts[-2]) if is_identifier(name) and len(parts) > 1 else ""
-            if name not in choices:
-                found.append((own or (singular(words(previous)[-1]) if words(previous) else ""), name))
-        elif segment:
-            previous = segment
-    return found
-
-
-def _resource_before(function: ApiFunction, name: str) -> str:
-    return next((kind for kind, parameter in _path_parameters(function) if parameter == name), "")
-
-
-def _listed_kinds(function: ApiFunction) -> set[str]:
-    """What the function's lists of identified objects call their items: ``$.genres[*].id`` lists genres."""
-    kinds = set()
-    for field in function.outputs:
-        *holder, leaf = jsonpath.parse(field.path) or ("",)
-        name = _holder_name(tuple(holder))
-        if holder and holder[-1] is jsonpath.ANY and name and isinstance(leaf, str) and is_identifier(leaf):
-            last = words(name)[-1]
-            if singular(last) != last:
-                kinds.add(singular(last))
-    return kinds
-
-
-def _speaks_of_ids(parameter: Parameter) -> bool:
-    """Whether the description says that ids are wanted: "a comma separated list of genre ids"."""
-    return bool({"id", "ids"} & set(words(parameter.description)))
+def _phrase(parts: Sequence[str]) -> str:
+    return " ".join((*parts[:-1], singular(parts[-1]))) if parts else ""
 
 
 def _before_id(parameter: Parameter) -> tuple[str, ...]:
@@ -251,6 +290,47 @@ def _before_id(parameter: Parameter) -> tuple[str, ...]:
     said = words(parameter.description)
     at = next(number for number, word in enumerate(said) if word in ("id", "ids"))
     return said[max(0, at - 2) : at]
+
+
+def _standard_code(text: str) -> str:
+    """What a text that names ISO 3166 or ISO 639 speaks of: a country or a language."""
+    if _COUNTRY.search(text):
+        return "country"
+    return "language" if _LANGUAGE.search(text) else ""
+
+
+def _tells_type(parts: Sequence[str], named: Sequence[str]) -> bool:
+    """Whether a member tells the kind of its object, or of the thing that ``named`` calls its neighbour."""
+    if not parts or parts[-1] != "type":
+        return False
+    return tuple(parts[:-1]) == tuple(named) if named else parts in (("type",), ("media", "type"), ("object", "type"))
+
+
+def _may_identify(type: str, item_type: str | None) -> bool:
+    return ((item_type or "any") if type == "array" else type) in ("string", "integer", "any")
+
+
+def _plainly(parts: Sequence[str], kind: str) -> bool:
+    """Whether a parameter's name, which ends with the kind, says nothing more than that it filters by it."""
+    fixed = len(kind.split())
+    return set(parts[:-fixed]) <= _FILTERS
+
+
+def _named_freely(parameter: Parameter) -> bool:
+    """Whether the description asks for a name, or the example is more than one word."""
+    example = parameter.example
+    return "name" in words(parameter.description) or (isinstance(example, str) and " " in example.strip())
+
+
+def _refers(field: OutputField) -> bool:
+    """Whether a scalar can be an id: no choice, no switch, no name of several words."""
+    shown = [example for example in field.examples if isinstance(example, str)]
+    return (
+        field.type in ("string", "integer", "any")
+        and not field.enum
+        and not field.format.startswith("date")
+        and not any(" " in example.strip() for example in shown)
+    )
 
 
 def _identifier(word: str) -> str:

@@ -32,7 +32,7 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
     """Filter 2 of the paper's funnel, for one output field and one parameter."""
 
     name = "judge-edge"
-    version = 1
+    version = 2
     answer = EdgeVerdict
 
     def messages(self, request: EdgeQuestion) -> list[Message]:
@@ -68,7 +68,7 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
 
     def _problem(self, request: EdgeQuestion) -> str:
         """Why the value cannot be used; empty if it can."""
-        if request.wants not in alternatives(request.carries):
+        if not set(alternatives(request.wants)) & set(alternatives(request.carries)):
             return f"the field carries a {request.carries}, not a {request.wants}"
         if request.parameter.location != "path" and not is_identifier(request.wants):
             return "the caller chooses such a value freely; nothing has to look it up"
@@ -78,9 +78,8 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
 
 
 def alternatives(meaning: str) -> list[str]:
-    """The meanings that "movie/tv id" stands for."""
-    kinds, _, attribute = meaning.partition(" ")
-    return [f"{kind} {attribute}".strip() for kind in kinds.split("/")]
+    """The meanings that "movie id or tv id" offers."""
+    return meaning.split(" or ")
 
 
 def _echoes(request: EdgeQuestion) -> bool:

@@ -36,9 +36,9 @@ def test_another_thing_is_not() -> None:
 
 
 def test_what_may_be_either_is_accepted_for_both() -> None:
-    assert accepts(question("movie/tv id", "movie id"))
-    assert accepts(question("movie/tv id", "tv id"))
-    assert not accepts(question("movie/tv id", "person id"))
+    assert accepts(question("movie id or tv id", "movie id"))
+    assert accepts(question("movie id or tv id", "tv id"))
+    assert not accepts(question("movie id or tv id", "person id"))
 
 
 def test_an_echo_of_the_callers_own_argument_is_not() -> None:
