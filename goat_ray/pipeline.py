@@ -83,7 +83,9 @@ class Road:
             inputs=[functions, embeddings],
             facts=facts,
         )
-        verified = self.runner.bulk(Verify(self.teacher, functions.data), candidates, into="verified")
+        verified = self.runner.bulk(
+            Verify(self.teacher, functions.data, graph.verification), candidates, into="verified"
+        )
         if not graph.execute:
             return verified
         return self.runner.bulk(ExecuteEdges(self.config.executor, functions.data), verified, into="edges")

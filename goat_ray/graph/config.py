@@ -23,9 +23,18 @@ class CandidatesConfig(Settings):
     per_parameter: int = Field(64, ge=1, description="At most so many source fields for one parameter.")
 
 
+class VerificationConfig(Settings):
+    """How the teacher is asked about candidates (paper: section 3.1, filter 2)."""
+
+    per_prompt: int = Field(
+        1, ge=1, le=32, description="Candidates for one parameter in one prompt. More are cheaper and less exact."
+    )
+
+
 class GraphConfig(Settings):
     """The funnel from all pairs to verified edges."""
 
     embedding: EmbeddingConfig = EmbeddingConfig()
     candidates: CandidatesConfig = CandidatesConfig()
+    verification: VerificationConfig = VerificationConfig()
     execute: bool = Field(True, description="Drop edges that execution does not confirm (filter 3).")

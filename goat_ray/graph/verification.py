@@ -1,11 +1,13 @@
 """Filter 2 of the funnel: a teacher judges each candidate edge."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
+from goat_ray.graph.config import VerificationConfig
 from goat_ray.records import CandidateEdge, Edge, Json, Reject
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
-from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge
+from goat_ray.teacher.edges import EdgeQuestion, EdgeVerdict, JudgeEdge, JudgeEdges
 from goat_ray.teacher.task import Failure, Teacher
 
 
@@ -17,14 +19,25 @@ class Verify(Step[CandidateEdge, Edge]):
     takes = CandidateEdge
     gives = Edge
 
-    def __init__(self, teacher: Teacher, functions: str, resources: Resources | None = None) -> None:
+    def __init__(
+        self,
+        teacher: Teacher,
+        functions: str,
+        config: VerificationConfig | None = None,
+        resources: Resources | None = None,
+    ) -> None:
         self.teacher = teacher
+        self.config = config or VerificationConfig()
         self.functions = functions  # Parquet folder of the functions dataset
         self.resources = resources or Resources()
-        self.task = JudgeEdge()
 
     def settings(self) -> Json:
-        return {"teacher": self.teacher.settings(), "task": [self.task.name, self.task.version]}
+        task = JudgeEdge if self.config.per_prompt == 1 else JudgeEdges
+        return {
+            "teacher": self.teacher.settings(),
+            "task": [task.name, task.version, JudgeEdge.version],
+            "per_prompt": self.config.per_prompt,
+        }
 
     def prepare(self) -> None:
         self.teacher.prepare()
@@ -36,7 +49,7 @@ class Verify(Step[CandidateEdge, Edge]):
     def process(self, batch: Sequence[CandidateEdge]) -> Iterator[Edge | Reject]:
         # Neighbours ask about the same target, whose description comes first in the prompt.
         batch = sorted(batch, key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
-        verdicts = self.teacher.answer(self.task, [self._question(edge) for edge in batch])
+        verdicts = self._verdicts(batch)
         for edge, verdict in zip(batch, verdicts, strict=True):
             if isinstance(verdict, Failure):
                 yield Reject(id=edge.id, reason=verdict.reason, detail=verdict.detail)
@@ -44,6 +57,26 @@ class Verify(Step[CandidateEdge, Edge]):
                 yield Reject(id=edge.id, reason="not-accepted", detail=f"{self._describe(edge)}: {verdict.reason}")
             else:
                 yield Edge(**edge.model_dump(), reason=verdict.reason, teacher=self.teacher.label)
+
+    def _verdicts(self, edges: Sequence[CandidateEdge]) -> list[EdgeVerdict | Failure]:
+        """Verdicts on edges that are ordered by target and parameter."""
+        if self.config.per_prompt == 1:
+            return self.teacher.answer(JudgeEdge(), [self._question(edge) for edge in edges])
+        prompts: list[list[EdgeQuestion]] = []
+        for _, group in groupby(edges, key=lambda edge: (edge.target, edge.parameter)):
+            questions = [self._question(edge) for edge in group]
+            size = self.config.per_prompt
+            prompts += [questions[start : start + size] for start in range(0, len(questions), size)]
+        verdicts: list[EdgeVerdict | Failure] = []
+        for prompt, answer in zip(prompts, self.teacher.answer(JudgeEdges(), prompts), strict=True):
+            if isinstance(answer, Failure):
+                verdicts += [answer] * len(prompt)
+            elif len(answer.verdicts) == len(prompt):
+                verdicts += answer.verdicts
+            else:
+                detail = f"{len(answer.verdicts)} verdicts on {len(prompt)} candidates"
+                verdicts += [Failure("invalid-answer", detail)] * len(prompt)
+        return verdicts
 
     def _question(self, edge: CandidateEdge) -> EdgeQuestion:
         source, target = self.store[edge.source], self.store[edge.target]

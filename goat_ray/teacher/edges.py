@@ -1,5 +1,6 @@
 """The task of judging an edge: can this output field serve as that input?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -28,6 +29,20 @@ class EdgeVerdict(Answer):
     reason: str = Field(description="one sentence", max_length=300)
 
 
+class EdgeVerdicts(Answer):
+    """Verdicts in the order of the questions."""
+
+    verdicts: list[EdgeVerdict] = Field(description="one for each numbered output field, in their order")
+
+
+_INSTRUCTIONS = (
+    "You check whether the output of one API call can be the input of another. "
+    "Accept only if the value is exactly what the parameter asks for: the identifier or value of the "
+    "same kind of thing. Reject values that merely repeat an argument of the first call, and values "
+    "that only have the same type. Answer in JSON."
+)
+
+
 class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
     """Filter 2 of the paper's funnel, for one output field and one parameter."""
 
@@ -37,23 +52,11 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
 
     def messages(self, request: EdgeQuestion) -> list[Message]:
         # Candidates are ordered by target, so the target's description is the prefix that neighbours share.
-        target, parameter, source, field = request.target, request.parameter, request.source, request.field
         return [
-            {
-                "role": "system",
-                "content": "You check whether the output of one API call can be the input of another. "
-                "Accept only if the value is exactly what the parameter asks for: the identifier or value of the "
-                "same kind of thing. Reject values that merely repeat an argument of the first call, and values "
-                "that only have the same type. Answer in JSON.",
-            },
+            {"role": "system", "content": _INSTRUCTIONS},
             {
                 "role": "user",
-                "content": f"Second API: {target.title} - {target.summary}. {target.description[:600]}\n"
-                f"Its parameter: {parameter.name} ({parameter.type}, {parameter.location}) {parameter.description}\n"
-                f"This parameter wants: {request.wants}\n\n"
-                f"First API: {source.title} - {source.summary}. {source.description[:600]}\n"
-                f"Its output field: {field.path} ({field.type}) {field.description}\n"
-                f"Examples of the field: {field.examples[:3]}\n\n"
+                "content": f"{_target_text(request)}\n\n{_source_text(request)}\n\n"
                 "Can a value of this field serve as that parameter?",
             },
         ]
@@ -75,6 +78,48 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
         if _echoes(request):
             return "the field only repeats an argument of the first call"
         return ""
+
+
+class JudgeEdges(Task[Sequence[EdgeQuestion], EdgeVerdicts]):
+    """The same for several output fields and one parameter of one target: fewer tokens, as the target is told once."""
+
+    name = "judge-edges"
+    version = 1
+    answer = EdgeVerdicts
+
+    def messages(self, request: Sequence[EdgeQuestion]) -> list[Message]:
+        sources = "\n\n".join(f"{number}. {_source_text(one)}" for number, one in enumerate(request, 1))
+        return [
+            {"role": "system", "content": _INSTRUCTIONS},
+            {
+                "role": "user",
+                "content": f"{_target_text(request[0])}\n\n{sources}\n\n"
+                f"For each of the {len(request)} fields: can a value of it serve as that parameter?",
+            },
+        ]
+
+    def rule(self, request: Sequence[EdgeQuestion]) -> EdgeVerdicts | Failure:
+        found = [JudgeEdge().rule(one) for one in request]
+        failure = next((one for one in found if isinstance(one, Failure)), None)
+        return failure or EdgeVerdicts(verdicts=[one for one in found if isinstance(one, EdgeVerdict)])
+
+
+def _target_text(request: EdgeQuestion) -> str:
+    target, parameter = request.target, request.parameter
+    return (
+        f"Second API: {target.title} - {target.summary}. {target.description[:600]}\n"
+        f"Its parameter: {parameter.name} ({parameter.type}, {parameter.location}) {parameter.description}\n"
+        f"This parameter wants: {request.wants}"
+    )
+
+
+def _source_text(request: EdgeQuestion) -> str:
+    source, field = request.source, request.field
+    return (
+        f"First API: {source.title} - {source.summary}. {source.description[:600]}\n"
+        f"Its output field: {field.path} ({field.type}) {field.description}\n"
+        f"Examples of the field: {field.examples[:3]}"
+    )
 
 
 def alternatives(meaning: str) -> list[str]:
