@@ -1,7 +1,10 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
@@ -13,6 +16,7 @@ from goat_ray.evaluation.scoring import agent_scores, retriever_scores
 from goat_ray.graph.candidates import distinct_texts, find_candidates
 from goat_ray.graph.embedding import Embed
 from goat_ray.graph.execution import ExecuteEdges
+from goat_ray.graph.search import Block, SearchConfig, Vectors, nearest
 from goat_ray.graph.verification import Verify
 from goat_ray.inspection import sample_lines, spread
 from goat_ray.records import (
@@ -28,6 +32,7 @@ from goat_ray.records import (
     Score,
 )
 from goat_ray.runner import Runner
+from goat_ray.shards import nearest_on_ray
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.curation import curate
@@ -78,7 +83,9 @@ class Road:
         candidates = self.runner.gather(
             "candidates",
             CandidateEdge,
-            lambda: find_candidates(_store(functions), embeddings.table(["text", "vector"]), graph.candidates, facts),
+            lambda: find_candidates(
+                _store(functions), embeddings.table(["text", "vector"]), graph.candidates, facts, self._nearest
+            ),
             settings=graph.candidates.model_dump(mode="json"),
             inputs=[functions, embeddings],
             facts=facts,
@@ -244,6 +251,16 @@ class Road:
             self.config.evaluation,
             fingerprints=[trained_id(model), trained_id(retriever), functions.fingerprint],
         )
+
+    def _nearest(self, queries: Vectors, base: Vectors, k: int, config: SearchConfig) -> Iterator[Block]:
+        """The neighbour search: in this process, or over the cluster where it has several shards."""
+        if config.shards == 1:
+            yield from nearest(queries, base, k, config)
+            return
+        shared = self.runner.directory / "field_vectors.npy"  # each shard's node maps its own rows
+        np.save(shared, base)
+        yield from nearest_on_ray(queries, shared, k, config)
+        shared.unlink()
 
     @property
     def _checkpoints(self) -> str:

@@ -7,7 +7,7 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.graph.candidates import CALLERS_OWN, fits
+from goat_ray.graph.candidates import fits, is_callers_own
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import Meanings
 from goat_ray.graph.verification import Verify
@@ -42,7 +42,7 @@ def all_pairs(functions: FunctionStore) -> list[CandidateEdge]:
         )
         for target in functions
         for parameter in target.parameters
-        if parameter.name not in CALLERS_OWN
+        if not is_callers_own(parameter)
         for source in functions
         if source.id != target.id
         for field in source.outputs

@@ -1,15 +1,16 @@
 """Filter 1 of the funnel: pairs of output field and parameter that mean similar things."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
-import faiss
 import numpy as np
 import pyarrow as pa
 
 from goat_ray.graph.config import CandidatesConfig
 from goat_ray.graph.fields import Meanings
+from goat_ray.graph.search import Block, SearchConfig, Vectors, nearest
 from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, CandidateEdge, Embedding, OutputField, Parameter, ValueType
 from goat_ray.storage import FunctionStore
@@ -21,6 +22,10 @@ CALLERS_OWN = frozenset(
     " language lang locale region timezone api_key apikey token access_token callback query q search"
     " append_to_response include_adult include_image_language".split()
 )
+
+
+Search = Callable[[Vectors, Vectors, int, SearchConfig], Iterator[Block]]
+"""Nearest neighbours of queries [q, d] in a base [n, d], as ``search.nearest`` gives them."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,16 @@ def distinct_texts(functions: FunctionStore) -> Iterator[Embedding]:
 
 
 def find_candidates(
-    functions: FunctionStore, embeddings: pa.Table, config: CandidatesConfig, facts: dict[str, int]
+    functions: FunctionStore,
+    embeddings: pa.Table,
+    config: CandidatesConfig,
+    facts: dict[str, int],
+    search: Search = nearest,
 ) -> Iterator[CandidateEdge]:
     """The most similar fields of other functions for each parameter, above the floor, by target.
 
-    ``embeddings`` has the columns text and vector. ``facts`` receives how many pairs there were.
+    ``embeddings`` has the columns text and vector. ``facts`` receives how many pairs there were. ``search`` finds the
+    neighbours: in this process, or spread over the cluster.
     """
     meanings = Meanings(functions)
     fields: dict[str, list[_Field]] = defaultdict(list)
@@ -63,19 +73,35 @@ def find_candidates(
         for field in function.outputs:
             carries = meanings.of_field(function, field).phrase
             fields[field_text(carries, field.description)].append(_Field(function, field, carries))
-    search = _Search(embeddings, list(fields))
+    wanted = {
+        (function.id, parameter.name): meanings.of_parameter(function, parameter).phrase
+        for function in functions
+        for parameter in function.parameters
+    }
+    asked = {
+        field_text(wanted[function.id, parameter.name], parameter.description)
+        for function in functions
+        for parameter in function.parameters
+        if not is_callers_own(parameter)
+    }
+    neighbours = _Neighbours(embeddings, sorted(asked), sorted(fields), config, search)
     counts: Counter[str] = Counter()
     total_fields = sum(len(group) for group in fields.values())
     for function in functions:
         for parameter in function.parameters:
             counts["pairs"] += total_fields
-            if parameter.name.lower() in CALLERS_OWN:
+            if is_callers_own(parameter):
                 counts["pairs of the caller's own parameters"] += total_fields
                 continue
-            wants = meanings.of_parameter(function, parameter).phrase
-            near = search.nearest(field_text(wants, parameter.description), config)
+            wants = wanted[function.id, parameter.name]
+            near = neighbours.of(field_text(wants, parameter.description))
             yield from _pairs(function, parameter, wants, near, fields, config.per_parameter)
     facts.update(counts)
+
+
+def is_callers_own(parameter: Parameter) -> bool:
+    """Whether the parameter is one that callers set for their own sake."""
+    return parameter.name.lower() in CALLERS_OWN
 
 
 def _pairs(
@@ -86,52 +112,60 @@ def _pairs(
     fields: Mapping[str, list[_Field]],
     limit: int,
 ) -> Iterator[CandidateEdge]:
-    count = 0
-    for text, similarity in near:
-        for source in fields[text]:
-            if source.function.id == target.id or not fits(source.field.type, parameter):
-                continue
-            if count == limit:
-                return
-            count += 1
-            yield CandidateEdge(
-                id=content_id(source.function.id, source.field.path, target.id, parameter.name),
-                source=source.function.id,
-                field=source.field.path,
-                target=target.id,
-                parameter=parameter.name,
-                carries=source.carries,
-                wants=wants,
-                similarity=round(similarity, 4),
-            )
+    fitting = (
+        (source, similarity)
+        for text, similarity in near
+        for source in _nearest_services_first(target, fields[text])
+        if source.function.id != target.id and fits(source.field.type, parameter)
+    )
+    for source, similarity in islice(fitting, limit):
+        yield CandidateEdge(
+            id=content_id(source.function.id, source.field.path, target.id, parameter.name),
+            source=source.function.id,
+            field=source.field.path,
+            target=target.id,
+            parameter=parameter.name,
+            carries=source.carries,
+            wants=wants,
+            similarity=round(similarity, 4),
+        )
 
 
-class _Search:
-    """Exact nearest neighbours among the distinct texts of output fields."""
+def _nearest_services_first(target: ApiFunction, fields: list[_Field]) -> Iterator[_Field]:
+    """Equally similar fields: those of the target's own service before others, which may mean another thing by it."""
+    yield from (field for field in fields if field.function.service == target.service)
+    yield from (field for field in fields if field.function.service != target.service)
 
-    def __init__(self, embeddings: pa.Table, texts: list[str]) -> None:
+
+class _Neighbours:
+    """The nearest distinct field texts of each distinct parameter text, found in one go."""
+
+    def __init__(
+        self, embeddings: pa.Table, asked: list[str], carried: list[str], config: CandidatesConfig, search: Search
+    ) -> None:
+        self._asked = {text: row for row, text in enumerate(asked)}
+        self._carried = carried  # sorted, so that ties come out in the same order whatever the order of the input
+        self._floor = config.floor
+        k = min(config.per_parameter, len(carried))
+        self._scores = np.empty((len(asked), k), np.float32)
+        self._rows = np.empty((len(asked), k), np.int64)
+        if not asked or not carried:
+            return
         row = {text: number for number, text in enumerate(embeddings["text"].to_pylist())}
-        vectors = embeddings["vector"].combine_chunks()
-        width = len(vectors[0]) if len(vectors) else 0
-        self._vectors = np.asarray(vectors.flatten(), dtype=np.float32).reshape(-1, max(width, 1))
-        self._row = row
-        # Sorted, so that ties come out in the same order whatever the order of the input.
-        self._texts = sorted(texts)
-        self._index = faiss.IndexFlatIP(self._vectors.shape[1])
-        if self._texts:
-            self._index.add(self._vectors[[row[text] for text in self._texts]])
+        vectors = embeddings["vector"].combine_chunks().flatten().to_numpy().reshape(len(row), -1)
+        queries, base = vectors[[row[text] for text in asked]], vectors[[row[text] for text in carried]]
+        for block in search(queries, base, k, config.search):
+            self._scores[block.start : block.start + len(block.scores)] = block.scores
+            self._rows[block.start : block.start + len(block.rows)] = block.rows
 
-    def nearest(self, text: str, config: CandidatesConfig) -> list[tuple[str, float]]:
+    def of(self, text: str) -> Iterator[tuple[str, float]]:
         """(text, cosine) above the floor, most similar first."""
-        if not self._texts:
-            return []
-        k = min(config.per_parameter, len(self._texts))
-        scores, numbers = self._index.search(self._vectors[[self._row[text]]], k)
-        return [
-            (self._texts[number], float(score))
-            for score, number in zip(scores[0], numbers[0], strict=True)
-            if score >= config.floor
-        ]
+        if not self._carried:
+            return
+        number = self._asked[text]
+        for row, score in zip(self._rows[number].tolist(), self._scores[number].tolist(), strict=True):
+            if row >= 0 and score >= self._floor:
+                yield self._carried[row], score
 
 
 def fits(given: ValueType, parameter: Parameter) -> bool:

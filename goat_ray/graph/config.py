@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from goat_ray.graph.search import SearchConfig
 from goat_ray.settings import Settings
 
 
@@ -21,6 +22,7 @@ class CandidatesConfig(Settings):
 
     floor: float = Field(0.3, ge=-1, le=1, description="Least cosine. Low on purpose: recall comes first.")
     per_parameter: int = Field(64, ge=1, description="At most so many source fields for one parameter.")
+    search: SearchConfig = SearchConfig()
 
 
 class VerificationConfig(Settings):

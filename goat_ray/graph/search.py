@@ -1,0 +1,308 @@
+"""Nearest neighbours among unit vectors: exact with a brute-force scan, approximate with HNSW graphs.
+
+Either way faiss proposes and this module decides: every proposal is scored again with one kernel, rounded,
+and ordered by (score, row). So the answer does not depend on how queries are cut into blocks or the base into shards.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol, cast
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from goat_ray.errors import RunError
+from goat_ray.settings import Settings
+
+Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+Scores = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+Keys = npt.NDArray[np.int64]
+
+UNIT = 10_000  # scores are whole multiples of 1/UNIT, so that the last bits of a product never order anything
+SPARE = 8  # neighbours asked for beyond k, so that k rarely ends inside a tie
+SLACK = np.float32(1 / UNIT)
+"""What lies this far below the k-th score cannot belong to the first k: half a unit of rounding, and the
+error of a float32 product of unit vectors, which stays below 384 * 2**-24 = 0.23 units."""
+SCAN_ROWS = 65_536  # base rows that are widened to float32, checked or added at once
+ROW_BITS = 40
+NOBODY = np.int64(2**62)  # the key of an empty place; sorts behind all others
+
+
+class SearchConfig(Settings):
+    """How the nearest output fields of a parameter are found."""
+
+    exact_up_to: int = Field(300_000, ge=0, description="More base vectors than this are searched approximately.")
+    block: int = Field(4096, ge=1, description="Queries per block; bounds the memory beside the vectors.")
+    shards: int = Field(1, ge=1, description="Parts of the base, each held by one actor. 1: in this process.")
+    cpus: float = Field(1.0, gt=0, description="CPUs of one shard's actor.")
+    in_flight: int = Field(3, ge=1, description="Query blocks that are out at the shards at once.")
+    restarts: int = Field(3, ge=0, description="How often a lost shard is built again, and a block asked again.")
+    graph_rows: int = Field(500_000, ge=1, description="At most so many rows in one HNSW graph.")
+    graph_links: int = Field(32, ge=2, description="HNSW's M: neighbours of a node in the upper layers.")
+    graph_build: int = Field(200, ge=1, description="HNSW's efConstruction: width of the search while building.")
+    graph_search: int = Field(192, ge=1, description="HNSW's efSearch: width of the search. More: better recall.")
+
+
+@dataclass(frozen=True)
+class Block:
+    """The neighbours of consecutive queries, best first, equal scores by row."""
+
+    start: int  # row of the first query
+    scores: Scores  # [b, k], multiples of 1e-4; -inf where there are fewer than k
+    rows: Rows  # [b, k] of the base; -1 where there are fewer than k
+
+
+def nearest(queries: Vectors, base: Vectors, k: int, config: SearchConfig, *, first_row: int = 0) -> Iterator[Block]:
+    """The ``k`` base rows of greatest cosine for each query, block by block, in this process.
+
+    ``queries`` [q, d] and ``base`` [n, d] are float32 or float16, of unit length, and may be memory-mapped. Up to
+    ``config.exact_up_to`` rows the answer is exact; above, it is that of HNSW graphs, built alike every time.
+    ``first_row`` is the number of the base's first row, for a base that is the new end of a longer one; ``merge``
+    joins its answer with the old one. Raises ``RunError`` for vectors that do not fit.
+    """
+    check(queries, base, k)
+    shards = [Shard(base, part, config, first_row=first_row) for part in split(len(base), config)]
+    for start, block in query_blocks(queries, config):
+        yield Block(start, *merge([shard.top(block, k) for shard in shards], k, queries=len(block)))
+
+
+def check(queries: Vectors, base: Vectors, k: int) -> None:
+    """Raise ``RunError`` where the two matrices cannot be compared."""
+    for name, vectors in (("queries", queries), ("base", base)):
+        if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
+            raise RunError(
+                f"the {name} are {vectors.dtype}{list(vectors.shape)}, not a matrix of float32 or float16",
+                place="nearest-neighbour search",
+                remedy="This is a bug in the caller; please report it",
+            )
+    if queries.shape[1] != base.shape[1]:
+        raise RunError(
+            f"queries have {queries.shape[1]} dimensions and the base has {base.shape[1]}",
+            place="nearest-neighbour search",
+            remedy="Embed both with the same model (graph.embedding.model)",
+        )
+    if k < 1:
+        raise RunError(f"cannot find {k} neighbours", place="nearest-neighbour search", remedy="Ask for at least one")
+
+
+def query_blocks(queries: Vectors, config: SearchConfig) -> Iterator[tuple[int, Scores]]:
+    """(row of the first query, checked float32 vectors) for each block."""
+    for start in range(0, len(queries), config.block):
+        block = np.ascontiguousarray(queries[start : start + config.block], dtype=np.float32)
+        _check_lengths(block, "query", start)
+        yield start, block
+
+
+def merge(parts: Sequence[tuple[Scores, Rows]], k: int, *, queries: int = 0) -> tuple[Scores, Rows]:
+    """The best ``k`` of several answers to the same queries, each [q, any], from bases that share no row.
+
+    ``queries`` is their number, needed only where there may be no part.
+    """
+    keys = [_encode(scores, rows) for scores, rows in parts]
+    joined = np.concatenate(keys, axis=1) if keys else np.empty((queries, 0), np.int64)
+    return _decode(_first(joined, k))
+
+
+def approximate(rows: int, config: SearchConfig) -> bool:
+    """Whether a base of so many rows is searched approximately."""
+    return rows > config.exact_up_to
+
+
+def split(rows: int, config: SearchConfig) -> list[list[range]]:
+    """The row ranges of each shard: one each for the exact search, whole graphs for the approximate one.
+
+    Where the graphs begin depends on the number of rows alone, so the answer is the same for any number
+    of shards; there are never more shards than graphs.
+    """
+    if not approximate(rows, config):
+        return [[part] for part in _even(rows, config.shards)]
+    graphs = _even(rows, -(-rows // config.graph_rows))
+    return [[graphs[number] for number in share] for share in _even(len(graphs), config.shards)]
+
+
+def _even(count: int, parts: int) -> list[range]:
+    bounds = [count * number // parts for number in range(parts + 1)]
+    return [range(a, b) for a, b in pairwise(bounds) if a < b]
+
+
+class _Finder(Protocol):
+    """Neighbours within one range of rows, as keys [q, at most k + SPARE] that hold rescored pairs."""
+
+    def keys(self, queries: Scores, k: int) -> Keys: ...
+
+
+class Shard:
+    """Some rows of a base, ready to be searched. Building it is quick if exact, minutes for big graphs."""
+
+    def __init__(
+        self,
+        base: Vectors,
+        ranges: Sequence[range],
+        config: SearchConfig,
+        *,
+        first_row: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        """``ranges`` is one entry of ``split``; ``threads`` (default: all cores) is set for this process's OpenMP."""
+        if threads is not None:
+            faiss.omp_set_num_threads(threads)
+        self._first_row = first_row
+        graphs = approximate(len(base), config)
+        for part in ranges:
+            for rows in _strides(part, SCAN_ROWS):
+                _check_lengths(_float32(base[rows.start : rows.stop]), "base", first_row + rows.start)
+        parts = [(part.start, base[part.start : part.stop]) for part in ranges]
+        if not graphs:
+            self._finders: list[tuple[int, _Finder]] = [(start, _Scan(rows)) for start, rows in parts]
+            return
+        # One thread for each graph, not many for one: their insertions would race and build another graph each time.
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            built = pool.map(lambda part: _Graph(part[1], config), parts)
+            self._finders = [(start, graph) for (start, _), graph in zip(parts, built, strict=True)]
+
+    def top(self, queries: Scores, k: int) -> tuple[Scores, Rows]:
+        """(scores, rows), each [q, k], of float32 queries [q, d]."""
+        keys = [np.empty((len(queries), 0), np.int64)]
+        for start, finder in self._finders:
+            found = finder.keys(queries, k)
+            keys.append(np.where(found == NOBODY, NOBODY, found + (start + self._first_row)))
+        return _decode(_first(np.concatenate(keys, axis=1), k))
+
+
+class _Scan:
+    """Exact: a scan of all rows by faiss, and a second look where the scan cannot be sure about ties."""
+
+    def __init__(self, base: Vectors) -> None:
+        self._base = base
+
+    def keys(self, queries: Scores, k: int) -> Keys:
+        scores, rows = self._scan(queries, k + SPARE)
+        keys = _first(_encode(_rescored(queries, self._base, rows), rows), k)
+        if scores.shape[1] < len(self._base):
+            # A row that the scan left out scores no more than the last it returned.
+            kth = _decode(keys)[0][:, -1]
+            for query in np.flatnonzero(scores.min(axis=1) > kth - SLACK):
+                keys[[query]] = self._all_above(queries[query : query + 1], kth[query] - SLACK, k)
+        return keys
+
+    def _scan(self, queries: Scores, count: int) -> tuple[Scores, Rows]:
+        """The ``count`` greatest float32 products, in no order that can be relied on."""
+        # A float32 base is scanned where it lies; of a float16 one, a window at a time is widened.
+        window = max(len(self._base), 1) if self._base.dtype == np.float32 else SCAN_ROWS
+        best = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        for part in _strides(range(len(self._base)), window):
+            scores, rows = faiss.knn(
+                queries,
+                _float32(self._base[part.start : part.stop]),
+                min(count, len(part)),
+                metric=faiss.METRIC_INNER_PRODUCT,
+            )
+            best = np.concatenate([best[0], scores], axis=1), np.concatenate([best[1], rows + part.start], axis=1)
+            if best[0].shape[1] > count:
+                order = np.argpartition(-best[0], count - 1, axis=1)[:, :count]
+                best = np.take_along_axis(best[0], order, axis=1), np.take_along_axis(best[1], order, axis=1)
+        return best
+
+    def _all_above(self, query: Scores, least: np.float32, k: int) -> Keys:
+        """The keys [1, k] of one query [1, d] among all rows that score at least ``least``, however many tie."""
+        best = np.full((1, k), NOBODY)
+        for part in _strides(range(len(self._base)), SCAN_ROWS):
+            rows = _float32(self._base[part.start : part.stop])
+            hits = np.flatnonzero(rows @ query[0] >= least)[None, :]
+            if hits.size:
+                keys = _encode(_rescored(query, rows, hits), hits + part.start)
+                best = _first(np.concatenate([best, keys], axis=1), k)
+        return best
+
+
+class _Graph:
+    """Approximate: an HNSW graph over half-precision copies of the rows (Malkov and Yashunin, arXiv:1603.09320)."""
+
+    def __init__(self, base: Vectors, config: SearchConfig) -> None:
+        self._base = base
+        faiss.omp_set_num_threads(1)  # of this thread of the pool only
+        name = f"HNSW{config.graph_links}_SQfp16"
+        self._index = cast(Any, faiss.index_factory(base.shape[1], name, faiss.METRIC_INNER_PRODUCT))
+        self._index.hnsw.efConstruction = config.graph_build
+        self._index.hnsw.efSearch = config.graph_search
+        self._index.is_trained = True  # halves need no training
+        for part in _strides(range(len(base)), SCAN_ROWS):
+            self._index.add(_float32(base[part.start : part.stop]))
+
+    def keys(self, queries: Scores, k: int) -> Keys:
+        _, rows = self._index.search(queries, min(k + SPARE, len(self._base)))
+        return _encode(_rescored(queries, self._base, rows), rows)
+
+
+def _rescored(queries: Scores, base: Vectors, rows: Rows) -> Scores:
+    """The cosine of each query [q, d] with its rows [q, m], pair by pair: the same whatever stands beside it."""
+    scores = np.empty(rows.shape, np.float32)
+    step = len(queries) if base.dtype == np.float32 else 256
+    for part in _strides(range(len(queries)), max(step, 1)):
+        wanted = np.maximum(rows[part.start : part.stop], 0)
+        if base.dtype == np.float32:
+            known, places = base, wanted
+        else:
+            distinct, places = np.unique(wanted, return_inverse=True)
+            known = _float32(base[distinct])
+        _products(queries[part.start : part.stop], known, places, scores[part.start : part.stop])
+    return scores
+
+
+def _products(queries: Scores, base: Vectors, rows: Any, into: Scores) -> None:
+    if not rows.size:
+        return
+    rows = np.ascontiguousarray(rows.reshape(into.shape), dtype=np.int64)
+    faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]  # missing in its stubs
+        faiss.swig_ptr(into),
+        faiss.swig_ptr(queries),
+        faiss.swig_ptr(np.asarray(base)),
+        faiss.swig_ptr(rows),
+        queries.shape[1],
+        *rows.shape,
+    )
+
+
+def _encode(scores: Scores, rows: Rows) -> Keys:
+    """One integer for each (score, row) that sorts as the answer does: greater scores first, then lower rows."""
+    known = rows >= 0
+    units = np.rint(np.where(known, scores, 0).astype(np.float64) * UNIT).astype(np.int64)
+    return np.where(known, ((2 * UNIT - units) << ROW_BITS) | rows, NOBODY)
+
+
+def _decode(keys: Keys) -> tuple[Scores, Rows]:
+    known = keys != NOBODY
+    scores = ((2 * UNIT - (keys >> ROW_BITS)) / UNIT).astype(np.float32)
+    return np.where(known, scores, np.float32(-np.inf)), np.where(known, keys & ((1 << ROW_BITS) - 1), -1)
+
+
+def _first(keys: Keys, k: int) -> Keys:
+    """The ``k`` least keys of each row, sorted, filled up with ``NOBODY``."""
+    short = max(k - keys.shape[1], 0)
+    return np.pad(np.sort(keys, axis=1)[:, :k], ((0, 0), (0, short)), constant_values=NOBODY)
+
+
+def _strides(rows: range, step: int) -> Iterator[range]:
+    for start in range(rows.start, rows.stop, step):
+        yield range(start, min(start + step, rows.stop))
+
+
+def _float32(vectors: Vectors) -> Scores:
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def _check_lengths(vectors: Scores, name: str, first_row: int) -> None:
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    wrong = np.flatnonzero(~(squares < 1.02))  # also where it is not a number
+    if wrong.size:
+        raise RunError(
+            f"{name} vector {first_row + int(wrong[0])} is not finite or longer than 1",
+            place="nearest-neighbour search",
+            remedy="Embed the texts again, with normalised vectors",
+        )
