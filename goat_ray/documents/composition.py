@@ -10,7 +10,7 @@ from typing import Any
 
 from goat_ray.documents.flaws import TooDeep
 from goat_ray.documents.references import References
-from goat_ray.documents.schemas import Member, Schema, fitted, own_examples, plain, text
+from goat_ray.documents.schemas import Member, Schema, fitted, misplaced_choices, own_examples, plain, text
 from goat_ray.identity import canonical_json
 
 MAX_LEVELS = 32  # combinations inside combinations
@@ -28,6 +28,8 @@ class Schemas:
         self._known: dict[tuple[int, str], tuple[Any, Schema]] = {}
         # Where a circle was cut inside, the schema differs from what it is as a part of another.
         self._known_alone: dict[tuple[int, str], tuple[Any, Schema]] = {}
+        self._of_nodes: dict[int, tuple[Any, Schema]] = {}  # by node, with what stands beside a reference
+        self.flattened: dict[int, tuple[Schema, Any]] = {}  # by id of a schema: what its readers keep with it
         self._joins = _Joins(references)
         self._cuts = 0  # circles cut so far
         self._left = MAX_PARTS
@@ -38,7 +40,10 @@ class Schemas:
 
     def schema(self, node: Any) -> Schema:
         """What the schema ``node`` says; raises ``Flaw`` on bad references and endless combinations."""
-        return self._schema(node, ())
+        known = self._of_nodes.get(id(node))
+        if known is None:
+            known = self._of_nodes[id(node)] = node, self._schema(node, ())
+        return known[1]
 
     def _schema(self, node: Any, within: tuple[int, ...]) -> Schema:
         target, name = self._references.follow_named(node)
@@ -59,7 +64,7 @@ class Schemas:
         self._left -= 1
         if self._left < 0 or len(within) >= MAX_LEVELS:
             raise TooDeep("a schema combines too many schemas", remedy="Simplify its allOf, oneOf or anyOf")
-        if not _COMBINING & node.keys():
+        if not (_COMBINING & node.keys() or misplaced_choices(node)):
             return plain(node, name)
         parts = [self._schema(part, (*within, id(node))) for part in self._parts(node, within)]
         choices = [self._schema(choice, (*within, id(node))) for choice in self._choices(node, within)]
@@ -69,7 +74,7 @@ class Schemas:
         return self._beyond(_nodes(node, "allOf"), (*within, id(node)))
 
     def _choices(self, node: dict[str, Any], within: tuple[int, ...]) -> list[Any]:
-        nodes = _nodes(node, "oneOf") + _nodes(node, "anyOf")
+        nodes = _nodes(node, "oneOf") + _nodes(node, "anyOf") + misplaced_choices(node)
         if len(self._beyond(nodes, within)) < len(nodes):
             return []  # a base that lists the very schema it is part of: not that schema's alternatives
         distinct = {id(self._references.follow(choice)): choice for choice in nodes}

@@ -25,4 +25,4 @@ class DocumentsConfig(Limits):
     """The ``documents`` section: the paths to read, and the limits."""
 
     paths: list[str] = Field(min_length=1)
-    """Files, folders (with all below them) and globs, relative to the working directory."""
+    """Files, folders (with all below them) and globs, relative to the working directory, or URLs of object stores."""

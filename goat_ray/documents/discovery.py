@@ -4,34 +4,39 @@ import glob
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
+from goat_ray.documents import stores
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.errors import ConfigError
 from goat_ray.identity import ID_HEX_DIGITS
 from goat_ray.records import Document
 
 logger = logging.getLogger(__name__)
+_BLOCK = 1 << 20  # bytes of a file that are hashed at a time
 
 
 def discover(config: DocumentsConfig) -> list[Document]:
     """The documents at the configured paths, in the order of the paths and then by name.
 
     Formats are told by content, so every file counts except hidden ones below a folder. Files with the
-    same bytes are one document, the first found. Raises ``ConfigError`` for a path that matches no file.
+    same bytes are one document, the first found. Raises ``ConfigError`` for a path that matches no file
+    and for a store that cannot be read.
     """
     documents: dict[str, Document] = {}
     for path in config.paths:
-        found = [(root, file) for match in _matches(path) for root, file in _files(match)]
+        found = list(_located(path))
         if not found:
             raise ConfigError(
                 f"no file is at {path!r} (looked in {Path.cwd()})",
                 place="documents.paths",
-                remedy="Give a file, a folder with files or a glob such as apis/**/*.yaml; download remote documents",
+                remedy="Give a file, a folder with files, a glob such as apis/**/*.yaml or the URL of one",
             )
         for root, file in found:
-            document = Document(id=file_id(file), path=file.relative_to(root).as_posix(), root=str(root))
+            document = Document(id=_id(root, file), path=file, root=root)
             if document.id in documents:
                 logger.info("%s has the same content as %s and is left out", file, documents[document.id].path)
             documents.setdefault(document.id, document)
@@ -42,11 +47,35 @@ def file_id(file: Path) -> str:
     """The id of a document: ``ID_HEX_DIGITS`` hex digits of the SHA-256 of its bytes."""
     try:
         with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()[:ID_HEX_DIGITS]
+            return _digest(stream)
     except OSError as error:
         raise ConfigError(
             f"cannot be read: {error.strerror}", place=str(file), remedy="Make it readable or leave it out"
         ) from error
+
+
+def _located(path: str) -> Iterator[tuple[str, str]]:
+    """(root, path below it) of the files that a path names; the root of files in a store is a URL."""
+    if stores.scheme(path) not in ("", "file"):
+        yield from stores.find(path)
+        return
+    for match in _matches(re.sub(r"^file://(localhost(?=/))?", "", path, flags=re.IGNORECASE)):
+        for root, file in _files(match):
+            yield str(root), file.relative_to(root).as_posix()
+
+
+def _id(root: str, path: str) -> str:
+    if not stores.scheme(root):
+        return file_id(Path(root, path))
+    with stores.opened(root, path) as stream:
+        return _digest(stream)
+
+
+def _digest(stream: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()[:ID_HEX_DIGITS]
 
 
 def _matches(path: str) -> list[Path]:

@@ -35,6 +35,18 @@ class Unreadable(Flaw):
     reason = "unreadable"
 
 
+class Empty(Flaw):
+    """A file without content."""
+
+    reason = "empty"
+
+
+class Binary(Flaw):
+    """A file that is no text, such as a picture or an archive."""
+
+    reason = "binary"
+
+
 class OutsideRoot(Flaw):
     """The file lies outside the folder it was found in, behind a link."""
 
@@ -75,3 +87,33 @@ class BadOperation(Flaw):
     """An operation that is not what the format prescribes."""
 
     reason = "bad-operation"
+
+
+class NameTaken(Flaw):
+    """A parameter that is left out of a function, because another one has its name."""
+
+    reason = "name-taken"
+
+
+class FieldsCut(Flaw):
+    """Output fields or body parameters that are left out of a function, because they are too many."""
+
+    reason = "fields-cut"
+
+
+class DuplicateName(Flaw):
+    """An API that the document describes once more, in other words."""
+
+    reason = "duplicate-name"
+
+
+class Incomplete(Flaw):
+    """A tool list with further pages that are not in the document."""
+
+    reason = "incomplete"
+
+
+class Undocumented(Flaw):
+    """A Python function with neither a docstring nor annotations."""
+
+    reason = "undocumented"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from goat_ray.documents import openapi
+from goat_ray.documents import functions, goat_corpus, openapi, rapidapi, swagger
 from goat_ray.documents.config import Limits
 from goat_ray.documents.flaws import Flaw, UnknownFormat
 from goat_ray.documents.loading import Source
@@ -20,7 +20,14 @@ class Format:
     read: Callable[[Source], Iterator[ApiFunction | Reject]]
 
 
-FORMATS = (Format("OpenAPI 3", openapi.sniff, openapi.read),)
+FORMATS = (
+    # Before all others, which would take JSON Lines for broken JSON.
+    Format("function schemas (OpenAI tools, BFCL)", functions.sniff, functions.read),
+    Format("OpenAPI 3", openapi.sniff, openapi.read),
+    Format("Swagger 2.0", swagger.sniff, swagger.read),
+    Format("RapidAPI tools (ToolBench)", rapidapi.sniff, rapidapi.read),
+    Format("GOAT corpus", goat_corpus.sniff, goat_corpus.read),
+)
 """The formats in the order in which they are tried. A new format is a module and a line here."""
 
 
@@ -56,5 +63,5 @@ def _read(source: Source) -> Iterator[ApiFunction | Reject]:
     raise UnknownFormat(
         f"is in none of the formats that can be read ({', '.join(format.name for format in FORMATS)})",
         place=source.document.path,
-        remedy="Convert it (Swagger 2.0, for one, with swagger2openapi) or leave it out",
+        remedy="Convert it to one of them, or leave it out; a file that only others refer to can stay",
     )

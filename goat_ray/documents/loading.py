@@ -1,6 +1,8 @@
 """From a document record to its content: bytes, and the JSON tree they say, within the limits."""
 
 import json
+import re
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,12 +10,18 @@ from typing import Any
 
 import yaml
 
+from goat_ray.documents import stores
 from goat_ray.documents.config import Limits
+from goat_ray.documents.decoding import as_utf8
 from goat_ray.documents.flaws import OutsideRoot, TooDeep, TooLarge, Unreadable
-from goat_ray.documents.yaml_loader import JsonLoader
+from goat_ray.documents.yaml_loader import JsonBuilder, finite
+from goat_ray.errors import ConfigError
 from goat_ray.records import Document
 
 MAX_NESTING = 200  # levels of a JSON tree; beyond it even writing a value as JSON could exhaust the stack
+# Whole surrogate pairs as JSON escapes them, but for those whose first backslash may itself be escaped, and halves.
+_PAIR = re.compile(r"(?<!\\)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -21,34 +29,16 @@ class Source:
     """A document with its content, as the readers of all formats take it."""
 
     document: Document
-    content: bytes
+    content: bytes  # text in UTF-8
     limits: Limits
 
     @classmethod
     def open(cls, document: Document, limits: Limits) -> "Source":
-        """Read the file; raises ``Flaw`` when it is missing, too large or outside the document's root."""
-        root = Path(document.root).resolve()
-        file = (root / document.path).resolve()
-        if not file.is_relative_to(root):
-            raise OutsideRoot(
-                "is a link that leads out of its folder",
-                place=document.path,
-                remedy="Put the file itself into the folder, or name it in documents.paths",
-            )
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(limits.max_bytes + 1)
-        except OSError as error:
-            raise Unreadable(
-                f"cannot be read: {error.strerror}", place=document.path, remedy="Make it readable on every worker"
-            ) from error
+        """Read the file; raises ``Flaw`` when it is missing, no text, too large or outside the document's root."""
+        content = _read(document, limits.max_bytes)
         if len(content) > limits.max_bytes:
-            raise TooLarge(
-                f"has more than {limits.max_bytes} bytes",
-                place=document.path,
-                remedy="Split it or raise documents.max_bytes",
-            )
-        return cls(document, content, limits)
+            raise _too_large(document, limits.max_bytes)
+        return cls(document, as_utf8(content, document.path), limits)
 
     @cached_property
     def tree(self) -> Any:
@@ -58,8 +48,8 @@ class Source:
             _measure(tree, self.limits.max_nodes, self.document.path)
         except RecursionError as error:
             raise _too_deep(self.document.path) from error
-        # yaml raises KeyError on "!!bool maybe"; ValueError: integers of thousands of digits, bad UTF-8, bad JSON.
-        except (ValueError, KeyError, yaml.YAMLError) as error:
+        # ValueError: integers of thousands of digits, bad UTF-8, bad JSON.
+        except (ValueError, yaml.YAMLError) as error:
             problem = f"is not well-formed JSON or YAML: {' '.join(str(error).split())}"
             raise Unreadable(problem, place=self.document.path, remedy="Mend the file") from error
         return tree
@@ -67,14 +57,50 @@ class Source:
     def _parse(self) -> Any:
         text = self.content.decode("utf-8-sig")
         if text.lstrip()[:1] in ("{", "["):
-            tree = json.loads(text, parse_constant=_reject_constant)
-            return _encodable(tree) if "\\ud" in text.lower() else tree
-        loader = JsonLoader(text)
-        loader.max_merged = self.limits.max_nodes
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
+            tree = json.loads(text, parse_constant=_reject_constant, parse_float=finite)
+            return _encodable(tree) if _HALF.search(text) and _HALF.search(_PAIR.sub("", text)) else tree
+        return JsonBuilder(max_merged=self.limits.max_nodes, max_levels=MAX_NESTING).build(text)
+
+
+def _read(document: Document, max_bytes: int) -> bytes:
+    """The bytes of a document, at most one more than ``max_bytes``; raises ``Flaw``."""
+    try:
+        if stores.scheme(document.root):
+            if not stores.confined(document.path):
+                raise _outside(document)
+            with stores.opened(document.root, document.path) as stream:
+                return stream.read(max_bytes + 1)
+        root = Path(document.root).resolve()
+        file = (root / document.path).resolve()
+        if not file.is_relative_to(root):
+            raise _outside(document)
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            raise Unreadable("is no file", place=document.path, remedy="Leave it out")
+        if status.st_size > max_bytes:
+            raise _too_large(document, max_bytes)
+        with file.open("rb") as stream:
+            return stream.read(max_bytes + 1)
+    except ConfigError as error:
+        raise Unreadable(error.problem, place=document.path, remedy=error.remedy) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        problem = getattr(error, "strerror", None) or str(error)
+        raise Unreadable(
+            f"cannot be read: {problem}", place=document.path, remedy="Make it readable on every worker"
+        ) from error
+
+
+def _outside(document: Document) -> OutsideRoot:
+    return OutsideRoot(
+        "is a link that leads out of its folder",
+        place=document.path,
+        remedy="Put the file itself into the folder, or name it in documents.paths",
+    )
+
+
+def _too_large(document: Document, max_bytes: int) -> TooLarge:
+    remedy = "Split it or raise documents.max_bytes"
+    return TooLarge(f"has more than {max_bytes} bytes", place=document.path, remedy=remedy)
 
 
 def _reject_constant(name: str) -> None:

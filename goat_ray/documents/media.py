@@ -5,7 +5,8 @@ from typing import Any
 
 from goat_ray.documents.references import References
 
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+_FORMS = (FORM, "multipart/form-data")
 _JSON, _ANYTHING, _FORM, _OTHER = 1, 2, 3, 4
 
 
@@ -21,6 +22,11 @@ def preferred_media(content: Any) -> dict[str, Any]:
     return ranked[0][1] if ranked else {}
 
 
+def preferred_type(media_types: list[str]) -> str:
+    """The media type that ``preferred_media`` would choose; empty if there is none."""
+    return min(media_types, key=_rank, default="")
+
+
 def _ranked(content: Any) -> list[tuple[int, dict[str, Any]]]:
     media = content.items() if isinstance(content, dict) else ()
     # sorted() keeps the document's order among equals
@@ -29,7 +35,7 @@ def _ranked(content: Any) -> list[tuple[int, dict[str, Any]]]:
 
 def _rank(media_type: str) -> int:
     kind = media_type.partition(";")[0].strip().lower()
-    if kind == "application/json":
+    if kind == JSON:
         return 0
     if kind.endswith(("+json", "/json")):
         return _JSON

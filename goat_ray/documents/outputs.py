@@ -1,8 +1,9 @@
 """From a response schema and example bodies to the scalar fields that a response can carry."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -15,16 +16,18 @@ from goat_ray.records import MAX_EXAMPLES, OutputField, ValueType
 MAX_EXAMPLE_TEXT = 1_000  # characters; longer texts never become arguments
 MAX_VISITS_PER_FIELD = 8  # schemas looked at, on average, to find one field
 MAX_EXAMPLE_VALUES = 200_000  # values looked at in the examples of one response
+CUT = "output fields"
+"""What the fields that were left out are counted as."""
+
 Path = tuple[jsonpath.Token, ...]
+_render = lru_cache(maxsize=65_536)(jsonpath.render)  # the operations of one document share most paths
 
 
 @dataclass(slots=True)
 class _Found:
     """A field while its examples are being collected."""
 
-    type: ValueType
-    owner: str
-    schema: Schema | None = None  # None where only an example shows the field
+    bare: OutputField  # without examples
     examples: list[Any] = field(default_factory=list)
 
     def show(self, values: list[Any]) -> None:
@@ -38,66 +41,99 @@ class _Found:
                 known.add((type(value), value))
                 self.examples.append(value)
 
-    def record(self, path: Path) -> OutputField:
+    def record(self) -> OutputField:
         """The finished field."""
-        known = self.type if self.type != "any" else type_of(self.examples)
-        if self.schema is None:
-            return OutputField(path=jsonpath.render(path), type=known, examples=self.examples, schema_name=self.owner)
-        return OutputField(
-            path=jsonpath.render(path),
-            type=known,
-            description=self.schema.description,
-            format=self.schema.format,
-            enum=self.schema.enum,
-            examples=self.examples,
-            schema_name=self.owner,
-        )
+        if not self.examples:
+            return self.bare
+        known = self.bare.type if self.bare.type != "any" else type_of(self.examples)
+        return self.bare.model_copy(update={"type": known, "examples": self.examples})
 
 
-def output_fields(schemas: Schemas, root: Any, bodies: list[Any], limits: Limits) -> list[OutputField]:
+@dataclass(slots=True)
+class _Declared:
+    """What a response schema declares; the same for every operation that answers with it."""
+
+    fields: dict[Path, OutputField] = field(default_factory=dict)
+    names: dict[Path, str] = field(default_factory=dict)  # of the schemas at all places, "" for anonymous ones
+    examples: list[tuple[Path, list[Any]]] = field(default_factory=list)  # of schemas, and where they stand
+    cut: int = 0  # members beyond the limits that were not looked at
+
+
+def output_fields(
+    schemas: Schemas, root: Any, bodies: list[Any], limits: Limits, cut: Counter[str] | None = None
+) -> list[OutputField]:
     """The fields of a response: those that the schema ``root`` declares, then those only examples show.
 
     The shallowest ``limits.max_fields`` are kept, each with the values that the bodies and the schema's own
-    examples have there. A schema inside itself is entered once. Raises ``Flaw`` on unusable schemas.
+    examples have there; the known ones beyond are counted in ``cut``. A schema inside itself is entered once.
+    Raises ``Flaw`` on unusable schemas.
     """
-    response = _Response(schemas, limits)
-    response.declare(root)
+    schema = schemas.schema(root)
+    known = schemas.flattened.get(id(schema))
+    if known is None:  # kept with the schema itself, so that its id is not used again
+        known = schemas.flattened[id(schema)] = schema, _declared(schemas, root, limits)
+    response = _Response(known[1], limits)
     response.illustrate(bodies)
+    if cut is not None:
+        cut[CUT] += response.cut
     return response.fields()
 
 
+def _declared(schemas: Schemas, root: Any, limits: Limits) -> _Declared:
+    """The fields that a schema declares, found level by level, so that the cut falls on the deepest."""
+    found = _Declared()
+    queue: deque[tuple[Any, Path, tuple[int, ...], str, str]] = deque([(root, (), (), "", "")])
+    visits = limits.max_fields * MAX_VISITS_PER_FIELD
+    while queue and visits and len(found.fields) < limits.max_fields:
+        visits -= 1
+        node, path, above, owner, array = queue.popleft()
+        schema = schemas.schema(node)
+        if schema.write_only:
+            continue
+        if schema.examples:
+            found.examples.append((path, schema.examples))
+        if schema.scalar is not None and (path or schema.kinds):
+            found.fields[path] = _field(path, schema.scalar, owner, schema)
+        name = found.names[path] = schema.name or array
+        if schema.key in above or len(path) >= limits.max_depth:
+            continue
+        inside = (*above, schema.key)
+        room = max(0, visits - len(queue))
+        found.cut += max(0, len(schema.members) - room)
+        for key, member in islice(schema.members.items(), room):
+            queue.append((member.node, (*path, key), inside, member.owner or name, ""))
+        if schema.items is not None:  # a named array lends its name to its anonymous items
+            queue.append((schema.items, (*path, jsonpath.ANY), inside, owner, name))
+    found.cut += len(queue)
+    return found
+
+
+def _field(path: Path, kind: ValueType, owner: str, schema: Schema) -> OutputField:
+    return OutputField(
+        path=_render(path),
+        type=kind,
+        description=schema.description,
+        format=schema.format,
+        enum=schema.enum,
+        schema_name=owner,
+    )
+
+
 class _Response:
-    def __init__(self, schemas: Schemas, limits: Limits) -> None:
-        self._schemas = schemas
+    def __init__(self, declared: _Declared, limits: Limits) -> None:
         self._limits = limits
-        self._found: dict[Path, _Found] = {}
-        self._names: dict[Path, str] = {}  # of the schemas at all declared places, "" for anonymous ones
-        self._examples: list[tuple[Path, list[Any]]] = []  # of schemas, and where they stand
+        self._found = {path: _Found(bare) for path, bare in declared.fields.items()}
+        self._names = declared.names
+        self._examples = declared.examples
         self._containers: set[Path] = set()  # where examples have objects or arrays
+        self._declared_cut = declared.cut
+        self._unheld: set[Path] = set()  # what examples show beyond the limit
         self._budget = MAX_EXAMPLE_VALUES
 
-    def declare(self, root: Any) -> None:
-        """Find the fields that the schema declares, level by level, so that the cut falls on the deepest."""
-        queue: deque[tuple[Any, Path, tuple[int, ...], str, str]] = deque([(root, (), (), "", "")])
-        visits = self._limits.max_fields * MAX_VISITS_PER_FIELD
-        while queue and visits and len(self._found) < self._limits.max_fields:
-            visits -= 1
-            node, path, above, owner, array = queue.popleft()
-            schema = self._schemas.schema(node)
-            if schema.write_only:
-                continue
-            if schema.examples:
-                self._examples.append((path, schema.examples))
-            if schema.scalar is not None and (path or schema.kinds):
-                self._found[path] = _Found(schema.scalar, owner, schema)
-            name = self._names[path] = schema.name or array
-            if schema.key in above or len(path) >= self._limits.max_depth:
-                continue
-            inside = (*above, schema.key)
-            for key, member in islice(schema.members.items(), max(0, visits - len(queue))):
-                queue.append((member.node, (*path, key), inside, member.owner or name, ""))
-            if schema.items is not None:  # a named array lends its name to its anonymous items
-                queue.append((schema.items, (*path, jsonpath.ANY), inside, owner, name))
+    @property
+    def cut(self) -> int:
+        """How many members there was no room for. What those that are known from the schema hold is not known."""
+        return self._declared_cut or len(self._unheld)
 
     def illustrate(self, bodies: list[Any]) -> None:
         """Add the values that whole bodies and the schemas' examples show, and fields that only they show."""
@@ -117,21 +153,23 @@ class _Response:
     def fields(self) -> list[OutputField]:
         """The finished fields."""
         return [
-            found.record(path)
+            found.record()
             for path, found in self._found.items()
             # a schema that allows anything is a scalar only if no example shows otherwise
-            if found.type != "any" or found.examples or path not in self._containers
+            if found.bare.type != "any" or found.examples or path not in self._containers
         ]
 
     def _show(self, path: Path, values: list[Any]) -> None:
         found = self._found.get(path)
         if found is None:
             if len(self._found) >= self._limits.max_fields:
+                self._unheld.add(path)
                 return
             holder = path
             while holder and holder[-1] is jsonpath.ANY:
                 holder = holder[:-1]
-            found = self._found[path] = _Found("any", self._names.get(holder[:-1], ""))
+            owner = self._names.get(holder[:-1], "")
+            found = self._found[path] = _Found(OutputField(path=_render(path), type="any", schema_name=owner))
         found.show(values)
 
     def _values(self, start: Path, examples: list[Any]) -> Iterator[tuple[Path, list[Any], bool]]:
@@ -143,9 +181,14 @@ class _Response:
         while queue and self._budget > 0:
             path, values = queue.popleft()
             self._budget -= len(values)
-            objects = [value for value in values if isinstance(value, dict)]
-            arrays = [value for value in values if isinstance(value, list)]
-            scalars = [value for value in values if value is not None and not isinstance(value, dict | list)]
+            objects, arrays, scalars = [], [], []
+            for value in values:
+                if isinstance(value, dict):
+                    objects.append(value)
+                elif isinstance(value, list):
+                    arrays.append(value)
+                elif value is not None:
+                    scalars.append(value)
             yield path, scalars, bool(objects or arrays)
             if len(path) >= self._limits.max_depth:
                 continue

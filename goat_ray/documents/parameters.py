@@ -15,16 +15,14 @@ _IGNORED_HEADERS = ("accept", "content-type", "authorization")
 _PLACES: tuple[Location, ...] = ("path", "query", "header", "cookie")
 
 
-def stated_parameters(
-    template: str, shared: Any, own: Any, references: References, schemas: Schemas
-) -> list[Parameter]:
+def stated_parameters(template: str, nodes: list[Any], references: References, schemas: Schemas) -> list[Parameter]:
     """The arguments of an operation on the path ``template``, without those in its body.
 
-    ``shared`` are the path's parameters, ``own`` the operation's, which win. A placeholder of the template
+    ``nodes`` are the path's parameters and then the operation's, which win. A placeholder of the template
     that neither states is an argument all the same. Raises ``Flaw``.
     """
     found: dict[tuple[str, str], Parameter] = {}
-    for node in [*_listed(shared), *_listed(own)]:
+    for node in nodes:
         parameter = _parameter(references.follow(node), references, schemas)
         if parameter is not None:
             found[parameter.location, parameter.name] = parameter
@@ -33,8 +31,8 @@ def stated_parameters(
     return list(found.values())
 
 
-def uniquely_named(parameters: list[Parameter]) -> list[Parameter]:
-    """The parameters without those whose name another has: first path, then query, header, cookie, body keep it.
+def uniquely_named(parameters: list[Parameter]) -> tuple[list[Parameter], list[Parameter]]:
+    """(kept, left out): of parameters with one name the first of path, query, header, cookie, body is kept.
 
     Arguments travel by name. Such twins mostly mean the same: ``PUT /pets/{id}`` with ``id`` in the body.
     """
@@ -43,7 +41,8 @@ def uniquely_named(parameters: list[Parameter]) -> list[Parameter]:
         for parameter in parameters:
             if parameter.location == location:
                 keeper.setdefault(parameter.name, parameter)
-    return [parameter for parameter in parameters if keeper[parameter.name] is parameter]
+    kept = [parameter for parameter in parameters if keeper[parameter.name] is parameter]
+    return kept, [parameter for parameter in parameters if keeper[parameter.name] is not parameter]
 
 
 def argument(
@@ -88,7 +87,3 @@ def _parameter(stated: Any, references: References, schemas: Schemas) -> Paramet
         description=text(stated.get("description")),
         shown=shown_values(stated, references) or shown_values(media, references),
     )
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -1,20 +1,24 @@
-"""Local references: ``{"$ref": "#/components/schemas/Movie"}`` (OpenAPI 3.0, "Reference Object"; RFC 6901)."""
+"""References: ``{"$ref": "pets.yaml#/components/schemas/Pet"}`` (OpenAPI 3.0, "Reference Object"; RFC 6901)."""
 
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from goat_ray.documents.flaws import BadReference, RemoteReference
+from goat_ray.documents.files import Files
+from goat_ray.documents.flaws import BadReference, Flaw, RemoteReference
 
 MAX_HOPS = 32  # references that only lead to further references
 _SCHEMA_FOLDERS = ("schemas", "definitions", "$defs")
 
 
 class References:
-    """Follows the references inside one document. References that leave the document are refused."""
+    """Follows the references inside one document and, given its ``Files``, those to other files."""
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, files: Files | None = None) -> None:
         self._tree = tree
-        self._targets: dict[str, Any] = {}
+        self._files = files
+        self._targets: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._open: set[tuple[str, str]] = set()  # being looked up: a way to a target may lead over others
 
     def follow(self, node: Any) -> Any:
         """The node itself or, if it is a reference, what it refers to; raises ``Flaw``."""
@@ -27,38 +31,72 @@ class References:
             reference = node.get("$ref") if isinstance(node, dict) else None
             if not isinstance(reference, str):  # a property may be called $ref
                 return node, name
-            node = self._target(reference)
-            parents = reference.split("/")[:-1]
-            name = _token(reference.rsplit("/", 1)[-1]) if parents and parents[-1] in _SCHEMA_FOLDERS else ""
+            file, _, fragment = reference.partition("#")
+            node, place = self._target(node, reference)
+            name = _schema_name(fragment, place if file else "", name)
         raise BadReference(f"$ref {reference!r} leads round in a circle", remedy="Let it end at a definition")
 
-    def _target(self, reference: str) -> Any:
-        if reference not in self._targets:
-            self._targets[reference] = self._find(reference)
-        return self._targets[reference]
+    def _target(self, node: Any, reference: str) -> tuple[Any, str]:
+        """What a reference in a node refers to, and the path of the file where that is."""
+        home = self._files.home(node) if self._files else ""
+        key = home, reference
+        if key not in self._targets:
+            if key in self._open or len(self._open) >= MAX_HOPS:
+                raise BadReference(f"$ref {reference!r} leads round in a circle", remedy="Let it end at a definition")
+            self._open.add(key)
+            try:
+                self._targets[key] = self._find(home, reference)
+            finally:
+                self._open.remove(key)
+        return self._targets[key]
 
-    def _find(self, reference: str) -> Any:
-        if not reference.startswith("#"):
-            raise RemoteReference(
-                f"$ref {reference!r} leaves the document",
-                remedy="Bundle the document into one file first, e.g. with redocly bundle",
-            )
-        node = self._tree
-        if reference == "#":
-            return node
-        for part in reference[1:].split("/")[1:] if reference.startswith("#/") else [reference[1:]]:
-            token = _token(part)
+    def _find(self, home: str, reference: str) -> tuple[Any, str]:
+        file, _, fragment = reference.partition("#")
+        path, node = self._root(home, file, reference)
+        for token in _tokens(fragment):
+            if isinstance(node, dict) and token not in node:
+                node = self.follow(node)  # people split whole folders off: components: {schemas: {$ref: all.yaml}}
             if isinstance(node, dict) and token in node:
                 node = node[token]
             elif isinstance(node, list) and token.isdecimal() and int(token) < len(node):
                 node = node[int(token)]
             else:
                 raise BadReference(f"$ref {reference!r} leads nowhere", remedy="Define it or correct the reference")
-        return node
+        return node, path
+
+    def _root(self, home: str, file: str, reference: str) -> tuple[str, Any]:
+        if self._files is None:
+            if file:
+                raise RemoteReference(
+                    f"$ref {reference!r} leaves the document", remedy="Write what it refers to into the document"
+                )
+            return home, self._tree
+        try:
+            path = self._files.locate(home, file)
+            return path, self._files.tree(path)
+        except Flaw as flaw:
+            problem = f"$ref {reference!r} {f'to {flaw.place} ' if flaw.place else ''}{flaw.problem}"
+            raise type(flaw)(problem, remedy=flaw.remedy) from None
 
 
-def _token(part: str) -> str:
-    return unquote(part).replace("~1", "/").replace("~0", "~")
+def _schema_name(fragment: str, path: str, before: str) -> str:
+    """The name of a schema: what ``schemas/Pet`` is called or, in another file at ``path``, its only key or the file.
+
+    ``before`` is what an earlier reference on the way called it.
+    """
+    tokens = _tokens(fragment)
+    if len(tokens) > 1 and tokens[-2] in _SCHEMA_FOLDERS:
+        return tokens[-1]
+    if path and len(tokens) == 1:
+        return tokens[0]
+    if path and not tokens:
+        return before or PurePosixPath(path).name.partition(".")[0]
+    return ""
+
+
+def _tokens(fragment: str) -> list[str]:
+    parts = fragment.split("/")[1:] if fragment.startswith("/") else [fragment] if fragment else []
+    return [unquote(part).replace("~1", "/").replace("~0", "~") for part in parts]
 
 
 def pointer(*tokens: str) -> str:

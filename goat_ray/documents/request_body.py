@@ -1,6 +1,6 @@
 """From a request body to arguments: one for each member of the body, ``a.b`` for members of members."""
 
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 from typing import Any
 
@@ -15,13 +15,18 @@ from goat_ray.records import Parameter
 WHOLE_BODY = "$"
 """Name of the argument that is the whole body, where the body is not an object with known members."""
 
+CUT = "body parameters"
+"""What the members that were left out are counted as."""
+
 MAX_VISITS_PER_PARAMETER = 8  # schemas looked at, on average, to find one parameter
 
 
-def body_parameters(node: Any, references: References, schemas: Schemas, limits: Limits) -> list[Parameter]:
+def body_parameters(
+    node: Any, references: References, schemas: Schemas, limits: Limits, cut: Counter[str]
+) -> list[Parameter]:
     """The arguments in a "Request Body Object", level by level; read-only members are left out.
 
-    The first ``limits.max_fields`` are kept. Raises ``Flaw``.
+    The first ``limits.max_fields`` are kept; the known members beyond are counted in ``cut``. Raises ``Flaw``.
     """
     body = references.follow(node)
     media = preferred_media(body.get("content")) if isinstance(body, dict) else {}
@@ -31,8 +36,9 @@ def body_parameters(node: Any, references: References, schemas: Schemas, limits:
     root = schemas.schema(schema)
     example = next((fitted(value, root.kinds) for value in (*bodies, *root.examples)), None)
     if root.members:
-        return _members(schema, example, schemas, limits)
+        return _members(schema, example, schemas, limits, cut)
     if isinstance(example, dict) and not root.kinds - {"object"}:
+        cut[CUT] += max(0, len(example) - limits.max_fields)
         return [
             Parameter(name=name, location="body", type=type_of([value]), example=value)
             for name, value in islice(example.items(), limits.max_fields)
@@ -42,7 +48,7 @@ def body_parameters(node: Any, references: References, schemas: Schemas, limits:
     return [argument(schemas, WHOLE_BODY, "body", schema, required=required, description=description, shown=shown)]
 
 
-def _members(root: Any, example: Any, schemas: Schemas, limits: Limits) -> list[Parameter]:
+def _members(root: Any, example: Any, schemas: Schemas, limits: Limits, cut: Counter[str]) -> list[Parameter]:
     found: list[Parameter] = []
     # Few authors state that the body itself is required; what its schema requires is required of every call.
     queue: deque[tuple[str, Any, tuple[int, ...], bool, Any]] = deque([("", root, (), True, example)])
@@ -61,7 +67,10 @@ def _members(root: Any, example: Any, schemas: Schemas, limits: Limits) -> list[
             found.append(argument(schemas, name, "body", node, required=needed, description="", shown=values))
             continue
         inner = shown if isinstance(shown, dict) else {}
-        for key, member in islice(schema.members.items(), max(0, visits - len(queue))):
+        room = max(0, visits - len(queue))
+        cut[CUT] += max(0, len(schema.members) - room)
+        for key, member in islice(schema.members.items(), room):
             path = f"{name}.{key}" if name else key
             queue.append((path, member.node, (*above, schema.key), needed and key in schema.required, inner.get(key)))
+    cut[CUT] += len(queue)
     return found

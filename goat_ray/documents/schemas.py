@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
 
 from goat_ray.records import ValueType
@@ -51,10 +52,16 @@ class Schema:
     @property
     def scalar(self) -> ValueType | None:
         """The type of the value where it is neither array nor object; None if it always is one."""
-        scalars = self.kinds - _CONTAINERS
-        return _one(scalars) if scalars or not self.kinds else None
+        return _scalar(self.kinds)
 
 
+@lru_cache(maxsize=256)  # there are few combinations, and each is asked for at every field
+def _scalar(kinds: frozenset[str]) -> ValueType | None:
+    scalars = kinds - _CONTAINERS
+    return _one(scalars) if scalars or not kinds else None
+
+
+@lru_cache(maxsize=256)
 def _one(kinds: frozenset[str]) -> ValueType:
     if len(kinds) == 1:
         return cast(ValueType, next(iter(kinds)))
@@ -79,7 +86,7 @@ def plain(node: dict[str, Any], name: str) -> Schema:
         examples=[fitted(example, kinds) for example in own_examples(node)],
         members={key: Member(value, name) for key, value in _properties(node).items()},
         required=_own_required(node),
-        items=node.get("items"),
+        items=_items(node),
     )
 
 
@@ -92,6 +99,19 @@ def _properties(node: dict[str, Any]) -> dict[str, Any]:
 def _own_required(node: dict[str, Any]) -> frozenset[str]:
     names = node.get("required")
     return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+
+
+def misplaced_choices(node: dict[str, Any]) -> list[Any]:
+    """A list as ``items`` of no array. Swagger 2.0 has no ``anyOf``, and this is what some (Slack) write for it."""
+    items = node.get("items")
+    return items if isinstance(items, list) and "array" not in own_kinds(node) else []
+
+
+def _items(node: dict[str, Any]) -> Any:
+    items = node.get("items")
+    if isinstance(items, list):  # a tuple (JSON Schema up to 2019-09)
+        return {"anyOf": items} if "array" in own_kinds(node) else None
+    return items
 
 
 def own_kinds(node: dict[str, Any]) -> frozenset[str]:
@@ -128,8 +148,7 @@ def own_enum(node: dict[str, Any]) -> list[Any]:
 
 def own_examples(node: dict[str, Any]) -> list[Any]:
     """The example values that a schema gives itself: ``example`` of OpenAPI 3.0, ``examples`` of 3.1."""
-    listed = node.get("examples")
-    values = [node.get("example"), *(listed if isinstance(listed, list) else [])]
+    values = [node.get("example"), *listed(node.get("examples"))]
     return [value for value in values if value is not None]
 
 
@@ -141,6 +160,11 @@ def number(value: Any) -> float | None:
         return float(value)
     except OverflowError:  # an integer of hundreds of digits
         return None
+
+
+def listed(value: Any) -> list[Any]:
+    """A list as it is; anything else is an empty list."""
+    return value if isinstance(value, list) else []
 
 
 def text(value: Any) -> str:

@@ -1,8 +1,13 @@
+import sys
+
+import fsspec
 import pytest
 
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
+from goat_ray.documents.ingest import Ingest
 from goat_ray.errors import ConfigError
+from goat_ray.records import ApiFunction, Document
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def test_the_id_is_of_the_content_alone(folder):
     assert len(first.id) == 16
 
 
-@pytest.mark.parametrize("path", ["missing.json", "apis/*.xml", "empty", "https://example.org/openapi.json"])
+@pytest.mark.parametrize("path", ["missing.json", "apis/*.xml", "empty"])
 def test_a_path_without_files_is_an_error_with_a_remedy(folder, path, monkeypatch):
     (folder / "empty").mkdir()
     monkeypatch.chdir(folder)
@@ -63,3 +68,66 @@ def test_a_path_without_files_is_an_error_with_a_remedy(folder, path, monkeypatc
 def test_at_least_one_path_is_needed():
     with pytest.raises(ValueError, match="at least 1 item"):
         DocumentsConfig(paths=[])
+
+
+GOOD = b"openapi: 3.0.0\ninfo: {title: Zoo}\npaths: {/a: {get: {}}}\n"
+
+
+class TestStores:
+    @pytest.fixture
+    def store(self):
+        store = fsspec.filesystem("memory")
+        for name in ("apis/b.yaml", "apis/deep/a.yaml", "apis/.hidden/c.yaml", "apis/deep/.d.yaml"):
+            store.pipe(f"/bucket/{name}", GOOD + name.encode().join([b"# ", b"\n"]))
+        yield store
+        store.rm("/bucket", recursive=True)
+
+    def test_a_folder_a_glob_and_a_file(self, store):
+        assert found("memory://bucket/apis") == [
+            ("memory:///bucket/apis", "b.yaml"),
+            ("memory:///bucket/apis", "deep/a.yaml"),
+        ]
+        assert found("memory://bucket/**/a.yaml") == [("memory:///bucket/apis/deep", "a.yaml")]
+        assert found("memory://bucket/apis/b.yaml") == [("memory:///bucket/apis", "b.yaml")]
+
+    def test_documents_are_the_same_as_from_files(self, store, tmp_path):
+        (tmp_path / "copy").write_bytes(store.cat("/bucket/apis/b.yaml"))
+        config = DocumentsConfig(paths=["memory://bucket/apis/b.yaml"])
+        (remote,) = discover(config)
+        (local,) = discover(DocumentsConfig(paths=[str(tmp_path)]))
+        assert remote.id == local.id
+        assert list(Ingest(config).process([remote])) == list(Ingest(config).process([local]))
+        assert isinstance(next(Ingest(config).process([remote])), ApiFunction)
+
+    def test_what_is_gone_too_large_or_outside_is_rejected(self, store):
+        step = Ingest(DocumentsConfig(paths=["x"], max_bytes=20))
+        root = "memory:///bucket/apis"
+        names = {"gone.yaml": "unreadable", "b.yaml": "too-large", "../../secret": "outside-root"}
+        rejects = list(step.process([Document(id=name, path=name, root=root) for name in names]))
+        assert {reject.id: reject.reason for reject in rejects} == names
+        assert all(reject.id in reject.detail for reject in rejects)
+
+    def test_a_file_url_is_a_path(self, folder):
+        assert found(f"file://{folder}/apis/b.json") == [(str(folder / "apis"), "b.json")]
+
+    @pytest.mark.parametrize("path", ["memory://bucket/none", "memory://bucket/*.xml"])
+    def test_an_empty_store_is_an_error(self, store, path):
+        with pytest.raises(ConfigError, match="no file is at"):
+            found(path)
+
+    def test_a_missing_driver_is_named(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "s3fs", None)
+        with pytest.raises(
+            ConfigError, match=r"s3://zoo/apis: the driver for s3:// is not installed.*pip install s3fs"
+        ):
+            found("s3://zoo/apis")
+
+    def test_a_store_that_fails_is_an_error_with_a_remedy(self, store, monkeypatch):
+        monkeypatch.setattr(type(store), "isfile", lambda *_: 1 / 0)
+        with pytest.raises(ConfigError, match=r"cannot be read: ZeroDivisionError.*Check the address"):
+            found("memory://bucket/apis")
+
+    @pytest.mark.parametrize("path", ["https://example.org/a.json", "shell://ls", "zip://a::memory://b", "ftp://x/y"])
+    def test_other_schemes_are_refused(self, path):
+        with pytest.raises(ConfigError, match=r"are not read over .*Download them"):
+            found(path)

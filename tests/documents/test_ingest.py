@@ -41,10 +41,10 @@ def test_every_document_gives_functions_or_a_reject_with_its_id(ingest, tmp_path
     assert [function.path for function in functions] == ["/a", "/b"]
     assert [(reject.detail.split(":")[0], reject.reason) for reject in rejects] == [
         ("a-good#/paths/~1b/put", "bad-operation"),
-        ("b-swagger.json", "unknown-format"),
+        ("b-swagger.json", "no-operations"),
         ("c-notes.md", "unknown-format"),
-        ("d-picture.png", "unknown-format"),
-        ("e-empty", "unknown-format"),
+        ("d-picture.png", "binary"),
+        ("e-empty", "empty"),
         ("f-none.yaml", "no-operations"),
         ("g-old.yaml", "not-openapi"),
         ("h-bad.json", "unreadable"),

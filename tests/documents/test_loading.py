@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goat_ray.documents.flaws import TooDeep, TooLarge, Unreadable
+from goat_ray.documents.decoding import as_utf8
+from goat_ray.documents.flaws import Binary, Empty, TooDeep, TooLarge, Unreadable
 from goat_ray.documents.loading import MAX_NESTING
 from goat_ray.identity import canonical_json
 
@@ -66,9 +67,57 @@ def test_half_a_surrogate_pair_is_replaced():
     assert tree == {"whole": "😀", "half": "a�"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_every_unicode_encoding_is_read(encoding):
+    assert as_utf8('{"a": "Zoë 😀"}'.encode(encoding), "x").decode() == '{"a": "Zoë 😀"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "flaw", "problem"),
+    [
+        ("Zoë".encode("latin-1"), Unreadable, r"x: is not UTF-8: .* at byte 2 \(0xeb\)\. .*CP1252"),
+        (b"\xff\xfea\0b", Unreadable, r"is not UTF-16-LE: truncated data at byte 4"),
+        (b"", Empty, "has nothing in it"),
+        (b"\xef\xbb\xbf \n", Empty, "has nothing in it"),
+        (b"a: b\0c", Binary, "NUL"),
+        (b"\x00\x00\xff\x80x", Binary, "NUL"),
+        (b"PK\x03\x04 openapi", Binary, "is a zip archive.*Unpack"),
+    ],
+)
+def test_what_is_no_text_is_told_apart(content, flaw, problem):
+    with pytest.raises(flaw, match=problem):
+        as_utf8(content, "x")
+
+
+def test_halves_of_pairs_are_found_beside_whole_ones():
+    text = r'{"a": "\ud83d\ude00", "b": "\\ud83d\udc00", "c": "\\\ud83d\udc00\ud83d"}'
+    assert source(text).tree == {"a": "😀", "b": "\\ud83d\ufffd", "c": "\\🐀\ufffd"}
+
+
+def test_numbers_that_are_too_large_stay_texts():
+    assert source('{"a": 1e999, "b": [-2.5e400, 1.5]}').tree == {"a": "1e999", "b": ["-2.5e400", 1.5]}
+
+
+def test_a_merged_object_comes_before_what_the_object_says_itself():
+    text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {w: 0, <<: [*a, *b], x: 3, '<<': 4}\n"
+    assert list(source(text).tree["c"].items()) == [("y", 1), ("z", 2), ("x", 3), ("w", 0), ("<<", 4)]
+
+
+def test_aliases_may_be_keys_and_anchors_may_move():
+    assert source("&k key: 1\nother: {*k : 2}\n").tree == {"key": 1, "other": {"key": 2}}
+    assert source("a: &x 1\nb: *x\nc: &x 2\nd: *x\n").tree == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        "a: *nothing",
+        "a: {<<: 1}",
+        "a: !!map [1]",
+        "a: !!seq {b: 1}",
+        "a: !!int x",
+        "a: &x {b: {<<: *x}}",
+        "a: &x {}\n*x : 1",
         '{"a": 1,}',
         '{"a": NaN}',
         "a: [1",
@@ -77,7 +126,6 @@ def test_half_a_surrogate_pair_is_replaced():
         "a: !!bool maybe",
         "? [1, 2]\n: 3",
         "a: 1\n---\nb: 2",
-        b"\xff\xfe\xfa",
         "a: " + "9" * 5000,
         '{"a": ' + "9" * 5000 + "}",
     ],

@@ -5,7 +5,7 @@ import pytest
 from goat_ray.documents.schemas import MAX_TEXT
 from goat_ray.records import MAX_EXAMPLES
 
-from .writing import answering, read_one
+from .writing import answering, api, read, read_one
 
 
 def fields(operation, schemas=None, **limits):
@@ -272,6 +272,13 @@ class TestBounds:
         }
         assert set(types(answering(schema), max_fields=2)) == {"$.a", "$.b"}
         assert set(types(answering(schema), max_depth=1)) == {"$.a", "$.b"}
+
+    def test_what_is_cut_is_told(self):
+        schema = {"properties": {name: {"type": "string"} for name in "abcde"}}
+        functions, (reject,) = read(api({"/a": {"get": answering(schema)}}), max_fields=2)
+        assert len(functions[0].outputs) == 2
+        assert reject.reason == "fields-cut"
+        assert "3 known output fields" in reject.detail and "max_fields" in reject.detail
 
     def test_a_chain_of_ten_thousand_schemas(self):
         schemas = {f"S{i}": {"properties": {"n": {"type": "integer"}, "s": ref(f"S{i + 1}")}} for i in range(10_000)}

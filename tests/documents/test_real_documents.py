@@ -87,7 +87,8 @@ class TestTmdb:
 class TestXero:
     def test_all_functions_are_read(self, xero):
         functions, rejects = xero
-        assert (len(functions), rejects) == (235, [])
+        assert len(functions) == 235
+        assert {reject.reason for reject in rejects} == {"fields-cut", "name-taken"}  # beside kept functions
 
     def test_named_schemas_dates_and_codes(self, xero):
         accounts = xero[0]["GET /Accounts"]
@@ -109,7 +110,8 @@ class TestXero:
 
 def test_openapi_3_1_with_polymorphism(shared):
     functions, rejects = ingested(shared("openapi/adyen_checkout_v71.yaml"))
-    assert (len(functions), rejects) == (28, [])
+    assert len(functions) == 28
+    assert [reject.reason for reject in rejects] == ["fields-cut"]
     payment = functions["POST /payments"]
     assert payment.parameter("amount.value").required
     assert payment.output("$.action.url").type == "string"

@@ -43,5 +43,5 @@ def read(document: str | bytes | dict[str, Any], **limits: int) -> tuple[list[Ap
 def read_one(operation: dict[str, Any], schemas: dict[str, Any] | None = None, **limits: int) -> ApiFunction:
     """The function of a document with this one operation."""
     functions, rejects = read(api({"/animals": {"get": operation}}, schemas), **limits)
-    assert not rejects, rejects
+    assert all(reject.reason == "fields-cut" for reject in rejects), rejects
     return functions[0]

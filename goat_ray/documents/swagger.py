@@ -1,0 +1,95 @@
+"""Reader of Swagger 2.0 documents, also called OpenAPI 2.0 (spec.openapis.org/oas/v2.0)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from goat_ray.documents.flaws import NotOpenApi
+from goat_ray.documents.loading import Source
+from goat_ray.documents.media import FORM, JSON, preferred_type
+from goat_ray.documents.operations import Dialect, read_operations
+from goat_ray.documents.schemas import listed, text
+from goat_ray.records import ApiFunction, Reject
+
+
+def sniff(source: Source) -> bool:
+    """Whether the document calls itself Swagger; raises ``Flaw`` if it seems to but cannot be parsed."""
+    return b"swagger" in source.content and isinstance(source.tree, dict) and "swagger" in source.tree
+
+
+def read(source: Source) -> Iterator[ApiFunction | Reject]:
+    """The functions of a document and the rejects of its operations, see ``read_operations``.
+
+    Raises ``Flaw`` if the document as a whole cannot be used.
+    """
+    tree = source.tree
+    version = tree.get("swagger") if isinstance(tree, dict) else None
+    paths = tree.get("paths") if isinstance(tree, dict) else None
+    # YAML without quotes gives the number 2.0
+    if not (str(version) == "2" or str(version).startswith("2.")) or not isinstance(paths, dict | None):
+        raise NotOpenApi(
+            f"is not a Swagger 2.0 document (swagger: {version!r}, paths: {type(paths).__name__})",
+            place=source.document.path,
+            remedy="Give a Swagger 2.0 document with a paths object",
+        )
+    yield from read_operations(source, Swagger2)
+
+
+class Swagger2(Dialect):
+    """Swagger 2.0: bodies are parameters, and media types are listed apart from the schemas."""
+
+    def security_schemes(self) -> Any:
+        return self.references.follow(self.tree.get("securityDefinitions"))
+
+    def server(self, *holders: dict[str, Any]) -> str:
+        # An operation can choose among the schemes, but not another host.
+        schemes = next((listed(holder["schemes"]) for holder in (*holders, self.tree) if holder.get("schemes")), [])
+        scheme = "https" if "https" in schemes or not schemes else text(schemes[0])
+        host, base = text(self.tree.get("host")).strip("/"), text(self.tree.get("basePath")).strip("/")
+        return (f"{scheme}://{host}" if host else "") + (f"/{base}" if base else "")
+
+    def parameters(self, item: dict[str, Any], operation: dict[str, Any]) -> list[Any]:
+        return [node for node in self._stated(item, operation) if not _in_body(node)]
+
+    def request_body(self, item: dict[str, Any], operation: dict[str, Any]) -> Any:
+        stated = [node for node in self._stated(item, operation) if _in_body(node)]
+        if not stated:
+            return None
+        whole = [node for node in stated if node["in"] == "body"]
+        if whole:
+            body = whole[-1]  # there is only one, and the operation's goes before the path's
+            media_type = preferred_type(self._media_types("consumes", operation)) or JSON
+            return {**body, "content": {media_type: {"schema": body.get("schema"), "example": body.get("x-example")}}}
+        members = {node["name"]: node for node in stated if isinstance(node.get("name"), str)}
+        schema = {
+            "type": "object",
+            "properties": {name: _form_member(node) for name, node in members.items()},
+            "required": [name for name, node in members.items() if node.get("required") is True],
+        }
+        return {"content": {FORM: {"schema": schema}}}
+
+    def content(self, response: dict[str, Any], operation: dict[str, Any]) -> Any:
+        examples = self.references.follow(response.get("examples"))
+        shown = examples if isinstance(examples, dict) else {}
+        schema = {"schema": response["schema"]} if "schema" in response else {}
+        if not schema and not shown:
+            return None
+        kinds = self._media_types("produces", operation) or ([JSON] if schema else [])
+        return {kind: {**schema, "example": shown.get(kind)} for kind in dict.fromkeys([*kinds, *shown])}
+
+    def _stated(self, item: dict[str, Any], operation: dict[str, Any]) -> list[Any]:
+        nodes = (*listed(item.get("parameters")), *listed(operation.get("parameters")))
+        return [self.references.follow(node) for node in nodes]
+
+    def _media_types(self, keyword: str, operation: dict[str, Any]) -> list[str]:
+        # An operation without types of its own has those of the document; an empty list clears them.
+        return [kind for kind in listed(operation.get(keyword, self.tree.get(keyword))) if isinstance(kind, str)]
+
+
+def _in_body(node: Any) -> bool:
+    return isinstance(node, dict) and node.get("in") in ("body", "formData")
+
+
+def _form_member(node: dict[str, Any]) -> dict[str, Any]:
+    """A member of a form as a schema, which it nearly is; a file is what OpenAPI 3 writes for one."""
+    schema = {key: value for key, value in node.items() if key not in ("name", "in", "required")}
+    return {**schema, "type": "string", "format": "binary"} if node.get("type") == "file" else schema
