@@ -189,14 +189,14 @@ def _thinned(node: Any, dice: random.Random) -> Any:
 
 
 def _spoilt_tree(tree: Any, dice: random.Random) -> bytes:
-    tree = json.loads(json.dumps(tree, default=str))
+    tree = _copied(tree)
     for _ in range(dice.choice((1, 2, 5, 30))):
         holder, key = _place(tree, dice)
         if holder is None:
             continue
         match dice.randrange(6):
             case 0:
-                holder[key] = dice.choice(ODD)
+                holder[key] = _copied(dice.choice(ODD))
             case 1:
                 holder[key] = _anything(dice, 3)
             case 2:
@@ -205,7 +205,7 @@ def _spoilt_tree(tree: Any, dice: random.Random) -> bytes:
                 holder[key] = {"$ref": dice.choice(REFERENCES)}
             case 4:
                 other, from_key = _place(tree, dice)
-                holder[key] = json.loads(json.dumps(other[from_key])) if other is not None else None
+                holder[key] = _copied(other[from_key]) if other is not None else None
             case _ if isinstance(holder, dict):
                 holder[dice.choice(OFTEN)] = holder.pop(key)
     if dice.random() < 0.2:
@@ -213,6 +213,10 @@ def _spoilt_tree(tree: Any, dice: random.Random) -> bytes:
         return yaml.dump(tree, Dumper=yaml.CSafeDumper, allow_unicode=True).encode("utf-8", "replace")
     text = json.dumps(tree, ensure_ascii=dice.random() < 0.5)
     return text.encode("utf-8", "replace")
+
+
+def _copied(tree: Any) -> Any:
+    return json.loads(json.dumps(tree, default=str))  # dates of YAML 1.1 too
 
 
 def _place(tree: Any, dice: random.Random) -> tuple[Any, Any]:
@@ -229,7 +233,7 @@ def _place(tree: Any, dice: random.Random) -> tuple[Any, Any]:
 
 def _anything(dice: random.Random, depth: int) -> Any:
     if depth == 0 or dice.random() < 0.3:
-        return dice.choice(ODD)
+        return _copied(dice.choice(ODD))
     if dice.random() < 0.3:
         return [_anything(dice, depth - 1) for _ in range(dice.randrange(4))]
     keys = (*OFTEN, "openapi", "swagger", "paths", "tools", "function", "/a", "get", "responses", "200", "content")

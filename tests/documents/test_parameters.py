@@ -1,5 +1,7 @@
 import pytest
 
+from goat_ray.identity import content_id
+
 from .writing import answering, api, read, read_one, taking
 
 
@@ -149,8 +151,91 @@ def test_a_body_that_only_an_example_shows():
 
 def test_a_name_belongs_to_the_path_before_the_body():
     schema = {"properties": {"id": {"type": "integer"}, "name": {"type": "string"}}}
-    (function,), _ = read(api({"/animals/{id}": {"put": taking(schema)}}))
+    (function,), (reject,) = read(api({"/animals/{id}": {"put": taking(schema)}}))
     assert names(function) == {"id": "path", "name": "body"}
+    assert (reject.reason, "id (body)" in reject.detail) == ("name-taken", True)
+    assert reject.id != content_id("0" * 16, "/paths/~1animals~1{id}/put")  # that would be of the whole operation
+
+
+def test_what_is_cut_is_counted_and_the_function_kept():
+    schema = {"properties": {f"p{i}": {"type": "string"} for i in range(9)}}
+    (function,), (reject,) = read(api({"/a": {"post": taking(schema) | answering(schema)}}), max_fields=4)
+    assert (len(function.parameters), len(function.outputs), reject.reason) == (4, 4, "fields-cut")
+    assert "5 known body parameters and 5 known output fields" in reject.detail
+    (function,), (reject,) = read(api({"/a": {"get": answering(example={f"p{i}": i for i in range(9)})}}), max_fields=4)
+    assert (len(function.outputs), "5 known output fields" in reject.detail) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "media", [{"schema": {"properties": {k: {} for k in "abcd"}}}, {"example": dict.fromkeys("abcd", 1)}]
+)
+def test_exactly_as_many_as_there_may_be_are_not_cut(media):
+    operation = {"requestBody": {"content": {"application/json": media}}}
+    assert [len(found) for found in read(api({"/a": {"post": operation}}), max_fields=4)] == [1, 0]
+    assert [len(found) for found in read(api({"/a": {"post": operation}}), max_fields=3)] == [1, 1]
+
+
+SCHEMES = {
+    "key": {"type": "apiKey", "name": "k", "in": "query"},
+    "head": {"type": "apiKey", "name": "X-Key", "in": "header"},
+    "oauth": {"type": "oauth2"},
+    "odd": {"$ref": "#/nowhere"},
+}
+
+
+@pytest.mark.parametrize(
+    ("security", "kept"),
+    [
+        ([{"key": [], "oauth": []}], ["X-key", "body-k"]),
+        ([{"head": []}, {"key": []}], ["body-k"]),
+        ([{"oauth": []}], ["k", "X-key", "body-k"]),
+        ([{"unknown": []}, {"odd": []}], ["k", "X-key", "body-k"]),
+        ([], ["k", "X-key", "token", "body-k"]),
+        ([{}], ["k", "X-key", "token", "body-k"]),
+        ("nonsense", ["k", "X-key", "token", "body-k"]),
+        (None, ["X-key", "body-k"]),  # none of its own: the document's
+    ],
+)
+def test_credentials_of_the_operation_are_no_arguments(security, kept):
+    parameters = [
+        {"name": "k", "in": "query", "schema": {}},
+        {"name": "X-key", "in": "header", "schema": {}},
+        {"name": "Authorization", "in": "header", "schema": {}},
+        {"name": "token", "in": "query", "description": "Authentication token.", "schema": {}},
+    ]
+    operation = {"parameters": parameters, **taking({"properties": {"body-k": {}}})}
+    operation |= {} if security is None else {"security": security}
+    document = api({"/a": {"post": operation}}, components={"securitySchemes": SCHEMES}, security=[{"key": []}])
+    (function,), rejects = read(document)
+    assert ([p.name for p in function.parameters], rejects) == (kept, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "description", "credential"),
+    [
+        ("token", "Authentication token. Requires scope: `users:read`", True),
+        ("access_token", "Your access token", True),
+        ("X-API-Key", "The API key", True),
+        ("apikey", "Used for authorisation", True),
+        ("token", "Pagination token of the next page", False),
+        ("token", "", False),
+        ("device", "Authentication token of the device", False),
+        ("page_token", "Authentication token", False),
+    ],
+)
+def test_a_credential_is_called_and_described_as_one(name, description, credential):
+    schema = {"properties": {name: {"type": "string", "description": description}}}
+    stated = [{"name": name, "in": "query", "description": description, "schema": {}}]
+    for operation in (taking(schema), {"parameters": stated}):
+        for security in ([{"oauth": []}], []):
+            function = read_one({**operation, "security": security})
+            assert (not function.parameters) == (credential and bool(security))
+
+
+def test_a_placeholder_is_an_argument_whatever_it_is_called():
+    stated = {"name": "token", "in": "path", "description": "Authentication token", "schema": {"type": "string"}}
+    (function,), _ = read(api({"/bot{token}": {"get": {"parameters": [stated], "security": [{"oauth": []}]}}}))
+    assert names(function) == {"token": "path"}
 
 
 def test_a_body_inside_itself_ends_and_stays_small():

@@ -100,7 +100,13 @@ def test_a_form_becomes_body_parameters():
                     "items": {"type": "integer"},
                     "collectionFormat": "multi",
                 },
-                {"name": "page", "in": "query", "type": "array", "items": {"type": "string"}, "collectionFormat": "csv"},
+                {
+                    "name": "page",
+                    "in": "query",
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "collectionFormat": "csv",
+                },
             ],
         }
     )
