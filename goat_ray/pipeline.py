@@ -16,6 +16,7 @@ from goat_ray.evaluation.scoring import agent_scores, retriever_scores
 from goat_ray.graph.candidates import distinct_texts, find_candidates
 from goat_ray.graph.embedding import Embed
 from goat_ray.graph.execution import ExecuteEdges
+from goat_ray.graph.fields import VERSION as MEANINGS
 from goat_ray.graph.search import Block, SearchConfig, Vectors, nearest
 from goat_ray.graph.verification import Verify
 from goat_ray.inspection import sample_lines, spread
@@ -76,7 +77,11 @@ class Road:
         self.console.heading("Dependency graph")
         graph = self.config.graph
         texts = self.runner.gather(
-            "texts", Embedding, lambda: distinct_texts(_store(functions)), settings={}, inputs=[functions]
+            "texts",
+            Embedding,
+            lambda: distinct_texts(_store(functions)),
+            settings={"meanings": MEANINGS},
+            inputs=[functions],
         )
         embeddings = self.runner.bulk(Embed(graph.embedding), texts, into="embeddings")
         facts: dict[str, int] = {}
@@ -86,7 +91,7 @@ class Road:
             lambda: find_candidates(
                 _store(functions), embeddings.table(["text", "vector"]), graph.candidates, facts, self._nearest
             ),
-            settings=graph.candidates.model_dump(mode="json"),
+            settings={"meanings": MEANINGS, **graph.candidates.model_dump(mode="json")},
             inputs=[functions, embeddings],
             facts=facts,
         )

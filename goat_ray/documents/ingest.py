@@ -35,7 +35,7 @@ class Ingest(Step[Document, ApiFunction]):
     """Reads documents. Give it the ``documents`` section of the configuration, or other limits."""
 
     name = "ingest"
-    version = 1
+    version = 2
     takes = Document
     gives = ApiFunction
     one_to_one = False

@@ -20,6 +20,7 @@ from goat_ray.graph.kinds import Kinds, fixed_segments, holder_name, placeholder
 from goat_ray.naming import is_identifier, singular, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
 
+VERSION = 2  # raise it when the same functions would get other meanings
 MIN_LIKENESS = 0.5  # share of an anonymous object's field weight that must be found in a known kind
 USUAL = 0.2  # share of a kind's objects that must have a field for it to count as usual
 MIN_MARGIN = 1.15  # by which the best kind must lead the second
