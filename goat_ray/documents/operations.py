@@ -88,7 +88,7 @@ class _Reader:
         self._schemas = Schemas(self._references)
         self._dialect = dialect(source.tree, self._references)
         self._service = _service(self._dialect, source.document.path)
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # names given, each with the last number that was tried for it
 
     def read(self) -> Iterator[ApiFunction | Reject]:
         paths = self._references.follow(self._dialect.tree.get("paths"))
@@ -157,11 +157,10 @@ class _Reader:
         """The operation's id, or a name made of method and path; numbered where it is already taken."""
         slug = re.sub(r"[^A-Za-z0-9]+", "_", f"{method} {path}").strip("_")
         name = unique = " ".join(text(operation_id).split()) or slug
-        number = 1
         while unique in self._names:
-            number += 1
+            self._names[name] = number = self._names.get(name, 1) + 1
             unique = f"{name}_{number}"
-        self._names.add(unique)
+        self._names[unique] = 1
         return unique
 
     def _response(self, operation: dict[str, Any], cut: Counter[str]) -> tuple[list[OutputField], Any]:

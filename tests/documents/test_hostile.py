@@ -119,7 +119,7 @@ def test_references_that_lead_astray_cost_their_operation_only(ingest, reference
     paths = {"/bad": {"get": answering({"$ref": reference})}, "/fine": {"get": {}}}
     functions, rejects = ingest(api(paths, schemas))
     assert [function.path for function in functions] == ["/fine"]
-    assert [reject.reason for reject in rejects] in ([reason], ["remote-ref"])
+    assert [reject.reason for reject in rejects] == [reason]
     assert "$ref" in rejects[0].detail
     assert "#/paths/~1bad/get" in rejects[0].detail
 
