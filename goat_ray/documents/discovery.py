@@ -11,8 +11,9 @@ from typing import IO
 
 from goat_ray.documents import stores
 from goat_ray.documents.config import DocumentsConfig
+from goat_ray.documents.files import referred
 from goat_ray.errors import ConfigError
-from goat_ray.identity import ID_HEX_DIGITS
+from goat_ray.identity import ID_HEX_DIGITS, content_id
 from goat_ray.records import Document
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def discover(config: DocumentsConfig) -> list[Document]:
                 remedy="Give a file, a folder with files, a glob such as apis/**/*.yaml or the URL of one",
             )
         for root, file in found:
-            document = Document(id=_id(root, file), path=file, root=root)
+            document = Document(id=_id(root, file, config.max_bytes), path=file, root=root)
             if document.id in documents:
                 logger.info("%s has the same content as %s and is left out", file, documents[document.id].path)
             documents.setdefault(document.id, document)
@@ -44,7 +45,7 @@ def discover(config: DocumentsConfig) -> list[Document]:
 
 
 def file_id(file: Path) -> str:
-    """The id of a document: ``ID_HEX_DIGITS`` hex digits of the SHA-256 of its bytes."""
+    """``ID_HEX_DIGITS`` hex digits of the SHA-256 of a file's bytes."""
     try:
         with file.open("rb") as stream:
             return _digest(stream)
@@ -64,11 +65,14 @@ def _located(path: str) -> Iterator[tuple[str, str]]:
             yield str(root), file.relative_to(root).as_posix()
 
 
-def _id(root: str, path: str) -> str:
-    if not stores.scheme(root):
-        return file_id(Path(root, path))
-    with stores.opened(root, path) as stream:
-        return _digest(stream)
+def _id(root: str, path: str, max_bytes: int) -> str:
+    """The id of a document: of its bytes and, on this machine, of the files that it refers to."""
+    if stores.scheme(root):
+        with stores.opened(root, path) as stream:
+            return _digest(stream)
+    own = file_id(Path(root, path))
+    parts = [[part, file_id(Path(root, part))] for part in referred(Path(root), path, max_bytes)]
+    return content_id(own, parts) if parts else own
 
 
 def _digest(stream: IO[bytes]) -> str:

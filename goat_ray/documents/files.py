@@ -6,6 +6,8 @@ section 5). Documents are untrusted: nothing outside the root, hidden or remote 
 
 import posixpath
 import re
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,7 +16,50 @@ from goat_ray.documents.loading import Source
 from goat_ray.records import Document
 
 MAX_FILES = 1_000  # that one document may refer to
+# "$ref": "x.json#/y" in JSON and $ref: x.yaml#/y in YAML, up to the fragment
+_REFERENCE = re.compile(rb"""\$ref["']?\s*:\s*["']?([^"'#\s{}\[\],]+)""")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
+
+
+def locate(home: str, reference: str) -> str:
+    """The path that a reference without its fragment names in the file ``home``; raises ``Flaw``."""
+    if not reference:
+        return home
+    if _REMOTE.match(reference):
+        raise RemoteReference(
+            "leaves the document for another host",
+            remedy="Download what it refers to, or bundle the document into one file, e.g. with redocly bundle",
+        )
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(home), unquote(reference)))
+    # ".." after normpath leads out; other names with a dot in front are hidden, as where documents are looked for
+    if path.startswith("/") or any(part.startswith(".") for part in path.split("/")):
+        raise OutsideRoot(
+            "leads out of the document's folder or to a hidden file",
+            remedy="Put the file into the folder, and name a folder that holds all files in documents.paths",
+        )
+    return path
+
+
+def referred(root: Path, path: str, max_bytes: int) -> list[str]:
+    """The files below a local ``root`` that the text of the file ``path`` seems to refer to, directly or over others.
+
+    Told from the bytes alone, so it may name one that only an example mentions. Files beyond ``max_bytes`` are not
+    looked into; nothing outside the root is.
+    """
+    found: dict[str, None] = {path: None}
+    queue = [path]
+    while queue and len(found) <= MAX_FILES:
+        home = queue.pop()
+        if (root / home).stat().st_size > max_bytes:
+            continue
+        for reference in sorted(set(_REFERENCE.findall((root / home).read_bytes()))):
+            with suppress(Flaw, ValueError):  # ValueError: what is no UTF-8 is no name of ours
+                other = locate(home, reference.decode())
+                inside = (root / other).resolve().is_relative_to(root.resolve())
+                if other not in found and inside and (root / other).is_file():
+                    found[other] = None
+                    queue.append(other)
+    return sorted(found.keys() - {path})
 
 
 class Files:
@@ -32,24 +77,6 @@ class Files:
     def home(self, node: Any) -> str:
         """The path of the file that a node with a reference was read from."""
         return self._homes.get(id(node), self.main)
-
-    def locate(self, home: str, reference: str) -> str:
-        """The path that a reference without its fragment names in the file ``home``; raises ``Flaw``."""
-        if not reference:
-            return home
-        if _REMOTE.match(reference):
-            raise RemoteReference(
-                "leaves the document for another host",
-                remedy="Download what it refers to, or bundle the document into one file, e.g. with redocly bundle",
-            )
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(home), unquote(reference)))
-        # ".." after normpath leads out; other names with a dot in front are hidden, as where documents are looked for
-        if path.startswith("/") or any(part.startswith(".") for part in path.split("/")):
-            raise OutsideRoot(
-                "leads out of the document's folder or to a hidden file",
-                remedy="Put the file into the folder, and name a folder that holds all files in documents.paths",
-            )
-        return path
 
     def tree(self, path: str) -> Any:
         """The JSON tree of a file; raises ``Flaw`` if it cannot be had."""

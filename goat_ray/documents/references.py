@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from goat_ray.documents.files import Files
+from goat_ray.documents.files import Files, locate
 from goat_ray.documents.flaws import BadReference, Flaw, RemoteReference
 
 MAX_HOPS = 32  # references that only lead to further references
@@ -72,7 +72,7 @@ class References:
                 )
             return home, self._tree
         try:
-            path = self._files.locate(home, file)
+            path = locate(home, file)
             return path, self._files.tree(path)
         except Flaw as flaw:
             problem = f"$ref {reference!r} {f'to {flaw.place} ' if flaw.place else ''}{flaw.problem}"

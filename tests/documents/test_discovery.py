@@ -131,3 +131,33 @@ class TestStores:
     def test_other_schemes_are_refused(self, path):
         with pytest.raises(ConfigError, match=r"are not read over .*Download them"):
             found(path)
+
+
+def test_the_id_of_a_document_changes_with_the_files_that_it_refers_to(tmp_path):
+    (tmp_path / "api.yaml").write_text("openapi: 3.0.0\nx: {$ref: 'parts/a.json#/A'}\n")
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "a.json").write_text('{"A": {"$ref": "b.yaml"}}')
+    (parts / "b.yaml").write_text("type: string")
+    (parts / "unrelated.yaml").write_text("type: string")
+
+    def id_of_api():
+        (document,) = discover(DocumentsConfig(paths=[str(tmp_path / "api.yaml")]))
+        return document.id
+
+    first = id_of_api()
+    (parts / "unrelated.yaml").write_text("type: integer")
+    assert id_of_api() == first
+    (parts / "b.yaml").write_text("type: integer")
+    assert id_of_api() != first
+
+
+def test_references_out_of_the_folder_are_not_looked_at_for_the_id(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.json").write_text("{}")
+    (root / "api.json").write_text('{"$ref": "../secret.json", "b": {"$ref": "https://x.example/y.json"}}')
+    (document,) = discover(DocumentsConfig(paths=[str(root)]))
+    (tmp_path / "secret.json").write_text('{"a": 1}')
+    (again,) = discover(DocumentsConfig(paths=[str(root)]))
+    assert again.id == document.id
