@@ -30,7 +30,6 @@ _VERBS = frozenset(
 # What stands before a kind in the name of a filter: with_genres, without_companies, seed_artists.
 _FILTERS = frozenset("with without exclude excluded include included only in by for of from to seed".split())
 _COUNTRY = re.compile(r"iso[ _-]?3166", re.IGNORECASE)  # the standard's codes, whatever a member is called
-_LANGUAGE = re.compile(r"iso[ _-]?639", re.IGNORECASE)
 Holder = tuple[jsonpath.Token, ...]
 
 
@@ -294,10 +293,8 @@ def _before_id(parameter: Parameter) -> tuple[str, ...]:
 
 
 def _standard_code(text: str) -> str:
-    """What a text that names ISO 3166 or ISO 639 speaks of: a country or a language."""
-    if _COUNTRY.search(text):
-        return "country"
-    return "language" if _LANGUAGE.search(text) else ""
+    """What a text that names ISO 3166 speaks of: a country. Language codes are a caller's own choice."""
+    return "country" if _COUNTRY.search(text) else ""
 
 
 def _tells_type(parts: Sequence[str], named: Sequence[str]) -> bool:
