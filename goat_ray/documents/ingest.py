@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from goat_ray.documents import functions, goat_corpus, openapi, rapidapi, swagger
+from goat_ray.documents import functions, goat_corpus, mcp, openapi, python, rapidapi, swagger
 from goat_ray.documents.config import Limits
 from goat_ray.documents.flaws import Flaw, UnknownFormat
 from goat_ray.documents.loading import Source
@@ -27,6 +27,8 @@ FORMATS = (
     Format("Swagger 2.0", swagger.sniff, swagger.read),
     Format("RapidAPI tools (ToolBench)", rapidapi.sniff, rapidapi.read),
     Format("GOAT corpus", goat_corpus.sniff, goat_corpus.read),
+    Format("MCP tool lists", mcp.sniff, mcp.read),
+    Format("Python functions and API-Bank tools", python.sniff, python.read),
 )
 """The formats in the order in which they are tried. A new format is a module and a line here."""
 
