@@ -88,6 +88,12 @@ class BadOperation(Flaw):
 
     reason = "bad-operation"
 
+    @classmethod
+    def unforeseen(cls, error: Exception, noun: str) -> "BadOperation":
+        """The last resort: untrusted input must not end a run over thousands with one odd part."""
+        problem = f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return cls(problem, remedy=f"Correct the {noun}")
+
 
 class NameTaken(Flaw):
     """A parameter that is left out of a function, because another one has its name."""

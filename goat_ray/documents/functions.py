@@ -13,13 +13,13 @@ from typing import Any
 from goat_ray.documents.composition import Schemas
 from goat_ray.documents.dialects import is_plain_map, object_schema, schema_of
 from goat_ray.documents.embedded import begins_json, parsed
-from goat_ray.documents.flaws import BadOperation, FieldsCut, Flaw, NoOperations
+from goat_ray.documents.flaws import BadOperation, Flaw, NoOperations
 from goat_ray.documents.loading import Source
+from goat_ray.documents.omissions import left_out
 from goat_ray.documents.outputs import output_fields
 from goat_ray.documents.parameters import uniquely_named
-from goat_ray.documents.rapidapi import name_taken, reject
 from goat_ray.documents.references import References
-from goat_ray.documents.request_body import body_parameters
+from goat_ray.documents.request_body import object_arguments
 from goat_ray.documents.schemas import text
 from goat_ray.records import ApiFunction, OutputField, Parameter, Reject
 
@@ -75,7 +75,7 @@ def _values(source: Source) -> Iterator[Place | Reject]:
         try:
             yield f"line {number}", parsed(source, line, f"{source.document.path}:{number}")
         except Flaw as flaw:
-            yield reject(source, flaw, f"line {number}")
+            yield source.reject(flaw, f"line {number}")
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -136,16 +136,12 @@ class _Reader:
                 return
             self._seen.add(function.id)
             yield self._numbered(function)
-            yield from (name_taken(self._source, place, twin) for twin in twins)
-            for kind, count in cut.items():
-                if count > 0:
-                    flaw = FieldsCut(f"{count} {kind} are left out", remedy="Raise documents.max_fields")
-                    yield reject(self._source, flaw, f"{place}/{kind}")
+            for flaw in left_out(twins, cut, self._source.limits):
+                yield self._source.reject(flaw, place, flaw.reason)
         except Flaw as flaw:
-            yield reject(self._source, flaw, place)
-        except Exception as error:  # untrusted input: one odd function must not end a run over thousands
-            problem = f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            yield reject(self._source, BadOperation(problem, remedy="Correct the function"), place)
+            yield self._source.reject(flaw, place)
+        except Exception as error:
+            yield self._source.reject(BadOperation.unforeseen(error, "function"), place)
 
     def _numbered(self, function: ApiFunction) -> ApiFunction:
         """The function under a name that no other of its service has."""
@@ -174,7 +170,7 @@ class _Reader:
             method="CALL",
             description=text(node.get("description")),
             parameters=parameters,
-            outputs=self._outputs(node),
+            outputs=self._outputs(node, cut),
         )
         return function, twins, cut
 
@@ -182,20 +178,11 @@ class _Reader:
         stated: Any = next((node[key] for key in _ARGUMENTS if node.get(key) is not None), {})
         if not isinstance(stated, dict):
             raise BadOperation("parameters is no object", remedy="Write a JSON schema")
-        schema = object_schema(stated)
-        references = References(schema)
-        schemas = Schemas(references)
-        root = schemas.schema(schema)
-        if root.kinds - {"object", "null"}:
-            raise BadOperation(f"parameters are of type {root.type}", remedy="Write the schema of an object")
-        if not root.members:  # nothing to pass: not even an empty body
-            return []
-        body = {"content": {"application/json": {"schema": schema}}}
-        return body_parameters(body, references, schemas, self._source.limits, cut)
+        return object_arguments(object_schema(stated), self._source.limits, cut)
 
-    def _outputs(self, node: dict[str, Any]) -> list[OutputField]:
+    def _outputs(self, node: dict[str, Any], cut: Counter[str]) -> list[OutputField]:
         stated: Any = next((node[key] for key in _OUTPUTS if isinstance(node.get(key), dict)), {})
         if not stated:
             return []
         schema = object_schema(stated) if is_plain_map(stated) else schema_of(stated)
-        return output_fields(Schemas(References(schema)), schema, [], self._source.limits)
+        return output_fields(Schemas(References(schema)), schema, [], self._source.limits, cut)

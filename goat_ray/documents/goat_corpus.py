@@ -9,7 +9,7 @@ from typing import Any
 from goat_ray.documents.embedded import begins_json, parsed
 from goat_ray.documents.flaws import BadOperation, Flaw
 from goat_ray.documents.loading import Source
-from goat_ray.documents.rapidapi import Found, read_apis, reject
+from goat_ray.documents.rapidapi import Found, read_apis
 from goat_ray.records import ApiFunction, Reject
 
 
@@ -42,4 +42,4 @@ def _apis(source: Source) -> Iterator[Found | Reject]:
                 content = parsed(source, content.encode(), f"{source.document.path}#{place}")
             yield Found(place, content, {})
         except Flaw as flaw:
-            yield reject(source, flaw, place)
+            yield source.reject(flaw, place)

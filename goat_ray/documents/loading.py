@@ -13,10 +13,11 @@ import yaml
 from goat_ray.documents import stores
 from goat_ray.documents.config import Limits
 from goat_ray.documents.decoding import as_utf8
-from goat_ray.documents.flaws import OutsideRoot, TooDeep, TooLarge, Unreadable
+from goat_ray.documents.flaws import Flaw, OutsideRoot, TooDeep, TooLarge, Unreadable
 from goat_ray.documents.yaml_loader import JsonBuilder, finite
 from goat_ray.errors import ConfigError
-from goat_ray.records import Document
+from goat_ray.identity import content_id
+from goat_ray.records import Document, Reject
 
 MAX_NESTING = 200  # levels of a JSON tree; beyond it even writing a value as JSON could exhaust the stack
 # Whole surrogate pairs as JSON escapes them, but for those whose first backslash may itself be escaped, and halves.
@@ -39,6 +40,10 @@ class Source:
         if len(content) > limits.max_bytes:
             raise _too_large(document, limits.max_bytes)
         return cls(document, as_utf8(content, document.path), limits)
+
+    def reject(self, flaw: Flaw, place: str, *more: str) -> Reject:
+        """The reject of the part at ``place``; ``more`` tells it from other rejects of the same part."""
+        return flaw.reject(content_id(self.document.id, place, *more), f"{self.document.path}#{place}")
 
     @cached_property
     def tree(self) -> Any:

@@ -10,21 +10,21 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from goat_ray.documents.composition import Schemas
 from goat_ray.documents.files import Files
-from goat_ray.documents.flaws import BadOperation, FieldsCut, Flaw, NameTaken, NoOperations
+from goat_ray.documents.flaws import BadOperation, Flaw, NoOperations, NotOpenApi
 from goat_ray.documents.loading import Source
 from goat_ray.documents.media import json_media, shown_bodies
+from goat_ray.documents.omissions import left_out
 from goat_ray.documents.outputs import output_fields
 from goat_ray.documents.parameters import stated_parameters, uniquely_named
 from goat_ray.documents.references import References, pointer
 from goat_ray.documents.request_body import body_parameters
 from goat_ray.documents.schemas import fitted, text
 from goat_ray.documents.security import Credentials
-from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, OutputField, Parameter, Reject
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -39,6 +39,11 @@ _GENERIC_TITLE = re.compile(
 
 class Dialect(ABC):
     """Where one version of OpenAPI says what. Nodes are as written; methods raise ``Flaw`` on bad references."""
+
+    key: ClassVar[str]  # the member that holds the version
+    version: ClassVar[str]  # a pattern of the versions that are read
+    name: ClassVar[str]
+    versions: ClassVar[str]  # as a remedy names them
 
     def __init__(self, tree: dict[str, Any], references: References) -> None:
         self.tree = tree
@@ -64,13 +69,31 @@ class Dialect(ABC):
     def content(self, response: dict[str, Any], operation: dict[str, Any]) -> Any:
         """The "Media Type Objects" of OpenAPI 3 of a response, by media type."""
 
+    @classmethod
+    def sniff(cls, source: Source) -> bool:
+        """Whether the document calls itself so; raises ``Flaw`` if it seems to but cannot be parsed."""
+        return cls.key.encode() in source.content and isinstance(source.tree, dict) and cls.key in source.tree
 
-def read_operations(source: Source, dialect: type[Dialect]) -> Iterator[ApiFunction | Reject]:
-    """The functions of a document in its order, and a reject for each operation that cannot be used.
+    @classmethod
+    def read(cls, source: Source) -> Iterator[ApiFunction | Reject]:
+        """The functions of a document in its order, and a reject for each operation that cannot be used.
 
-    A function from which something had to be left out is followed by a reject that says what. Raises
-    ``Flaw`` if the document has no operation.
-    """
+        A function from which something had to be left out is followed by a reject that says what. Raises
+        ``Flaw`` if the document as a whole cannot be used.
+        """
+        tree = source.tree
+        version = tree.get(cls.key) if isinstance(tree, dict) else None
+        paths = tree.get("paths") if isinstance(tree, dict) else None
+        if not re.match(cls.version, str(version)) or not isinstance(paths, dict | None):
+            raise NotOpenApi(
+                f"is not {cls.name} document ({cls.key}: {version!r}, paths: {type(paths).__name__})",
+                place=source.document.path,
+                remedy=f"Give {cls.versions} document with a paths object",
+            )
+        return _read_operations(source, cls)
+
+
+def _read_operations(source: Source, dialect: type[Dialect]) -> Iterator[ApiFunction | Reject]:
     found = None
     for found in _Reader(source, dialect).read():
         yield found
@@ -82,7 +105,7 @@ def read_operations(source: Source, dialect: type[Dialect]) -> Iterator[ApiFunct
 
 class _Reader:
     def __init__(self, source: Source, dialect: type[Dialect]) -> None:
-        self._document = source.document
+        self._source = source
         self._limits = source.limits
         self._references = References(source.tree, Files(source))
         self._schemas = Schemas(self._references)
@@ -101,19 +124,15 @@ class _Reader:
                 if not isinstance(item, dict):
                     raise BadOperation("the path has no object", remedy="Write its operations under it")
             except Flaw as flaw:
-                yield self._reject(flaw, place)
+                yield self._source.reject(flaw, place)
                 continue
             for method in (key for key in item if key in METHODS):
                 try:
                     yield from self._function(path, method, item, f"{place}/{method}")
                 except Flaw as flaw:
-                    yield self._reject(flaw, f"{place}/{method}")
-                except Exception as error:  # untrusted input: one odd operation must not end a run over thousands
-                    problem = f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-                    yield self._reject(BadOperation(problem, remedy="Correct the operation"), f"{place}/{method}")
-
-    def _reject(self, flaw: Flaw, place: str, *more: str) -> Reject:
-        return flaw.reject(content_id(self._document.id, place, *more), f"{self._document.path}#{place}")
+                    yield self._source.reject(flaw, f"{place}/{method}")
+                except Exception as error:
+                    yield self._source.reject(BadOperation.unforeseen(error, "operation"), f"{place}/{method}")
 
     def _function(self, path: str, method: str, item: dict[str, Any], place: str) -> Iterator[ApiFunction | Reject]:
         operation = self._references.follow(item[method])
@@ -138,8 +157,9 @@ class _Reader:
             response_example=example,
             deprecated=operation.get("deprecated") is True,
         )
-        for flaw in _left_out(twins, +cut, self._limits.max_fields):
-            yield self._reject(flaw, place, flaw.reason)  # not the id that a reject of the whole operation would have
+        for flaw in left_out(twins, cut, self._limits):
+            # not the id that a reject of the whole operation would have
+            yield self._source.reject(flaw, place, flaw.reason)
 
     def _parameters(
         self, path: str, item: dict[str, Any], operation: dict[str, Any], cut: Counter[str]
@@ -185,22 +205,6 @@ class _Reader:
             if media is not None:
                 return media
         return None
-
-
-def _left_out(twins: list[Parameter], cut: Counter[str], max_fields: int) -> Iterator[Flaw]:
-    """What to say about the parts of a function that are not in it."""
-    if twins:
-        names = ", ".join(f"{twin.name} ({twin.location})" for twin in twins[:10]) + (", …" if twins[10:] else "")
-        yield NameTaken(
-            f"the function was kept without {len(twins)} of its parameters, whose names others have: {names}",
-            remedy="Rename them if they mean something else",
-        )
-    if cut:
-        counts = " and ".join(f"{count} known {kind}" for kind, count in sorted(cut.items()))
-        yield FieldsCut(
-            f"the function was kept without {counts}, and what is inside these: a function has {max_fields} of a kind",
-            remedy="Raise documents.max_fields if they matter",
-        )
 
 
 def _service(dialect: Dialect, path: str) -> str:

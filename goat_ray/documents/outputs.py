@@ -60,7 +60,7 @@ class _Declared:
 
 
 def output_fields(
-    schemas: Schemas, root: Any, bodies: list[Any], limits: Limits, cut: Counter[str] | None = None
+    schemas: Schemas, root: Any, bodies: list[Any], limits: Limits, cut: Counter[str]
 ) -> list[OutputField]:
     """The fields of a response: those that the schema ``root`` declares, then those only examples show.
 
@@ -74,8 +74,7 @@ def output_fields(
         known = schemas.flattened[id(schema)] = schema, _declared(schemas, root, limits)
     response = _Response(known[1], limits)
     response.illustrate(bodies)
-    if cut is not None:
-        cut[CUT] += response.cut
+    cut[CUT] += response.cut
     return response.fields()
 
 

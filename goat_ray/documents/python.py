@@ -20,6 +20,7 @@ from goat_ray.records import ApiFunction, Reject
 MAX_SOURCE = 2_000_000  # bytes: syntax trees take a hundred times the memory of their text
 _DEFINITION = re.compile(rb"^(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]|class[ \t]+\w+[ \t]*[(:\[])", re.MULTILINE)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef
 
 
 def sniff(source: Source) -> bool:
@@ -80,13 +81,8 @@ def _module(source: Source) -> ast.Module:
 def _places(module: ast.Module) -> Iterator[Place]:
     """The public functions and tool classes of a module; of several with one name, Python knows the last."""
     classes = DataClasses(module.body)
-    last: dict[str, ast.stmt] = {}
-    definitions: list[Function | ast.ClassDef] = []
-    for statement in module.body:
-        if _is_public(statement) or (isinstance(statement, ast.ClassDef) and apibank.is_tool(statement)):
-            assert isinstance(statement, Function | ast.ClassDef)
-            definitions.append(statement)
-            last[statement.name] = statement
+    definitions = [one for one in module.body if isinstance(one, Definition) and _is_public(one)]
+    last = {one.name: one for one in definitions}
     for definition in definitions:
         where = f":{definition.lineno}"
         found: Tool | Flaw
@@ -101,12 +97,10 @@ def _places(module: ast.Module) -> Iterator[Place]:
         yield Place(where, definition.name, found)
 
 
-def _is_public(statement: ast.stmt) -> bool:
-    return isinstance(statement, Function) and not statement.name.startswith("_") and not _is_overload(statement)
-
-
-def _is_overload(node: Function) -> bool:
-    return any(last_name(decorator) == "overload" for decorator in node.decorator_list)
+def _is_public(node: Definition) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return apibank.is_tool(node)
+    return not node.name.startswith("_") and all(last_name(one) != "overload" for one in node.decorator_list)
 
 
 def _tool(node: Function, classes: DataClasses) -> Tool:

@@ -6,18 +6,20 @@ one tool, ``{"tool_name", "api_list": [{"name", "description", "method", ..., "s
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from goat_ray.documents.embedded import begins_json
-from goat_ray.documents.flaws import BadOperation, DuplicateName, Flaw, NameTaken, NoOperations
+from goat_ray.documents.flaws import BadOperation, DuplicateName, Flaw, NoOperations
 from goat_ray.documents.loading import Source
+from goat_ray.documents.omissions import left_out
 from goat_ray.documents.parameters import uniquely_named
 from goat_ray.documents.references import pointer
 from goat_ray.documents.schemas import fitted, kinds_of, text
 from goat_ray.documents.shapes import response
-from goat_ray.identity import canonical_json, content_id
+from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction, Location, OutputField, Parameter, Reject, ValueType
 
 FAILED = 400  # HTTP status from which a body tells of an error
@@ -77,31 +79,21 @@ def read_apis(source: Source, apis: Iterable[Found | Reject]) -> Iterator[ApiFun
             yield found
             continue
         try:
-            function, twins = _function(source, found)
+            cut: Counter[str] = Counter()
+            function, twins = _function(source, found, cut)
             same = functions.setdefault((function.service, function.name), {})
             if function.id not in same:
                 same[function.id] = found.place, function
-                yield from (name_taken(source, found.place, twin) for twin in twins)
+                for flaw in left_out(twins, cut, source.limits):
+                    yield source.reject(flaw, found.place, flaw.reason)
         except Flaw as flaw:
-            yield reject(source, flaw, found.place)
-        except Exception as error:  # untrusted input: one odd API must not end a run over thousands
-            problem = f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            yield reject(source, BadOperation(problem, remedy="Correct the API"), found.place)
+            yield source.reject(flaw, found.place)
+        except Exception as error:
+            yield source.reject(BadOperation.unforeseen(error, "API"), found.place)
     if found is None:
         raise NoOperations("has no API", place=source.document.path, remedy="Add APIs or leave it out")
     for same in functions.values():
         yield from _richest(source, list(same.values()))
-
-
-def reject(source: Source, flaw: Flaw, place: str) -> Reject:
-    """The reject of the API at ``place`` of the document."""
-    return flaw.reject(content_id(source.document.id, place), f"{source.document.path}#{place}")
-
-
-def name_taken(source: Source, place: str, twin: Parameter) -> Reject:
-    """The reject of a parameter of the API at ``place`` that another one's name keeps out."""
-    flaw = NameTaken(f"another parameter is called {twin.name!r:.100}", remedy="Rename one of them")
-    return reject(source, flaw, f"{place}/{twin.name[:100]}")
 
 
 def _richest(source: Source, versions: list[tuple[str, ApiFunction]]) -> Iterator[ApiFunction | Reject]:
@@ -111,7 +103,7 @@ def _richest(source: Source, versions: list[tuple[str, ApiFunction]]) -> Iterato
     for place, function in versions:
         if function is not kept[1]:
             problem = f"{function.service}: {function.name} is described otherwise, and more fully, at {kept[0]}"
-            yield reject(source, DuplicateName(problem, remedy="Keep one description of it"), place)
+            yield source.reject(DuplicateName(problem, remedy="Keep one description of it"), place)
 
 
 def _richness(function: ApiFunction) -> tuple[int, int]:
@@ -131,15 +123,15 @@ def _apis(tree: Any) -> Iterator[Found]:
                 yield Found(f"{place}/api_list/{number}", api, item)
 
 
-def _function(source: Source, found: Found) -> tuple[ApiFunction, list[Parameter]]:
-    """The function of one API, and its parameters that are left out because others have their names."""
+def _function(source: Source, found: Found, cut: Counter[str]) -> tuple[ApiFunction, list[Parameter]]:
+    """The function of one API, and its parameters that others' names keep out; further cuts are counted in ``cut``."""
     api, around = found.node, found.around
     if not isinstance(api, dict):
         raise BadOperation("the API is no object", remedy="Write its name and parameters in an object")
     method = text(api.get("method")).upper() if api.get("method") else "GET"
     if not re.fullmatch(r"[A-Z]{1,20}", method):
         raise BadOperation(f"method is {api['method']!r:.100}", remedy="Give an HTTP method")
-    outputs, example = _response(source, api, f"{source.document.path}#{found.place}")
+    outputs, example = _response(source, api, f"{source.document.path}#{found.place}", cut)
     required = _parameters(api, "required_parameters", method, required=True)
     parameters, twins = uniquely_named(required + _parameters(api, "optional_parameters", method, required=False))
     function = ApiFunction.create(
@@ -203,11 +195,11 @@ def _sample(value: Any, type: ValueType) -> Any:
     return sample if kinds_of([sample]) <= fits else None
 
 
-def _response(source: Source, api: dict[str, Any], place: str) -> tuple[list[OutputField], Any]:
+def _response(source: Source, api: dict[str, Any], place: str, cut: Counter[str]) -> tuple[list[OutputField], Any]:
     status = api.get("statuscode")
     failed = isinstance(status, int) and status >= FAILED
     for template in (api.get("template_response"), *(() if failed else (api.get("body"), api.get("schema")))):
-        outputs, example = response(source, template, place)
+        outputs, example = response(source, template, place, cut)
         if outputs:
             return outputs, example
     return [], None

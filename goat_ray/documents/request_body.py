@@ -6,7 +6,8 @@ from typing import Any
 
 from goat_ray.documents.composition import Schemas
 from goat_ray.documents.config import Limits
-from goat_ray.documents.media import preferred_media, shown_bodies
+from goat_ray.documents.flaws import BadOperation
+from goat_ray.documents.media import JSON, preferred_media, shown_bodies
 from goat_ray.documents.parameters import argument
 from goat_ray.documents.references import References
 from goat_ray.documents.schemas import fitted, text, type_of
@@ -46,6 +47,21 @@ def body_parameters(
     description, required = text(body.get("description")), body.get("required") is True
     shown = [] if example is None else [example]
     return [argument(schemas, WHOLE_BODY, "body", schema, required=required, description=description, shown=shown)]
+
+
+def object_arguments(schema: dict[str, Any], limits: Limits, cut: Counter[str]) -> list[Parameter]:
+    """The arguments of a function that takes one object of this JSON schema, as ``body_parameters`` has them.
+
+    References lead into the schema itself. Raises ``Flaw``, also for a schema of anything but an object.
+    """
+    references = References(schema)
+    schemas = Schemas(references)
+    root = schemas.schema(schema)
+    if root.kinds - {"object", "null"}:
+        raise BadOperation(f"takes {root.type} instead of an object", remedy="Write the schema of an object")
+    if not root.members:  # nothing to pass: not even an empty body
+        return []
+    return body_parameters({"content": {JSON: {"schema": schema}}}, references, schemas, limits, cut)
 
 
 def _members(root: Any, example: Any, schemas: Schemas, limits: Limits, cut: Counter[str]) -> list[Parameter]:

@@ -5,6 +5,7 @@ kept of a real response (StableToolBench, ``template_response``); the tool store
 """
 
 import re
+from collections import Counter
 from typing import Any
 
 from goat_ray.documents.composition import Schemas
@@ -30,24 +31,25 @@ _COMPLAINTS = frozenset("message messages msg error errors err detail statusmess
 _CIRCUMSTANCES = frozenset("status status_code statuscode code success ok info stat timestamp path".split())
 
 
-def response(source: Source, template: Any, place: str) -> tuple[list[OutputField], Any]:
+def response(source: Source, template: Any, place: str, cut: Counter[str]) -> tuple[list[OutputField], Any]:
     """The output fields that a template shows and, if it is a real body, that body as an example.
 
     ``template`` is the template, a real body or a JSON schema, as JSON or as a text with JSON, even one that was
-    cut off. Plain texts and messages of failure give nothing. Raises ``Flaw``.
+    cut off. Plain texts and messages of failure give nothing. Fields beyond the limit are counted in ``cut``.
+    Raises ``Flaw``.
     """
     node = _opened(source, template, place)
     if _is_schema(node):
-        return ([], None) if _complains(node.get("properties")) else (_fields(node, [], source.limits), None)
+        return ([], None) if _complains(node.get("properties")) else (_fields(node, [], source.limits, cut), None)
     if _complains(node) or not (isinstance(node, dict | list) or _is_type(node)):
         return [], None
     if _has_types(node):
-        return _fields(_schema(node), [], source.limits), None
-    return _fields({}, [node], source.limits), node or None
+        return _fields(_schema(node), [], source.limits, cut), None
+    return _fields({}, [node], source.limits, cut), node or None
 
 
-def _fields(schema: Any, bodies: list[Any], limits: Limits) -> list[OutputField]:
-    return output_fields(Schemas(References(schema)), schema, bodies, limits)
+def _fields(schema: Any, bodies: list[Any], limits: Limits, cut: Counter[str]) -> list[OutputField]:
+    return output_fields(Schemas(References(schema)), schema, bodies, limits, cut)
 
 
 def _opened(source: Source, template: Any, place: str) -> Any:

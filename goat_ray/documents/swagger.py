@@ -1,41 +1,17 @@
 """Reader of Swagger 2.0 documents, also called OpenAPI 2.0 (spec.openapis.org/oas/v2.0)."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from goat_ray.documents.flaws import NotOpenApi
-from goat_ray.documents.loading import Source
 from goat_ray.documents.media import FORM, JSON, preferred_type
-from goat_ray.documents.operations import Dialect, read_operations
+from goat_ray.documents.operations import Dialect
 from goat_ray.documents.schemas import listed, text
-from goat_ray.records import ApiFunction, Reject
-
-
-def sniff(source: Source) -> bool:
-    """Whether the document calls itself Swagger; raises ``Flaw`` if it seems to but cannot be parsed."""
-    return b"swagger" in source.content and isinstance(source.tree, dict) and "swagger" in source.tree
-
-
-def read(source: Source) -> Iterator[ApiFunction | Reject]:
-    """The functions of a document and the rejects of its operations, see ``read_operations``.
-
-    Raises ``Flaw`` if the document as a whole cannot be used.
-    """
-    tree = source.tree
-    version = tree.get("swagger") if isinstance(tree, dict) else None
-    paths = tree.get("paths") if isinstance(tree, dict) else None
-    # YAML without quotes gives the number 2.0
-    if not (str(version) == "2" or str(version).startswith("2.")) or not isinstance(paths, dict | None):
-        raise NotOpenApi(
-            f"is not a Swagger 2.0 document (swagger: {version!r}, paths: {type(paths).__name__})",
-            place=source.document.path,
-            remedy="Give a Swagger 2.0 document with a paths object",
-        )
-    yield from read_operations(source, Swagger2)
 
 
 class Swagger2(Dialect):
     """Swagger 2.0: bodies are parameters, and media types are listed apart from the schemas."""
+
+    # YAML without quotes gives the number 2.0
+    key, version, name, versions = "swagger", r"2(\.|$)", "a Swagger 2.0", "a Swagger 2.0"
 
     def security_schemes(self) -> Any:
         return self.references.follow(self.tree.get("securityDefinitions"))
@@ -83,6 +59,9 @@ class Swagger2(Dialect):
     def _media_types(self, keyword: str, operation: dict[str, Any]) -> list[str]:
         # An operation without types of its own has those of the document; an empty list clears them.
         return [kind for kind in listed(operation.get(keyword, self.tree.get(keyword))) if isinstance(kind, str)]
+
+
+sniff, read = Swagger2.sniff, Swagger2.read
 
 
 def _in_body(node: Any) -> bool:

@@ -8,14 +8,15 @@ from typing import Any
 
 from goat_ray.documents.composition import Schemas
 from goat_ray.documents.config import Limits
-from goat_ray.documents.flaws import BadOperation, DuplicateName, FieldsCut, Flaw, NoOperations
+from goat_ray.documents.flaws import BadOperation, DuplicateName, Flaw, NoOperations
 from goat_ray.documents.loading import Source
+from goat_ray.documents.omissions import left_out
 from goat_ray.documents.outputs import output_fields
 from goat_ray.documents.references import References
-from goat_ray.documents.request_body import body_parameters
+from goat_ray.documents.request_body import object_arguments
 from goat_ray.documents.schemas import text
 from goat_ray.identity import content_id
-from goat_ray.records import ApiFunction, OutputField, Parameter, Reject
+from goat_ray.records import ApiFunction, OutputField, Reject
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,12 @@ def functions(source: Source, service: str, places: Iterable[Place]) -> Iterator
                 raise DuplicateName(f"{function.name} is described once more", remedy="Rename one of the two")
             names.add(function.name)
             yield function
-            for kind, count in cut.items():
-                if count > 0:
-                    flaw = FieldsCut(f"{count} {kind} are left out", remedy="Raise documents.max_fields")
-                    yield reject(source, flaw, place)
+            for flaw in left_out([], cut, source.limits):
+                yield reject(source, flaw, place)
         except Flaw as flaw:
             yield reject(source, flaw, place)
-        except Exception as error:  # untrusted input: one odd tool must not end a run over thousands
-            problem = f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            yield reject(source, BadOperation(problem, remedy="Correct the tool"), place)
+        except Exception as error:
+            yield reject(source, BadOperation.unforeseen(error, "tool"), place)
     if place is None:
         raise NoOperations("has no tool", place=source.document.path, remedy="Add tools or leave it out")
 
@@ -87,26 +85,14 @@ def _function(service: str, tool: Tool, limits: Limits) -> tuple[ApiFunction, Co
         summary=text(tool.title),
         description=text(inspect.cleandoc(tool.description)),
         category=text(tool.category),
-        parameters=_parameters(tool.input, limits, cut),
+        parameters=object_arguments(tool.input, limits, cut),
         outputs=[] if tool.output is None else [_named(one, tool.result) for one in _outputs(tool.output, limits, cut)],
     )
     return function, cut
 
 
-def _parameters(schema: dict[str, Any], limits: Limits, cut: Counter[str]) -> list[Parameter]:
-    references = References(schema)
-    schemas = Schemas(references)
-    root = schemas.schema(schema)
-    if root.kinds - {"object", "null"}:
-        raise BadOperation(f"takes {root.type} instead of an object", remedy="Write the schema of an object")
-    if not root.members:
-        return []
-    body = {"content": {"application/json": {"schema": schema}}}
-    return body_parameters(body, references, schemas, limits, cut)
-
-
 def _outputs(schema: dict[str, Any], limits: Limits, cut: Counter[str]) -> list[OutputField]:
-    return output_fields(Schemas(References(schema)), schema, [], limits)
+    return output_fields(Schemas(References(schema)), schema, [], limits, cut)
 
 
 def _named(field: OutputField, result: str) -> OutputField:

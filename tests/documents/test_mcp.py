@@ -52,6 +52,14 @@ def test_bad_tools_and_missing_pages_are_rejects_and_the_rest_is_read(tmp_path) 
     assert [one.reason for one in found if isinstance(one, Reject)] == ["bad-operation", "bad-operation", "incomplete"]
 
 
+def test_output_fields_beyond_the_limit_are_told() -> None:
+    many = {"type": "object", "properties": {name: {"type": "string"} for name in "abcde"}}
+    function, reject = mcp.read(source({"tools": [{**WEATHER, "outputSchema": many}]}, max_fields=3))
+    assert isinstance(function, ApiFunction) and len(function.outputs) == 3
+    assert isinstance(reject, Reject) and reject.reason == "fields-cut"
+    assert "2 known output fields" in reject.detail
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (

@@ -277,3 +277,10 @@ def test_no_tree_raises_and_no_api_is_lost(tree):
             rejected = any(f"#{place}:" in reject.detail or f"#{place}/" in reject.detail for reject in rejects)
             name = api.get("api_name", api.get("name")) if isinstance(api, dict) else None
             assert rejected or (api["tool_name"].strip(), name.strip()) in names
+
+
+def test_fields_of_a_template_beyond_the_limit_are_told():
+    api = {**tool(), "template_response": dict.fromkeys("abcde", "str")}
+    functions, (reject,) = split(rapidapi.read(source(json.dumps([{"api_list": [api]}]), max_fields=3)))
+    assert len(functions[0].outputs) == 3
+    assert reject.reason == "fields-cut" and "2 known output fields" in reject.detail
