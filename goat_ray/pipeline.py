@@ -264,8 +264,10 @@ class Road:
             return
         shared = self.runner.directory / "field_vectors.npy"  # each shard's node maps its own rows
         np.save(shared, base)
-        yield from nearest_on_ray(queries, shared, k, config)
-        shared.unlink()
+        try:
+            yield from nearest_on_ray(queries, shared, k, config)
+        finally:
+            shared.unlink()
 
     @property
     def _checkpoints(self) -> str:

@@ -46,7 +46,10 @@ def ray_cluster(private_home: None) -> Iterator[None]:
 
 
 def shared(*parts: str) -> Path:
-    """A file of the shared test data; fails in CI and skips elsewhere when it is missing."""
+    """A file of the shared test data; fails in CI and skips elsewhere when it is missing.
+
+    The data belong to others and may not be copied into the project, so a checkout alone does not have them.
+    """
     path = SHARED.joinpath(*parts)
     if not path.exists():
         if os.environ.get("CI"):

@@ -1,4 +1,4 @@
-"""The demo's functions and edges, made once without Ray."""
+"""Functions and edges of some documents, such as the demo's, made without Ray."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,9 +50,9 @@ def all_pairs(functions: FunctionStore) -> list[CandidateEdge]:
     ]
 
 
-def make_world(demo_documents: Path, folder: Path) -> World:
+def make_world(documents: Path, folder: Path) -> World:
     """Read, judge and execute without Ray."""
-    config = DocumentsConfig(paths=[str(demo_documents)])
+    config = DocumentsConfig(paths=[str(documents)])
     found = [f for f in Ingest(config).process(discover(config)) if isinstance(f, ApiFunction)]
     write_records(folder, ApiFunction, found)
     data = str(folder / "outcome=kept")

@@ -1,9 +1,9 @@
 """Filter 1 of the funnel: pairs of output field and parameter that mean similar things."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,15 @@ class _Field:
     function: ApiFunction
     field: OutputField
     carries: str
+    text: str  # what is embedded for it
+
+
+@dataclass(frozen=True)
+class _Input:
+    function: ApiFunction
+    parameter: Parameter
+    wants: str
+    text: str
 
 
 def field_text(meaning: str, description: str) -> str:
@@ -42,14 +51,12 @@ def field_text(meaning: str, description: str) -> str:
 
 
 def distinct_texts(functions: FunctionStore) -> Iterator[Embedding]:
-    """Each distinct text of the corpus once, not yet embedded."""
+    """Each distinct text of the corpus that is searched by or for, once, not yet embedded."""
     meanings = Meanings(functions)
     seen = set()
     for function in functions:
-        for text in (
-            *(_parameter_text(meanings, function, parameter) for parameter in function.parameters),
-            *(_field_text(meanings, function, field) for field in function.outputs),
-        ):
+        inputs = (one.text for one in _inputs(meanings, function))
+        for text in chain(inputs, (field.text for field in _fields(meanings, function))):
             if text not in seen:
                 seen.add(text)
                 yield Embedding(id=content_id(text), text=text)
@@ -69,34 +76,33 @@ def find_candidates(
     """
     meanings = Meanings(functions)
     fields: dict[str, list[_Field]] = defaultdict(list)
+    inputs: list[_Input] = []
+    parameters = 0
     for function in functions:
-        for field in function.outputs:
-            carries = meanings.of_field(function, field).phrase
-            fields[field_text(carries, field.description)].append(_Field(function, field, carries))
-    wanted = {
-        (function.id, parameter.name): meanings.of_parameter(function, parameter).phrase
-        for function in functions
-        for parameter in function.parameters
-    }
-    asked = {
-        field_text(wanted[function.id, parameter.name], parameter.description)
-        for function in functions
-        for parameter in function.parameters
-        if not is_callers_own(parameter)
-    }
-    neighbours = _Neighbours(embeddings, sorted(asked), sorted(fields), config, search)
-    counts: Counter[str] = Counter()
+        parameters += len(function.parameters)
+        inputs += _inputs(meanings, function)
+        for field in _fields(meanings, function):
+            fields[field.text].append(field)
+    neighbours = _Neighbours(embeddings, sorted({one.text for one in inputs}), sorted(fields), config, search)
+    for one in inputs:
+        yield from _pairs(one, neighbours.of(one.text), fields, config.per_parameter)
     total_fields = sum(len(group) for group in fields.values())
-    for function in functions:
-        for parameter in function.parameters:
-            counts["pairs"] += total_fields
-            if is_callers_own(parameter):
-                counts["pairs of the caller's own parameters"] += total_fields
-                continue
-            wants = wanted[function.id, parameter.name]
-            near = neighbours.of(field_text(wants, parameter.description))
-            yield from _pairs(function, parameter, wants, near, fields, config.per_parameter)
-    facts.update(counts)
+    facts["pairs"] = parameters * total_fields
+    facts["pairs of the caller's own parameters"] = (parameters - len(inputs)) * total_fields
+
+
+def _inputs(meanings: Meanings, function: ApiFunction) -> Iterator[_Input]:
+    """The parameters that another call's output may fill."""
+    for parameter in function.parameters:
+        if not is_callers_own(parameter):
+            wants = meanings.of_parameter(function, parameter).phrase
+            yield _Input(function, parameter, wants, field_text(wants, parameter.description))
+
+
+def _fields(meanings: Meanings, function: ApiFunction) -> Iterator[_Field]:
+    for field in function.outputs:
+        carries = meanings.of_field(function, field).phrase
+        yield _Field(function, field, carries, field_text(carries, field.description))
 
 
 def is_callers_own(parameter: Parameter) -> bool:
@@ -105,33 +111,28 @@ def is_callers_own(parameter: Parameter) -> bool:
 
 
 def _pairs(
-    target: ApiFunction,
-    parameter: Parameter,
-    wants: str,
-    near: Iterable[tuple[str, float]],
-    fields: Mapping[str, list[_Field]],
-    limit: int,
+    target: _Input, near: Iterable[tuple[str, float]], fields: Mapping[str, list[_Field]], limit: int
 ) -> Iterator[CandidateEdge]:
     fitting = (
         (source, similarity)
         for text, similarity in near
-        for source in _nearest_services_first(target, fields[text])
-        if source.function.id != target.id and fits(source.field.type, parameter)
+        for source in _own_service_first(target.function, fields[text])
+        if source.function.id != target.function.id and fits(source.field.type, target.parameter)
     )
     for source, similarity in islice(fitting, limit):
         yield CandidateEdge(
-            id=content_id(source.function.id, source.field.path, target.id, parameter.name),
+            id=content_id(source.function.id, source.field.path, target.function.id, target.parameter.name),
             source=source.function.id,
             field=source.field.path,
-            target=target.id,
-            parameter=parameter.name,
+            target=target.function.id,
+            parameter=target.parameter.name,
             carries=source.carries,
-            wants=wants,
+            wants=target.wants,
             similarity=round(similarity, 4),
         )
 
 
-def _nearest_services_first(target: ApiFunction, fields: list[_Field]) -> Iterator[_Field]:
+def _own_service_first(target: ApiFunction, fields: list[_Field]) -> Iterator[_Field]:
     """Equally similar fields: those of the target's own service before others, which may mean another thing by it."""
     yield from (field for field in fields if field.function.service == target.service)
     yield from (field for field in fields if field.function.service != target.service)
@@ -174,11 +175,3 @@ def fits(given: ValueType, parameter: Parameter) -> bool:
     if "any" in (given, wanted) or given == wanted:
         return given not in ("array", "object")
     return (wanted == "string" and given in ("integer", "number")) or (wanted, given) == ("number", "integer")
-
-
-def _parameter_text(meanings: Meanings, function: ApiFunction, parameter: Parameter) -> str:
-    return field_text(meanings.of_parameter(function, parameter).phrase, parameter.description)
-
-
-def _field_text(meanings: Meanings, function: ApiFunction, field: OutputField) -> str:
-    return field_text(meanings.of_field(function, field).phrase, field.description)

@@ -14,9 +14,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.graph.kinds import Kinds, fixed_segments, holder_name, placeholders, speaks_of_ids
+from goat_ray.graph.kinds import Kinds, fixed_segments, holder_name, one_of, placeholders, speaks_of_ids
 from goat_ray.naming import is_identifier, singular, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
 
@@ -73,6 +74,7 @@ class ServiceMeanings:
         self.kinds = Kinds(functions)
         self._objects = {function.id: _objects(function) for function in functions}
         self._kinds_of_objects: dict[tuple[str, Holder], tuple[str, ...]] = {}
+        self._kinds_held: dict[tuple[str, Holder], set[str]] = {}
 
     def of_parameter(self, function: ApiFunction, parameter: Parameter) -> Meaning:
         """What a parameter expects."""
@@ -134,7 +136,7 @@ class ServiceMeanings:
         )
         if explicit:
             return explicit
-        alike = self._most_alike(function, self._objects[function.id][holder])
+        alike = self._most_alike(function, self._objects[function.id][holder].fields)
         if alike:
             return (alike,)
         name = holder_name(holder)
@@ -170,8 +172,12 @@ class ServiceMeanings:
 
     def _held(self, function: ApiFunction, holder: Holder) -> set[str]:
         """The kinds that members of an object hold, by the members' names."""
-        inside = (other[len(holder) :] for other in self._objects[function.id] if other[: len(holder)] == holder)
-        return {self.kinds.within(words(name)) for place in inside if place and (name := holder_name(place))}
+        key = (function.id, holder)
+        if key not in self._kinds_held:
+            inside = (other[len(holder) :] for other in self._objects[function.id] if other[: len(holder)] == holder)
+            names = {name for place in inside if (name := holder_name(place))}
+            self._kinds_held[key] = {self.kinds.within(words(name)) for name in names}
+        return self._kinds_held[key]
 
     def _discriminated(self, function: ApiFunction, holder: Holder, named: Sequence[str]) -> tuple[str, ...]:
         """The kinds that a neighbouring ``type`` names: of ``media_id`` beside ``media_type``, of ``id`` beside either.
@@ -182,11 +188,11 @@ class ServiceMeanings:
         if not named and holder_name(holder):  # {"media": {"id": 1}, "media_type": "tv"}
             places.append((holder[:-1], words(holder_name(holder))))
         found: set[str] = set()
-        for field in function.outputs:
-            tokens = jsonpath.parse(field.path)
-            leaf = tokens[-1] if tokens else None
-            if isinstance(leaf, str) and any(tokens[:-1] == at and _tells_type(words(leaf), of) for at, of in places):
-                found |= self._kinds_among([*field.enum, *field.examples])
+        for at, of in places:
+            beside = self._objects[function.id].get(at)
+            for parts, values in beside.types if beside else ():
+                if _tells_type(parts, of):
+                    found |= self._kinds_among(values)
         if not found and not named and not holder_name(holder):
             for parameter in function.parameters:
                 if parameter.location == "path" and _tells_type(words(parameter.name), ()):
@@ -230,11 +236,10 @@ class ServiceMeanings:
         """The usual fields of each kind that the documents name."""
         seen: dict[str, list[frozenset[str]]] = defaultdict(list)
         for function in self._functions:
-            schemas = {jsonpath.parse(field.path)[:-1]: field.schema_name for field in function.outputs}
-            for holder, fields in self._objects[function.id].items():
-                kinds = self._by_name(function, holder, schemas[holder]) or self._by_path(function, holder)
+            for holder, object_ in self._objects[function.id].items():
+                kinds = self._by_name(function, holder, object_.schema_name) or self._by_path(function, holder)
                 if len(kinds) == 1:
-                    seen[kinds[0]].append(fields)
+                    seen[kinds[0]].append(object_.fields)
         # A field in few of a kind's objects is more likely a slip of one document than its mark.
         return {
             kind: frozenset(
@@ -250,10 +255,9 @@ class ServiceMeanings:
         """Kinds whose objects call their own id by the kind's name, as ``AccountID``, and mostly not just ``id``."""
         lead: Counter[str] = Counter()
         for function in self._functions:
-            schemas = {jsonpath.parse(field.path)[:-1]: field.schema_name for field in function.outputs}
-            for holder, fields in self._objects[function.id].items():
-                for kind in self._by_name(function, holder, schemas[holder]):
-                    names = {words(name) for name in fields}
+            for holder, object_ in self._objects[function.id].items():
+                names = {words(name) for name in object_.fields}
+                for kind in self._by_name(function, holder, object_.schema_name):
                     lead[kind] += ((*kind.split(), "id") in names) - (("id",) in names)
         return frozenset(kind for kind, count in lead.items() if count > 0)
 
@@ -264,17 +268,35 @@ class ServiceMeanings:
         return {field: math.log(1 + len(self._shapes) / count) for field, count in counts.items()}
 
 
-def _objects(function: ApiFunction) -> dict[Holder, frozenset[str]]:
-    """The objects in a function's output: where they are and their scalar fields."""
-    found: dict[Holder, set[str]] = defaultdict(set)
+@dataclass(frozen=True)
+class _Object:
+    """An object in a function's output."""
+
+    fields: frozenset[str]  # names of its scalars
+    schema_name: str
+    types: list[tuple[tuple[str, ...], list[Any]]]  # words and shown values of its members that are called a type
+
+
+def _objects(function: ApiFunction) -> dict[Holder, _Object]:
+    """The objects in a function's output by where they are."""
+    members: dict[Holder, list[tuple[str, OutputField]]] = defaultdict(list)
     for field in function.outputs:
         tokens = jsonpath.parse(field.path)
-        found[tokens[:-1]].add(tokens[-1] if tokens and isinstance(tokens[-1], str) else "")
-    return {holder: frozenset(names) for holder, names in found.items()}
+        members[tokens[:-1]].append((tokens[-1] if tokens and isinstance(tokens[-1], str) else "", field))
+    return {
+        holder: _Object(
+            fields=frozenset(name for name, _ in found),
+            schema_name=found[-1][1].schema_name,
+            types=[
+                (words(name), [*field.enum, *field.examples]) for name, field in found if words(name)[-1:] == ("type",)
+            ],
+        )
+        for holder, found in members.items()
+    }
 
 
 def _is_plural(name: str) -> bool:
-    return bool(words(name)) and singular(words(name)[-1]) != words(name)[-1]
+    return one_of(words(name)) != words(name)
 
 
 def _placeholder_kind(function: ApiFunction, name: str) -> str:
@@ -282,7 +304,7 @@ def _placeholder_kind(function: ApiFunction, name: str) -> str:
 
 
 def _phrase(parts: Sequence[str]) -> str:
-    return " ".join((*parts[:-1], singular(parts[-1]))) if parts else ""
+    return " ".join(one_of(parts))
 
 
 def _before_id(parameter: Parameter) -> tuple[str, ...]:
@@ -297,9 +319,9 @@ def _standard_code(text: str) -> str:
     return "country" if _COUNTRY.search(text) else ""
 
 
-def _tells_type(parts: Sequence[str], named: Sequence[str]) -> bool:
+def _tells_type(parts: tuple[str, ...], named: Sequence[str]) -> bool:
     """Whether a member tells the kind of its object, or of the thing that ``named`` calls its neighbour."""
-    if not parts or parts[-1] != "type":
+    if parts[-1:] != ("type",):
         return False
     return tuple(parts[:-1]) == tuple(named) if named else parts in (("type",), ("media", "type"), ("object", "type"))
 

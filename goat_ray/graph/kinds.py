@@ -79,7 +79,7 @@ def placeholders(function: ApiFunction) -> list[tuple[str, tuple[str, ...]]]:
             name = segment[1:-1]
             own = words(name)[:-1] if is_identifier(name) else ()
             if name not in choices and (own or before):
-                found.append((name, _one(own or before)))
+                found.append((name, one_of(own or before)))
         elif segment:
             before = words(segment)
     return found
@@ -96,7 +96,7 @@ def speaks_of_ids(parameter: Parameter) -> bool:
     return bool({"id", "ids"} & set(words(parameter.description)[:12]))
 
 
-def _one(parts: Sequence[str]) -> tuple[str, ...]:
+def one_of(parts: Sequence[str]) -> tuple[str, ...]:
     """The words of one thing: "bank transactions" gives "bank transaction"."""
     return (*parts[:-1], singular(parts[-1])) if parts else ()
 
@@ -107,9 +107,9 @@ def _identified(functions: list[ApiFunction]) -> set[tuple[str, ...]]:
     listed = {kind for function in functions for kind in _listed(function)}
     for function in functions:
         for parameter in function.parameters:
-            parts = _one(words(parameter.name.rpartition(".")[2]))
-            said = _one(words(parameter.description)) if speaks_of_ids(parameter) else ()
-            mentioned = {_one([part]) for part in (*parts, *said)} if said else {parts}
+            parts = one_of(words(parameter.name.rpartition(".")[2]))
+            said = one_of(words(parameter.description)) if speaks_of_ids(parameter) else ()
+            mentioned = {one_of([part]) for part in (*parts, *said)} if said else {parts}
             found |= listed & mentioned
     return found
 
@@ -117,7 +117,7 @@ def _identified(functions: list[ApiFunction]) -> set[tuple[str, ...]]:
 def _names_before_id(names: Iterable[str]) -> set[tuple[str, ...]]:
     """What names such as ``line_item_id`` say that they identify."""
     leaves = (name.rpartition(".")[2] for name in names)
-    return {_one(words(leaf)[:-1]) for leaf in leaves if is_identifier(leaf) and len(words(leaf)) > 1}
+    return {one_of(words(leaf)[:-1]) for leaf in leaves if is_identifier(leaf) and len(words(leaf)) > 1}
 
 
 def _leaf(path: str) -> str:
@@ -132,15 +132,15 @@ def _listed(function: ApiFunction) -> set[tuple[str, ...]]:
         name = holder_name(holder)
         if holder and holder[-1] is jsonpath.ANY and name and isinstance(leaf, str) and is_identifier(leaf):
             parts = words(name)
-            if _one(parts) != parts:
-                kinds |= {_one(parts), _one(parts[-1:])}
+            if one_of(parts) != parts:
+                kinds |= {one_of(parts), one_of(parts[-1:])}
     return kinds
 
 
 def _schema_phrases(functions: list[ApiFunction]) -> set[tuple[str, ...]]:
     names = {name for function in functions for field in function.outputs for name in field.schema_name.split(" | ")}
-    return {_one(words(name)) for name in names if words(name)}
+    return {one_of(words(name)) for name in names if words(name)}
 
 
 def _segment_phrases(functions: list[ApiFunction]) -> set[tuple[str, ...]]:
-    return {_one(words(segment)) for function in functions for segment in fixed_segments(function) if words(segment)}
+    return {one_of(words(segment)) for function in functions for segment in fixed_segments(function) if words(segment)}

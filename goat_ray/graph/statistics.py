@@ -11,6 +11,7 @@ from goat_ray.records import ApiFunction, Edge
 from goat_ray.storage import FunctionStore
 
 HUBS = 5
+_SHARES = {"least": 0.0, "median": 0.5, "90 %": 0.9, "most": 1.0}  # of sorted degrees
 
 
 def describe(functions: FunctionStore, edges: Iterable[Edge]) -> Iterator[str]:
@@ -71,9 +72,6 @@ def _spread(degrees: list[int]) -> str:
     ordered = sorted(degrees)
     at = {name: ordered[min(len(ordered) - 1, int(share * len(ordered)))] for name, share in _SHARES.items()}
     return ", ".join(f"{name} {value:,}" for name, value in at.items())
-
-
-_SHARES = {"least": 0.0, "median": 0.5, "90 %": 0.9, "most": 1.0}
 
 
 def _some(names: list[str], count: int = 3) -> str:
