@@ -10,4 +10,4 @@ from goat_ray.records import ApiFunction
 
 def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction]) -> Executor:
     """The executor that the configuration names, for these functions."""
-    return SandboxExecutor(functions, config)
+    return SandboxExecutor(functions, config.sandbox)

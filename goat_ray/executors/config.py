@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
-
+from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.settings import Settings
 
 
@@ -11,6 +10,4 @@ class ExecutorConfig(Settings):
     """Where calls are run."""
 
     backend: Literal["sandbox"] = "sandbox"
-    seed: int = Field(default=0, description="Another seed gives another made-up world.")
-    list_length: int = Field(default=5, ge=1, le=100, description="Items on a page of a list.")
-    entities: int = Field(default=24, ge=1, le=10_000, description="At least so many known things of each kind.")
+    sandbox: SandboxConfig = SandboxConfig()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from goat_ray.agent.config import AgentConfig, PromptConfig
 from goat_ray.agent.loop import Agent, Attempt
-from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.sandbox import SandboxExecutor
+from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.records import ApiFunction
 from tests.world import World
 
@@ -45,7 +45,7 @@ class Shelf:
 def attempt(world: World, script: Script) -> Attempt:
     functions = list(world.functions)
     config = AgentConfig(prompt=PromptConfig(argument_style="references"), max_calls=4)
-    agent = Agent(script, Shelf(functions), SandboxExecutor(functions, ExecutorConfig()), config)  # type: ignore[arg-type]
+    agent = Agent(script, Shelf(functions), SandboxExecutor(functions, SandboxConfig()), config)  # type: ignore[arg-type]
     return agent.run(["the first book by Maren Holloway"])[0]
 
 

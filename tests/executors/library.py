@@ -2,8 +2,8 @@
 
 import asyncio
 
-from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.sandbox import SandboxExecutor
+from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.jsonpath import ANY, render
 from goat_ray.records import ApiFunction, OutputField, Parameter
 
@@ -112,7 +112,7 @@ FUNCTIONS = [
 
 
 def executor(functions=FUNCTIONS, **config):
-    return SandboxExecutor(functions, ExecutorConfig(**config))
+    return SandboxExecutor(functions, SandboxConfig(**config))
 
 
 class Client:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.executors.sandbox.answering import Answering
+from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.executors.sandbox.examples import Examples
 from goat_ray.executors.sandbox.model import infer
 from goat_ray.executors.sandbox.state import State
@@ -23,7 +23,7 @@ class SandboxExecutor(Executor):
 
     name = "sandbox"
 
-    def __init__(self, functions: Sequence[ApiFunction], config: ExecutorConfig) -> None:
+    def __init__(self, functions: Sequence[ApiFunction], config: SandboxConfig) -> None:
         self.config = config
         model = infer(functions)
         world = World(model, config)

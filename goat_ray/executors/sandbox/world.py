@@ -6,7 +6,7 @@ from itertools import zip_longest
 from random import Random
 from typing import Any
 
-from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.executors.sandbox.keys import canonical, is_label
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.model import Model
@@ -23,7 +23,7 @@ MAX_NESTED = 3  # items of a made-up list inside another list
 class World:
     """All things of all kinds. Whatever it makes up depends only on the seed and on the thing asked about."""
 
-    def __init__(self, model: Model, config: ExecutorConfig) -> None:
+    def __init__(self, model: Model, config: SandboxConfig) -> None:
         self.config = config
         self.places = [place for holder in model.holders.values() for place in holder.walk()]
         self.specs = Specs(self.places)
