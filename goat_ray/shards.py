@@ -12,11 +12,14 @@ import ray
 from goat_ray.errors import RunError
 from goat_ray.graph.search import (
     Block,
+    Clusters,
     Scores,
     SearchConfig,
     Shard,
     Vectors,
+    approximate,
     check,
+    clusters,
     merge,
     nearest,
     query_blocks,
@@ -48,10 +51,11 @@ def nearest_on_ray(
     if len(parts) < 2:
         yield from nearest(queries, vectors, k, config, first_row=first_row)
         return
+    found = ray.put(clusters(queries, vectors, config) if approximate(len(vectors), config) else None)
     actors = [
         ShardActor.options(  # type: ignore[attr-defined]
             num_cpus=config.cpus, max_restarts=config.restarts, max_task_retries=config.restarts
-        ).remote(str(base), part, config, first_row)
+        ).remote(str(base), part, found, first_row, max(1, int(config.cpus)))
         for part in parts
     ]
     try:
@@ -73,8 +77,8 @@ def nearest_on_ray(
 class ShardActor:
     """Holds one shard. It is built with the first question, so that starting an actor stays quick."""
 
-    def __init__(self, base: str, ranges: list[range], config: SearchConfig, first_row: int) -> None:
-        self._arguments = base, ranges, config, first_row
+    def __init__(self, base: str, rows: range, found: Clusters | None, first_row: int, threads: int) -> None:
+        self._arguments = base, rows, found, first_row, threads
         self._shard: Shard | None = None
 
     def process(self) -> int:
@@ -84,9 +88,8 @@ class ShardActor:
     def top(self, queries: Scores, k: int) -> tuple[Scores, Any]:
         """The shard's own best ``k`` of each query; the first call builds the shard."""
         if self._shard is None:
-            base, ranges, config, first_row = self._arguments
-            threads = max(1, int(config.cpus))
-            self._shard = Shard(_mapped(Path(base)), ranges, config, first_row=first_row, threads=threads)
+            base, rows, found, first_row, threads = self._arguments
+            self._shard = Shard(_mapped(Path(base)), rows, found, first_row=first_row, threads=threads)
         return self._shard.top(queries, k)
 
 

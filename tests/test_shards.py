@@ -17,7 +17,7 @@ from tests.graph.test_search import clustered, found, joined, same
 pytestmark = pytest.mark.ray
 
 EXACT = SearchConfig(exact_up_to=10**9, shards=3, cpus=0.5, block=16)
-GRAPH = SearchConfig(exact_up_to=0, graph_rows=500, shards=2, cpus=0.5, block=16)
+LISTS = SearchConfig(exact_up_to=0, shards=2, cpus=0.5, block=16)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def base(tmp_path: Path, ray_cluster: None) -> Path:
     return tmp_path / "base.npy"
 
 
-@pytest.mark.parametrize("config", [EXACT, GRAPH])
+@pytest.mark.parametrize("config", [EXACT, LISTS])
 def test_actors_answer_like_one_process(base, config) -> None:
     queries = clustered(100, seed=2)
 

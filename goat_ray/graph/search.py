@@ -1,15 +1,15 @@
-"""Nearest neighbours among unit vectors: exact with a brute-force scan, approximate with HNSW graphs.
+"""Nearest neighbours among unit vectors: exact with a brute-force scan, approximate with inverted lists.
 
 Either way faiss proposes and this module decides: every proposal is scored again with one kernel, rounded,
 and ordered by (score, row). So the answer does not depend on how queries are cut into blocks or the base into shards.
 """
 
-import os
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, cast
+from typing import Any
 
 import faiss
 import numpy as np
@@ -31,6 +31,10 @@ SLACK = np.float32(1 / UNIT)
 """What lies this far below the k-th score cannot belong to the first k: half a unit of rounding, and the
 error of a float32 product of unit vectors, which stays below 384 * 2**-24 = 0.23 units."""
 SCAN_ROWS = 65_536  # base rows that are widened to float32, checked or added at once
+KMEANS_ROUNDS = 10
+KMEANS_ROWS = 64  # per list; more cost time and find hardly better centres
+PROBED_QUERIES = 512  # are answered exactly to learn how many lists to look at ...
+PROBED_NEIGHBOURS = 10  # ... for so many of their nearest
 ROW_BITS = 40
 NOBODY = np.int64(2**62)  # the key of an empty place; sorts behind all others
 
@@ -44,10 +48,10 @@ class SearchConfig(Settings):
     cpus: float = Field(1.0, gt=0, description="CPUs of one shard's actor.")
     in_flight: int = Field(3, ge=1, description="Query blocks that are out at the shards at once.")
     restarts: int = Field(3, ge=0, description="How often a lost shard is built again, and a block asked again.")
-    graph_rows: int = Field(500_000, ge=1, description="At most so many rows in one HNSW graph.")
-    graph_links: int = Field(32, ge=2, description="HNSW's M: neighbours of a node in the upper layers.")
-    graph_build: int = Field(200, ge=1, description="HNSW's efConstruction: width of the search while building.")
-    graph_search: int = Field(256, ge=1, description="HNSW's efSearch: width of the search. More: better recall.")
+    lists: int = Field(0, ge=0, description="Clusters of the approximate search; 0: four times the root of the rows.")
+    recall: float = Field(
+        0.99, gt=0, le=1, description="Share of the true ten nearest that the approximate search must find."
+    )
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,13 @@ def nearest(queries: Vectors, base: Vectors, k: int, config: SearchConfig, *, fi
     """The ``k`` base rows of greatest cosine for each query, block by block, in this process.
 
     ``queries`` [q, d] and ``base`` [n, d] are float32 or float16, of unit length, and may be memory-mapped. Up to
-    ``config.exact_up_to`` rows the answer is exact; above, it is that of HNSW graphs, built alike every time.
+    ``config.exact_up_to`` rows the answer is exact; above, it comes from the lists that ``clusters`` says to look at.
     ``first_row`` is the number of the base's first row, for a base that is the new end of a longer one; ``merge``
     joins its answer with the old one. Raises ``RunError`` for vectors that do not fit.
     """
     check(queries, base, k)
-    shards = [Shard(base, part, config, first_row=first_row) for part in split(len(base), config)]
+    found = clusters(queries, base, config) if approximate(len(base), config) else None
+    shards = [Shard(base, part, found, first_row=first_row) for part in split(len(base), config)]
     for start, block in query_blocks(queries, config):
         yield Block(start, *merge([shard.top(block, k) for shard in shards], k, queries=len(block)))
 
@@ -115,90 +120,108 @@ def approximate(rows: int, config: SearchConfig) -> bool:
     return rows > config.exact_up_to
 
 
-def split(rows: int, config: SearchConfig) -> list[list[range]]:
-    """The row ranges of each shard: one each for the exact search, whole graphs for the approximate one.
-
-    Where the graphs begin depends on the number of rows alone, so the answer is the same for any number
-    of shards; there are never more shards than graphs.
-    """
-    if not approximate(rows, config):
-        return [[part] for part in _even(rows, config.shards)]
-    graphs = _even(rows, -(-rows // config.graph_rows))
-    return [[graphs[number] for number in share] for share in _even(len(graphs), config.shards)]
-
-
-def _even(count: int, parts: int) -> list[range]:
-    bounds = [count * number // parts for number in range(parts + 1)]
+def split(rows: int, config: SearchConfig) -> list[range]:
+    """The rows of each shard; no shard is empty."""
+    bounds = [rows * number // config.shards for number in range(config.shards + 1)]
     return [range(a, b) for a, b in pairwise(bounds) if a < b]
 
 
-class _Finder(Protocol):
-    """Neighbours within one range of rows, as keys [q, at most k + SPARE] that hold rescored pairs."""
+@dataclass(frozen=True)
+class Clusters:
+    """What the approximate search needs to know of a whole base, whichever rows of it a shard holds."""
 
-    def keys(self, queries: Scores, k: int) -> Keys: ...
+    centres: Scores  # [c, d]; a row belongs to the list of its nearest centre
+    probes: int  # lists to look at for each query
+
+
+def clusters(queries: Vectors, base: Vectors, config: SearchConfig) -> Clusters:
+    """Cluster a base [n, d], and find out how many lists must be looked at for ``config.recall``.
+
+    The number is not guessed: some queries are answered exactly, and it is counted how far down each query's
+    order of lists their true nearest rows lie.
+    """
+    # Below faiss's least of 39 rows a list, k-means finds noise.
+    count = min(config.lists or round(4 * math.sqrt(len(base))), max(len(base) // 39, 1))
+    means = faiss.Kmeans(
+        base.shape[1], count, niter=KMEANS_ROUNDS, spherical=True, seed=1, max_points_per_centroid=KMEANS_ROWS
+    )
+    means.train(_float32(_spread(base, count * KMEANS_ROWS)))
+    assert means.centroids is not None
+    asked = _float32(_spread(queries, PROBED_QUERIES))
+    _, true = _decode(_Scan(base).keys(asked, min(PROBED_NEIGHBOURS, len(base))))
+    centres = faiss.IndexFlatIP(base.shape[1])
+    centres.add(means.centroids)
+    _, home = centres.search(_float32(base[true.ravel()]), 1)
+    _, order = centres.search(asked, count)
+    place = np.argsort(order, axis=1)[np.arange(len(asked))[:, None], home.reshape(true.shape)]
+    enough = np.quantile(place, config.recall, method="higher") if place.size else 0
+    return Clusters(means.centroids, int(enough) + 1)
+
+
+def _spread(vectors: Vectors, count: int) -> Vectors:
+    """At most ``count`` rows, evenly spread."""
+    rows = np.unique(np.linspace(0, len(vectors) - 1, min(count, len(vectors))).astype(np.int64))
+    return vectors[rows]
 
 
 class Shard:
-    """Some rows of a base, ready to be searched. Building it is quick if exact, minutes for big graphs."""
+    """Some rows of a base, ready to be searched. Building it copies them if they are searched approximately."""
 
     def __init__(
-        self,
-        base: Vectors,
-        ranges: Sequence[range],
-        config: SearchConfig,
-        *,
-        first_row: int = 0,
-        threads: int | None = None,
+        self, base: Vectors, rows: range, found: Clusters | None, *, first_row: int = 0, threads: int | None = None
     ) -> None:
-        """``ranges`` is one entry of ``split``; ``threads`` (default: all cores) is set for this process's OpenMP."""
+        """``found`` is None for an exact search; ``threads`` (default: all cores) is set for this process's OpenMP."""
         if threads is not None:
             faiss.omp_set_num_threads(threads)
-        self._first_row = first_row
-        graphs = approximate(len(base), config)
-        for part in ranges:
-            for rows in _strides(part, SCAN_ROWS):
-                _check_lengths(_float32(base[rows.start : rows.stop]), "base", first_row + rows.start)
-        parts = [(part.start, base[part.start : part.stop]) for part in ranges]
-        if not graphs:
-            self._finders: list[tuple[int, _Finder]] = [(start, _Scan(rows)) for start, rows in parts]
-            return
-        # One thread for each graph, not many for one: their insertions would race and build another graph each time.
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            built = pool.map(lambda part: _Graph(part[1], config), parts)
-            self._finders = [(start, graph) for (start, _), graph in zip(parts, built, strict=True)]
+        for part in _strides(rows, SCAN_ROWS):
+            _check_lengths(_float32(base[part.start : part.stop]), "base", first_row + part.start)
+        own = base[rows.start : rows.stop]
+        self._finder = _Scan(own) if found is None else _Lists(own, found)
+        self._start = first_row + rows.start
 
     def top(self, queries: Scores, k: int) -> tuple[Scores, Rows]:
         """(scores, rows), each [q, k], of float32 queries [q, d]."""
-        keys = [np.empty((len(queries), 0), np.int64)]
-        for start, finder in self._finders:
-            found = finder.keys(queries, k)
-            keys.append(np.where(found == NOBODY, NOBODY, found + (start + self._first_row)))
-        return _decode(_first(np.concatenate(keys, axis=1), k))
+        keys = self._finder.keys(queries, k)
+        return _decode(_first(np.where(keys == NOBODY, NOBODY, keys + self._start), k))
 
 
-class _Scan:
-    """Exact: a scan of all rows by faiss, and a second look where the scan cannot be sure about ties."""
+class _Finder(ABC):
+    """Neighbours within some rows: faiss's shortlist, and a second look where it cannot be sure about ties."""
 
     def __init__(self, base: Vectors) -> None:
         self._base = base
 
+    @abstractmethod
+    def _best(self, queries: Scores, count: int) -> tuple[Scores, Rows]:
+        """The ``count`` greatest float32 products, in no order that can be relied on; row -1 where there are fewer."""
+
+    @abstractmethod
+    def _above(self, query: Scores, least: np.float32) -> Rows:
+        """All rows whose product with one query [1, d] is at least so much, however many tie."""
+
     def keys(self, queries: Scores, k: int, spare: int = SPARE) -> Keys:
-        scores, rows = self._scan(queries, k + spare)
+        """The ``k`` best as keys [q, k] that sort as the answer does."""
+        scores, rows = self._best(queries, k + spare)
         keys = _first(_encode(_rescored(queries, self._base, rows), rows), k)
+        # A row that the shortlist left out scores no more than the last on it; a list that is not full left none out.
+        kth = _decode(keys)[0][:, -1]
+        doubtful = np.flatnonzero((rows.min(axis=1) >= 0) & (scores.min(axis=1) > kth - SLACK))
         if scores.shape[1] == len(self._base):
             return keys
-        # A row that the scan left out scores no more than the last it returned.
-        kth = _decode(keys)[0][:, -1]
-        doubtful = np.flatnonzero(scores.min(axis=1) > kth - SLACK)
         if doubtful.size and spare < MOST_SPARE:
             keys[doubtful] = self.keys(queries[doubtful], k, spare * 8)
             return keys
-        for query in doubtful:
-            keys[[query]] = self._all_above(queries[query : query + 1], kth[query] - SLACK, k)
+        for number in doubtful:
+            query = queries[number : number + 1]
+            hits = self._above(query, kth[number] - SLACK)[None, :]
+            keys[number] = _first(_encode(_rescored(query, self._base, hits), hits), k)
         return keys
 
-    def _scan(self, queries: Scores, count: int) -> tuple[Scores, Rows]:
-        """The ``count`` greatest float32 products, in no order that can be relied on."""
+
+class _Scan(_Finder):
+    """Exact: a scan of all rows."""
+
+    def _best(self, queries: Scores, count: int) -> tuple[Scores, Rows]:
         # A float32 base is scanned where it lies; of a float16 one, a window at a time is widened.
         window = max(len(self._base), 1) if self._base.dtype == np.float32 else SCAN_ROWS
         best = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
@@ -215,35 +238,36 @@ class _Scan:
                 best = np.take_along_axis(best[0], order, axis=1), np.take_along_axis(best[1], order, axis=1)
         return best
 
-    def _all_above(self, query: Scores, least: np.float32, k: int) -> Keys:
-        """The keys [1, k] of one query [1, d] among all rows that score at least ``least``, however many tie."""
-        best = np.full((1, k), NOBODY)
-        for part in _strides(range(len(self._base)), SCAN_ROWS):
-            rows = _float32(self._base[part.start : part.stop])
-            hits = np.flatnonzero(rows @ query[0] >= least)[None, :]
-            if hits.size:
-                keys = _encode(_rescored(query, rows, hits), hits + part.start)
-                best = _first(np.concatenate([best, keys], axis=1), k)
-        return best
+    def _above(self, query: Scores, least: np.float32) -> Rows:
+        windows = _strides(range(len(self._base)), SCAN_ROWS)
+        hits = [
+            np.flatnonzero(_float32(self._base[part.start : part.stop]) @ query[0] >= least) + part.start
+            for part in windows
+        ]
+        return np.concatenate(hits)
 
 
-class _Graph:
-    """Approximate: an HNSW graph over half-precision copies of the rows (Malkov and Yashunin, arXiv:1603.09320)."""
+class _Lists(_Finder):
+    """Approximate: only the rows of the lists whose centres are nearest to the query (an inverted file index)."""
 
-    def __init__(self, base: Vectors, config: SearchConfig) -> None:
-        self._base = base
-        faiss.omp_set_num_threads(1)  # of this thread of the pool only
-        name = f"HNSW{config.graph_links}_SQfp16"
-        self._index = cast(Any, faiss.index_factory(base.shape[1], name, faiss.METRIC_INNER_PRODUCT))
-        self._index.hnsw.efConstruction = config.graph_build
-        self._index.hnsw.efSearch = config.graph_search
-        self._index.is_trained = True  # halves need no training
+    def __init__(self, base: Vectors, found: Clusters) -> None:
+        super().__init__(base)
+        count, width = found.centres.shape
+        self._centres = faiss.IndexFlatIP(width)  # the index below does not keep it alive
+        self._centres.add(found.centres)
+        self._index = faiss.IndexIVFFlat(self._centres, width, count, faiss.METRIC_INNER_PRODUCT)
+        self._index.is_trained = True  # the centres are the training
+        self._index.nprobe = found.probes
         for part in _strides(range(len(base)), SCAN_ROWS):
             self._index.add(_float32(base[part.start : part.stop]))
 
-    def keys(self, queries: Scores, k: int) -> Keys:
-        _, rows = self._index.search(queries, min(k + SPARE, len(self._base)))
-        return _encode(_rescored(queries, self._base, rows), rows)
+    def _best(self, queries: Scores, count: int) -> tuple[Scores, Rows]:
+        scores, rows = self._index.search(queries, min(count, len(self._base)))
+        return scores, rows
+
+    def _above(self, query: Scores, least: np.float32) -> Rows:
+        _, _, rows = self._index.range_search(query, float(np.nextafter(least, np.float32(-1))))
+        return np.asarray(rows)
 
 
 def _rescored(queries: Scores, base: Vectors, rows: Rows) -> Scores:

@@ -11,7 +11,7 @@ from goat_ray.errors import RunError
 from goat_ray.graph.search import Block, Rows, Scores, SearchConfig, Vectors, merge, nearest, split
 
 EXACT = SearchConfig(exact_up_to=10**9)
-GRAPH = SearchConfig(exact_up_to=0, graph_rows=2000)
+LISTS = SearchConfig(exact_up_to=0)
 
 
 def unit(vectors: np.ndarray) -> Scores:
@@ -86,37 +86,37 @@ def test_a_tie_wider_than_any_shortlist_is_answered_by_the_lowest_rows() -> None
     shards=st.integers(1, 5),
     block=st.integers(1, 60),
     distinct=st.integers(1, 50),
-    graph=st.booleans(),
+    lists=st.booleans(),
 )
-def test_the_answer_does_not_depend_on_shards_or_blocks(rows, k, shards, block, distinct, graph) -> None:
+def test_the_answer_does_not_depend_on_shards_or_blocks(rows, k, shards, block, distinct, lists) -> None:
     base, queries = tied(rows, seed=7, distinct=distinct), tied(50, seed=8, distinct=distinct)
-    whole = SearchConfig(exact_up_to=0 if graph else rows, graph_rows=70)
+    whole = SearchConfig(exact_up_to=0 if lists else rows)
     cut = whole.model_copy(update={"shards": shards, "block": block})
 
     assert same(found(queries, base, k, whole), found(queries, base, k, cut))
 
 
-def test_graphs_find_nearly_all_neighbours() -> None:
+def test_lists_find_as_many_neighbours_as_asked_for() -> None:
     base, queries = clustered(8000, seed=9), clustered(300, seed=10)
 
-    approximate, exact = found(queries, base, 10, GRAPH), found(queries, base, 10, EXACT)
+    approximate, exact = found(queries, base, 10, LISTS), found(queries, base, 10, EXACT)
 
     common = [len(set(a) & set(b)) / 10 for a, b in zip(approximate[1], exact[1], strict=True)]
-    assert np.mean(common) >= 0.98
-    assert same(approximate, found(queries, base, 10, GRAPH))
-    # Scores are exact even where a neighbour was missed: half precision only steers the walk.
+    assert 0.98 <= np.mean(common) < 1
+    assert same(approximate, found(queries, base, 10, LISTS))
+    # Scores are exact even where a neighbour was missed.
     assert np.allclose(approximate[0], np.einsum("qd,qkd->qk", queries, base[approximate[1]]), atol=6e-5)
 
 
-def test_halves_are_searched_by_graphs_too() -> None:
+def test_halves_are_searched_in_lists_too() -> None:
     base, queries = clustered(1500, seed=9).astype(np.float16), clustered(300, seed=10).astype(np.float16)
 
-    approximate, exact = found(queries, base, 10, GRAPH), found(queries, base, 10, EXACT)
+    approximate, exact = found(queries, base, 10, LISTS), found(queries, base, 10, EXACT)
 
     assert (approximate[1] == exact[1]).mean() >= 0.98
 
 
-@pytest.mark.parametrize("config", [EXACT, GRAPH])
+@pytest.mark.parametrize("config", [EXACT, LISTS])
 def test_places_without_a_neighbour_are_marked(config) -> None:
     base, queries = random_vectors(3, seed=11), random_vectors(2, seed=12)
 
@@ -127,7 +127,7 @@ def test_places_without_a_neighbour_are_marked(config) -> None:
     assert np.all(np.isneginf(scores[:, 3:]))
 
 
-@pytest.mark.parametrize("config", [EXACT, GRAPH])
+@pytest.mark.parametrize("config", [EXACT, LISTS])
 def test_an_empty_base_gives_no_neighbours_and_no_queries_give_no_block(config) -> None:
     nothing = np.empty((0, 384), np.float32)
 
@@ -172,14 +172,22 @@ def test_vectors_that_do_not_fit_are_refused_with_a_remedy() -> None:
         list(nearest(good, good, 0, EXACT))
 
 
-@given(rows=st.integers(0, 3000), shards=st.integers(1, 9), graph_rows=st.integers(1, 500), limit=st.integers(0, 3000))
-def test_shards_cover_every_row_once_and_share_the_graphs(rows, shards, graph_rows, limit) -> None:
-    config = SearchConfig(exact_up_to=limit, shards=shards, graph_rows=graph_rows)
-    parts = split(rows, config)
+@given(rows=st.integers(0, 3000), shards=st.integers(1, 9))
+def test_shards_cover_every_row_once(rows, shards) -> None:
+    parts = split(rows, SearchConfig(shards=shards))
 
-    ranges = [part for shard in parts for part in shard]
-    assert [row for part in ranges for row in part] == list(range(rows))
+    assert [row for part in parts for row in part] == list(range(rows))
     assert len(parts) <= shards and all(parts)
-    if rows > limit:
-        assert ranges == [part for shard in split(rows, config.model_copy(update={"shards": 1})) for part in shard]
-        assert max(map(len, ranges)) <= graph_rows
+
+
+def test_a_higher_recall_looks_at_more_lists() -> None:
+    base, queries = clustered(8000, seed=9), clustered(300, seed=10)
+    exact = found(queries, base, 10, EXACT)[1]
+
+    shares = []
+    for recall in (0.5, 0.9, 1.0):
+        rows = found(queries, base, 10, SearchConfig(exact_up_to=0, recall=recall))[1]
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(rows, exact, strict=True)]))
+
+    assert shares == sorted(shares)
+    assert 0.5 <= shares[0] < 0.8 and shares[1] == pytest.approx(0.9, abs=0.04) and shares[2] == 1
