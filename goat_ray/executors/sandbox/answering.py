@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from goat_ray.executors.executor import CallResult
 from goat_ray.executors.sandbox.arguments import Checker
 from goat_ray.executors.sandbox.bodies import BodyBuilder
 from goat_ray.executors.sandbox.call import Call
@@ -18,6 +17,8 @@ from goat_ray.executors.sandbox.world import World
 from goat_ray.executors.sandbox.writing import Writer
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction, Json
+
+Answer = tuple[int, Json]  # status, body
 
 
 class NotFound(LookupError):
@@ -53,19 +54,24 @@ class Answering:
         self._writer = Writer(function, self._subject, by_name, self._root)
         self._opaque = [p.name for p in function.parameters if p.required and not p.enum and p.name not in by_name]
 
-    def answer(self, state: State, arguments: dict[str, Any]) -> CallResult:
+    @property
+    def reads(self) -> bool:
+        """Whether the function leaves the world as it is."""
+        return self._intent == "read"
+
+    def answer(self, state: State, arguments: dict[str, Any]) -> Answer:
         """Check the arguments, find what they name, do what the function does, and tell about it."""
         values, problems = self._checker.check(arguments)
         if problems:
-            return _result(422, {"error": "invalid arguments", "details": problems})
+            return 422, {"error": "invalid arguments", "details": problems}
         call = Call(state, values)
         try:
             found = self._find(call)
             return self._perform(call, found)
         except NotFound as error:
-            return _result(404, {"error": "not found", "message": str(error)})
+            return 404, {"error": "not found", "message": str(error)}
         except Conflict as error:
-            return _result(409, {"error": "conflict", "message": str(error)})
+            return 409, {"error": "conflict", "message": str(error)}
 
     # --- what the arguments name -------------------------------------------------------------------
 
@@ -116,7 +122,7 @@ class Answering:
 
     # --- what the function does --------------------------------------------------------------------
 
-    def _perform(self, call: Call, found: dict[str, list[Thing]]) -> CallResult:
+    def _perform(self, call: Call, found: dict[str, list[Thing]]) -> Answer:
         kind = self._kind
         if self._creates and kind is not None and kind not in self._path_kinds:
             return self._create(call, kind, found)
@@ -125,16 +131,16 @@ class Answering:
             body = self._body(call, thing, found)
             for target in self._named(found):
                 call.state.delete(target)
-            return _result(200 if self._function.outputs else 204, body)
+            return 200 if self._function.outputs else 204, body
         if self._intent != "read" and thing.kind is not None and thing.kind in call.bound:
             thing = call.state.change(thing)
             self._writer.write(call, thing, found)
             if thing.kind is not None:
                 call.bound[thing.kind] = thing
-            return _result(201 if self._writer.appends else 200, self._body(call, thing, found))
-        return _result(200, self._body(call, thing, found))
+            return 201 if self._writer.appends else 200, self._body(call, thing, found)
+        return 200, self._body(call, thing, found)
 
-    def _create(self, call: Call, kind: Kind, found: dict[str, list[Thing]]) -> CallResult:
+    def _create(self, call: Call, kind: Kind, found: dict[str, list[Thing]]) -> Answer:
         own = {own_key(name, kind): call.arguments[name] for name in call.arguments if self._is_own(name)}
         if any(call.state.lookup(kind, key, value) is not None for key, value in own.items()):
             raise Conflict(f"a {kind.name} with this key exists")
@@ -142,7 +148,7 @@ class Answering:
         self._writer.start(call, made)
         self._writer.write(call, made, found)
         call.bound[kind] = made
-        return _result(201, self._body(call, made if self._subject is self._root else self._about(call), found))
+        return 201, self._body(call, made if self._subject is self._root else self._about(call), found)
 
     def _named(self, found: dict[str, list[Thing]]) -> list[Thing]:
         """The things that the innermost key names."""
@@ -200,8 +206,3 @@ def _subject(root: Place | None) -> Place | None:
         return root
     keyed = [place for place in root.places.values() if len(place.kinds) == 1 and not place.depth]
     return keyed[0] if len(keyed) == 1 else None
-
-
-def _result(status: int, body: Json) -> CallResult:
-    # The values are made here; validating them again would take longer than making them.
-    return CallResult.model_construct(status=status, body=body, origin="simulated")

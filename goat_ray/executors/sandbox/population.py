@@ -7,7 +7,7 @@ from typing import Any
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.shape import Place
 from goat_ray.executors.sandbox.things import Roll, Thing
-from goat_ray.executors.sandbox.values import make_key
+from goat_ray.executors.sandbox.values import Draw, key_drawer
 
 _ATTEMPTS = 20  # at finding a key that no other thing has
 
@@ -22,6 +22,7 @@ class Population:
         self._random = random
         self._wanted = wanted
         self._whole: dict[tuple[Kind, str], bool] = {}  # which keys are whole numbers
+        self._draws: dict[tuple[Kind, str], Draw] = {}  # of keys of numbered things
         self._taken: dict[str, set[Any]] = {}  # keys in use, by service
         for place in places:
             for name, ref in place.refs.items():
@@ -42,36 +43,36 @@ class Population:
 
     def _pad(self, kind: Kind, roll: Roll) -> None:
         first = kind.keys[0]
-        shown = {key: roll.values(key) for key in kind.keys}
+        draws = {key: self._drawer(kind, key, roll.values(key)) for key in kind.keys}
         for index in range(0 if kind.closed else self._wanted - len(roll.things)):
-            value = self._free_key(kind, first, shown[first], ("thing", index))
+            value = self._free_key(kind, first, draws[first], ("thing", index))
             if value is not None:
                 roll.known(first, value)
         for thing in roll.things:
             for key in kind.keys:
                 if key not in thing.keys:
-                    value = self._free_key(kind, key, shown[key], (thing.scope, key))
+                    value = self._free_key(kind, key, draws[key], (thing.scope, key))
                     roll.give(thing, key, value if value is not None else thing.scope)
 
-    def _free_key(self, kind: Kind, key: str, shown: Sequence[Any], about: tuple[Any, ...]) -> Any:
+    def _free_key(self, kind: Kind, key: str, draw: Draw, about: tuple[Any, ...]) -> Any:
         random = self._random(kind.service, kind.name, key, *about)
         taken = self._taken[kind.service]
         for _ in range(_ATTEMPTS):
-            value = self._make(kind, key, shown, random)
+            value = draw(random)
             if value not in taken:
                 taken.add(value)
                 return value
         return None  # the sort of key has no more values, as with one-letter codes
 
-    def _make(self, kind: Kind, key: str, shown: Sequence[Any], random: Random) -> Any:
-        return make_key(key, kind.name, shown, self._whole.get((kind, key), False), random)
+    def _drawer(self, kind: Kind, key: str, shown: Sequence[Any]) -> Draw:
+        return key_drawer(key, kind.name, shown, self._whole.get((kind, key), False))
 
     def new_key(self, kind: Kind, key: str, *about: Any) -> Any:
         """A key for a thing that a call creates."""
         roll = self._rolls[kind]
-        shown = roll.values(key)
+        draw = self._drawer(kind, key, roll.values(key))
         for attempt in range(_ATTEMPTS):
-            value = self._make(kind, key, shown, self._random("created", kind.name, key, attempt, *about))
+            value = draw(self._random("created", kind.name, key, attempt, *about))
             if roll.get(key, value) is None:
                 return value
         return f"{kind.name}-{len(roll.things)}"
@@ -82,6 +83,10 @@ class Population:
         for key in kind.keys if kind is not None else ():
             if kind is None or key in thing.keys:
                 continue
-            shown = list(kind.values.get(key, {}).values())
-            number = key in ("number", "no")
-            thing.keys[key] = thing.number if number else self._make(kind, key, shown, self._random(thing.scope, key))
+            if key in ("number", "no"):
+                thing.keys[key] = thing.number
+                continue
+            if (kind, key) not in self._draws:
+                shown = list(kind.values.get(key, {}).values())
+                self._draws[kind, key] = self._drawer(kind, key, shown)
+            thing.keys[key] = self._draws[kind, key](self._random(thing.scope, key))

@@ -6,7 +6,7 @@ from typing import Any
 
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.shape import Leaf, Place, relation_name
-from goat_ray.executors.sandbox.values import Draw, Spec, drawer
+from goat_ray.executors.sandbox.values import Spec
 
 MAX_POOL = 64  # example values kept for one member
 MAX_ROWS = 100  # example objects kept of one group
@@ -35,7 +35,6 @@ class Specs:
         self._kinds: dict[tuple[Kind, str], Spec] = {}
         self._groups: dict[str, Group] = {}
         self._of: dict[Place, Group] = {}
-        self._draws: dict[Spec, Draw] = {}
         for place in places:
             self._read(place)
 
@@ -78,12 +77,6 @@ class Specs:
     def of_kind(self, kind: Kind, name: str) -> Spec | None:
         """The spec of an attribute of a kind; None if no place shows it."""
         return self._kinds.get((kind, name))
-
-    def draw(self, spec: Spec) -> Draw:
-        """How to make up values for a spec."""
-        if spec not in self._draws:
-            self._draws[spec] = drawer(spec)
-        return self._draws[spec]
 
 
 def _kinds_name(kinds: tuple[Kind, ...]) -> str:

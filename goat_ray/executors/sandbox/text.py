@@ -11,6 +11,9 @@ from goat_ray.naming import words
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(.*)", re.DOTALL)
 _CLOCK = re.compile(r"\d\d:\d\d")
 _CODED = re.compile(r"(?=.*\d)(?!\d{4}-[\dW]\d)(?![^@]*@)\S{4,}|/?\S{20,}")
+_HEX = re.compile(r"(?=.*[a-f])[0-9a-f-]{8,}")
+_ENDING = re.compile(r"\.\w{2,4}$")
+_SORT_OF_CODE = re.compile(r"[A-Za-z]{1,4}[-_]?(?=\d)")
 _SMALL_WORDS = frozenset("a an and at by for from in of on or the to with &".split())
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORD_LISTS: tuple[tuple[frozenset[str], Sequence[str]], ...] = (
@@ -39,7 +42,7 @@ def drawer(name: str, format_: str, pool: list[str], about: str) -> Callable[[Ra
     if is_label(name):
         return _naming(name, pool, about)
     if pool and all(map(is_coded, pool)):
-        return lambda random: reshape(pool, random)
+        return reshaper(pool)
     if pool and max(map(len, pool)) > 60:
         return _writing(pool)
     if pool:
@@ -62,7 +65,7 @@ def _by_form(parts: set[str], format_: str, pool: list[str]) -> Callable[[Random
         hosts = [text.partition("@")[2] for text in pool if "@" in text] or ["mail.example"]
         return lambda random: f"{_person(random).lower().replace(' ', '.')}@{random.choice(hosts)}"
     if format_ == "uuid":
-        return lambda random: reshape(["0f8fad5b-d9cb-469f-a165-70867728950e"], random)
+        return reshaper(["0f8fad5b-d9cb-469f-a165-70867728950e"])
     if format_ in ("uri", "url") or (pool and all("://" in text for text in pool)):
         return _linking(pool)
     if not pool and parts & {"url", "uri", "link", "href", "website", "homepage", "image", "photo", "avatar"}:
@@ -84,7 +87,7 @@ def _dating(years: list[int], tails: list[str]) -> Callable[[Random], str]:
 
 def _linking(pool: list[str]) -> Callable[[Random], str]:
     if any(any(map(is_coded, text.split("://")[-1].split("/")[1:])) for text in pool):
-        return lambda random: _relink(random.choice(pool), random)
+        return _relinking(pool)
     hosts = sorted({"/".join(text.split("/")[:3]) for text in pool if "://" in text}) or ["https://site.example"]
 
     def draw(random: Random) -> str:
@@ -93,9 +96,15 @@ def _linking(pool: list[str]) -> Callable[[Random], str]:
     return draw
 
 
-def _relink(link: str, random: Random) -> str:
-    head, _, tail = link.rpartition("/")
-    return f"{head}/{reshape([tail], random)}"
+def _relinking(pool: list[str]) -> Callable[[Random], str]:
+    """Links that end in codes of their own."""
+    ends = [(head, reshaper([tail])) for head, _, tail in (text.rpartition("/") for text in pool)]
+
+    def draw(random: Random) -> str:
+        head, tail = random.choice(ends)
+        return f"{head}/{tail(random)}"
+
+    return draw
 
 
 def _naming(name: str, pool: list[str], about: str) -> Callable[[Random], str]:
@@ -165,31 +174,41 @@ def _pair(random: Random) -> tuple[str, str]:
     return random.choice(vocabulary.ADJECTIVES), random.choice(vocabulary.NOUNS)
 
 
-def reshape(pool: Sequence[str], random: Random) -> str:
-    """A text like one of the pool: what all share stays, other digits and letters change within their sort."""
+def reshaper(pool: Sequence[str]) -> Callable[[Random], str]:
+    """How to make texts like those of the pool.
+
+    What all share stays, other digits and letters change within their sort.
+    """
     shared = _shared(pool) if len(pool) > 1 else 0
-    model = random.choice(pool)
-    is_hex = bool(re.fullmatch(r"(?=.*[a-f])[0-9a-f-]{8,}", model))
-    stem, dot, ending = model.rpartition(".") if re.search(r"\.\w{2,4}$", model) else (model, "", "")
-    seen = {text[at] for text in pool for at in range(shared, len(text))}
+    letters = sorted({c for text in pool for c in text[shared:] if c.isascii() and c.isalpha()})
+    small, capital = ("".join(filter(sort, letters)) for sort in (str.islower, str.isupper))
+    models = [_model(text, shared, small, capital) for text in pool]
+
+    def draw(random: Random) -> str:
+        roll = random.random
+        return "".join([sort[int(roll() * len(sort))] for sort in models[int(roll() * len(models))]])
+
+    return draw
+
+
+def _model(text: str, shared: int, small: str, capital: str) -> list[str]:
+    """The characters that may stand at each place of a text like this one."""
+    is_hex = bool(_HEX.fullmatch(text))
+    stem, dot, ending = text.rpartition(".") if _ENDING.search(text) else (text, "", "")
     # A short prefix of letters before digits names the sort of code: CUS-7014.
-    head = re.match(r"[A-Za-z]{1,4}[-_]?(?=\d)", stem)
+    head = _SORT_OF_CODE.match(stem)
     kept = max(shared, head.end() if head else 0)
-    return stem[:kept] + "".join(_alike(c, is_hex, seen, random) for c in stem[kept:]) + dot + ending
+    digits = "0123456789abcdef" if is_hex else "0123456789"
+
+    def alike(c: str) -> str:
+        if c in digits:
+            return digits
+        return (small if c.islower() else capital) if c.isascii() and c.isalpha() else c
+
+    return [*stem[:kept], *map(alike, stem[kept:]), *dot, *ending]
 
 
 def _shared(pool: Sequence[str]) -> int:
     """How many characters all texts start with."""
     least, most = min(pool), max(pool)
     return next((at for at, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
-
-
-def _alike(character: str, is_hex: bool, seen: set[str], random: Random) -> str:
-    if is_hex and character in "0123456789abcdef":
-        return random.choice("0123456789abcdef")
-    if character.isdigit():
-        return random.choice("0123456789")
-    if character.isascii() and character.isalpha():
-        sort = sorted(c for c in seen if c.isascii() and c.isalpha() and c.islower() == character.islower())
-        return random.choice(sort)
-    return character

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -28,7 +29,7 @@ _DEFAULT_RANGES: tuple[tuple[frozenset[str], float, float, int], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spec:
     """What a document says about one attribute."""
 
@@ -40,7 +41,12 @@ class Spec:
     about: str = ""  # the kind of thing, or the member that holds the object
     depth: int = 0  # of arrays of values
 
-    @property
+    @cached_property
+    def draw(self) -> Draw:
+        """How to make up values."""
+        return drawer(self)
+
+    @cached_property
     def varies(self) -> bool:
         """Whether two things hardly have the same value: hashes, addresses, links."""
         return self.type == "string" and not self.enum and bool(self.pool) and all(map(text.is_coded, self.pool))
@@ -101,22 +107,21 @@ def _round(value: float, places: int) -> float | int:
 _UNREAL = re.compile(r"[^a-z0-9]+")
 
 
-def make_key(key: str, about: str, pool: Sequence[Any], whole: bool, random: Random) -> Any:
-    """A new key that looks like the ones that the document shows."""
+def key_drawer(key: str, about: str, pool: Sequence[Any], whole: bool) -> Draw:
+    """How to make new keys that look like the ones that the document shows."""
     if whole:
         digits = max((len(str(abs(value))) for value in pool if isinstance(value, int)), default=5)
         digits = max(3, digits)
-        return random.randint(10 ** (digits - 1), 10**digits - 1)
+        return lambda random: random.randint(10 ** (digits - 1), 10**digits - 1)
     shown = [str(value) for value in pool]
     if shown and any(map(text.is_coded, shown)):
-        return text.reshape(shown, random)
+        return text.reshaper(shown)
     if key in ("slug", "handle", "username", "login", "name") or shown:
-        pair = (random.choice(vocabulary.ADJECTIVES), random.choice(vocabulary.NOUNS))
-        return "-".join(pair).lower()
+        return lambda random: f"{random.choice(vocabulary.ADJECTIVES)}-{random.choice(vocabulary.NOUNS)}".lower()
     if key == "isbn":
-        return "978" + "".join(random.choice("0123456789") for _ in range(10))
+        return lambda random: f"978{random.randrange(10**10):010d}"
     prefix = _UNREAL.sub("", about.lower())[:3].upper() or "KEY"
-    return f"{prefix}-{random.randint(10_000, 99_999)}"
+    return lambda random: f"{prefix}-{random.randint(10_000, 99_999)}"
 
 
 def fit(value: Any, type_: str) -> Any:

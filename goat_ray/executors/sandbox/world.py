@@ -52,7 +52,7 @@ class World:
         if "slug" in thing.keys and is_label(name):
             made = thing.attributes[name] = " ".join(words(str(thing.keys["slug"]))).capitalize()
             return made
-        random, draw = self.random(thing.scope, name), self.specs.draw(spec)
+        random, draw = self.random(thing.scope, name), spec.draw
         several = spec.depth > 0
         value = list(dict.fromkeys(draw(random) for _ in range(random.randint(1, 2)))) if several else draw(random)
         thing.attributes[name] = value
@@ -64,15 +64,17 @@ class World:
         A thing that is not ``alone`` in saying it keeps it under the group's name, so that another group
         may say something else.
         """
-        name = spec.name if alone else f"{group.name}.{spec.name}"
+        prefix = "" if alone else f"{group.name}."
+        name = prefix + spec.name
         if name in holder.attributes:
             return holder.attributes[name]
-        if group.rows and not spec.varies:
-            shown = group.rows[self.random(holder.scope, group.name).randrange(len(group.rows))].get(spec.name)
-            if shown is not None and not isinstance(shown, dict):
-                holder.attributes[name] = shown
-                return shown
-        return self.fill(holder, name, spec)
+        if group.rows:
+            row = group.rows[self.random(holder.scope, group.name).randrange(len(group.rows))]
+            for other, value in row.items():  # all at once: choosing takes longer than taking
+                said = group.specs.get(other)
+                if said is not None and not said.varies and other not in group.bound and _is_plain(value):
+                    holder.attributes.setdefault(prefix + other, value)
+        return holder.attributes[name] if name in holder.attributes else self.fill(holder, name, spec)
 
     # --- relations ---------------------------------------------------------------------------------
 
@@ -235,6 +237,10 @@ class World:
                 continue
             if isinstance(value, list) == bool(spec.depth) and not spec.varies:
                 thing.attributes[name] = value
+
+
+def _is_plain(value: Any) -> bool:
+    return value is not None and not isinstance(value, dict)
 
 
 def referring(kind: Kind, target: Kind) -> str:
