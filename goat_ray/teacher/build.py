@@ -1,40 +1,68 @@
 """From the configuration to a teacher."""
 
-from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from goat_ray.records import Json
-from goat_ray.teacher.chat import ChatClient, ChatTeacher
+from goat_ray.teacher.asking import Asker, Patience
+from goat_ray.teacher.budget import Lease, Ledger, LedgerAccess, LocalLedger
+from goat_ray.teacher.chat import ChatTeacher
+from goat_ray.teacher.client import ChatClient
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.teacher.task import Teacher
 
+_SPENT = "spent.json"
 
-def build_teacher(config: TeacherConfig) -> Teacher:
-    """Make the teacher that a configuration names: cheap, picklable, connected only by ``start``."""
+
+def build_teacher(config: TeacherConfig, cache: Path | None = None) -> Teacher:
+    """Make the teacher that a configuration names: cheap, picklable, connected only by ``start``.
+
+    ``cache`` is the folder for answers and for the account of what was spent, seen by all nodes; without it
+    nothing is remembered.
+    """
     if config.backend == "rules":
         return RulesTeacher()
-    return _EngineTeacher(config) if config.backend == "vllm" else _ConfiguredTeacher(config)
+    return _EngineTeacher(config, cache) if config.backend == "vllm" else _ConfiguredTeacher(config, cache)
 
 
 class _ConfiguredTeacher(ChatTeacher):
     """A chat teacher as the configuration describes it."""
 
-    def __init__(self, config: TeacherConfig) -> None:
-        super().__init__(f"{config.backend}:{config.model}", partial(_connect, config), concurrency=config.concurrency)
+    def __init__(self, config: TeacherConfig, cache: Path | None) -> None:
+        super().__init__(f"{config.backend}:{config.adapter or config.model}", partial(_connect, config, cache), cache)
         self._config = config
 
     def settings(self) -> Json:
         decisive = {"backend", "model", "temperature", "max_tokens"}
-        return self._config.model_dump(mode="json", include=decisive)
+        # Only if set: a setting that came later must not make anew what was made without it.
+        optional = {"adapter", "top_p", "presence_penalty", "frequency_penalty"}
+        chosen = self._config.model_dump(mode="json", include=optional, exclude_defaults=True)
+        quantization = self._config.engine.quantization
+        return {
+            **self._config.model_dump(mode="json", include=decisive),
+            **chosen,
+            **({"quantization": quantization} if quantization else {}),
+        }
+
+    def prepare(self) -> None:
+        super().prepare()
+        _ledger(self._config, self._cache)  # on the driver, which outlives all workers
 
 
 class _EngineTeacher(_ConfiguredTeacher):
     """One whose engines this project starts itself."""
 
+    def check(self) -> None:
+        from goat_ray.teacher.vllm import check
+
+        check(self._config)
+
     def prepare(self) -> None:
         from goat_ray.teacher.vllm import deploy
 
+        super().prepare()
         deploy(self._config)
 
     def release(self) -> None:
@@ -43,11 +71,32 @@ class _EngineTeacher(_ConfiguredTeacher):
         shutdown(self._config)
 
 
-def _connect(config: TeacherConfig) -> ChatClient:
+def _connect(config: TeacherConfig, cache: Path | None) -> Asker:
+    lease = Lease(
+        _ledger(config, cache),
+        remedy="Finished answers are kept. Raise teacher.budget and run the same command again to go on",
+    )
+    patience = Patience(config.max_retries, config.patience_s, config.timeout_s)
+    place = config.base_url if config.backend == "openai" else f"the engines of {config.model}"
+    return Asker(_client(config), place, config.concurrency, patience, lease, config.max_tokens)
+
+
+def _client(config: TeacherConfig) -> ChatClient:
     # Imported where used: the client libraries take seconds to load, and most processes need none of them.
-    client: Callable[[TeacherConfig], ChatClient]
+    client: Any
     if config.backend == "openai":
         from goat_ray.teacher.openai import OpenAiClient as client
     else:
         from goat_ray.teacher.vllm import VllmClient as client
-    return client(config)
+    made: ChatClient = client(config)
+    return made
+
+
+def _ledger(config: TeacherConfig, cache: Path | None) -> LedgerAccess | None:
+    """The account to book on: one for the cluster where there is one, else this process's own."""
+    if not config.budget.is_limited:
+        return None
+    file = cache / _SPENT if cache is not None else None
+    from goat_ray.teacher.shared_ledger import shared_ledger
+
+    return shared_ledger(config.budget, file) or LocalLedger(Ledger(config.budget, file))

@@ -1,50 +1,47 @@
 """The teacher that asks a chat model, whatever serves it."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from goat_ray.identity import rng
+from goat_ray.identity import canonical_json
+from goat_ray.metering import count
+from goat_ray.records import Json
+from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, StoredAnswer, compact
+from goat_ray.teacher.asking import Asker
+from goat_ray.teacher.client import TOO_LONG, Completion, Schema
 from goat_ray.teacher.structured import json_schema, parse_answer
 from goat_ray.teacher.task import Ans, Failure, Message, Request, Task, Teacher
 
 T = TypeVar("T")
-Schema = dict[str, Any]
 
 _ECHO_CHARACTERS = 4000  # of a wrong answer shown back to the model; a runaway answer must not fill its context
-
-
-class ChatClient(Protocol):
-    """One connection to a served chat model. It retries what is worth retrying."""
-
-    async def complete(self, messages: Sequence[Message], schema: Schema, seed: int) -> str | Failure:
-        """The model's text, held to the schema where the endpoint can.
-
-        A request that fails is a ``Failure``. Raises ``GoatError`` for what no other request would
-        survive either, such as a wrong key: going on would turn every record into a reject.
-        """
-
-    async def close(self) -> None:
-        """Release connections."""
 
 
 class ChatTeacher(Teacher):
     """Turns tasks into messages and a model's text into answers. Picklable; ``start`` connects."""
 
-    def __init__(self, label: str, connect: Callable[[], ChatClient], *, concurrency: int) -> None:
+    def __init__(self, label: str, connect: Callable[[], Asker], cache: Path | None = None) -> None:
         self._label = label
         self._connect = connect  # picklable
-        self._concurrency = concurrency
+        self._cache = cache
         self._session: _Session | None = None
 
     @property
     def label(self) -> str:
         return self._label
 
+    def prepare(self) -> None:
+        if self._cache is not None:
+            compact(self._cache)
+
     def start(self) -> None:
         if self._session is None:
-            self._session = _Session(self._connect, self._concurrency)
+            cache = AnswerCache(self._cache) if self._cache is not None else None
+            self._session = _Session(self._connect, cache, self.settings())
 
     def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
         self.start()
@@ -62,20 +59,21 @@ class ChatTeacher(Teacher):
 
 
 class _Session:
-    """A client and the event loop it lives in. The loop outlasts each call, and so do pooled connections."""
+    """A connection and the event loop it lives in. The loop outlasts each call, and so do pooled connections."""
 
-    def __init__(self, connect: Callable[[], ChatClient], concurrency: int) -> None:
+    def __init__(self, connect: Callable[[], Asker], cache: AnswerCache | None, settings: Json) -> None:
+        self._cache = cache
+        self._settings = settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="teacher", daemon=True)
         self._thread.start()
-        self._slots = asyncio.Semaphore(concurrency)
         try:
-            self._client = self.run(self._open(connect))
+            self._asker = self.run(self._open(connect))
         except BaseException:
             self._stop()
             raise
 
-    async def _open(self, connect: Callable[[], ChatClient]) -> ChatClient:
+    async def _open(self, connect: Callable[[], Asker]) -> Asker:
         return connect()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -88,7 +86,7 @@ class _Session:
 
     def close(self) -> None:
         try:
-            self.run(self._client.close())
+            self.run(self._asker.close())
         finally:
             self._stop()
 
@@ -98,31 +96,101 @@ class _Session:
         self._loop.close()
 
     async def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
-        schema = json_schema(task.answer)
-        tasks = [asyncio.create_task(self._answer_one(task, request, schema)) for request in requests]
+        """Answers in order; equal questions are asked once, and those that were answered before not at all."""
+        work = _Work(task, self._settings)
+        questions = [work.question(request) for request in requests]
+        answers: dict[bytes, Ans | Failure] = dict(self._remembered(work, questions))
+        new = {question.key: question for question in questions if question.key not in answers}
+        count("cache hits", task.name, sum(question.key in answers for question in questions))
+        running = [asyncio.create_task(self._answer_one(work, question)) for question in new.values()]
         try:
-            return await asyncio.gather(*tasks)
+            answers.update(zip(new, await asyncio.gather(*running), strict=True))
         except BaseException:
-            for other in tasks:
+            for other in running:
                 other.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
             raise
+        finally:
+            if self._cache is not None:  # also when the run ends here: what was paid for is kept
+                self._cache.flush()
+        if new:
+            await self._asker.settle()
+        return [answers[question.key] for question in questions]
 
-    async def _answer_one(self, task: Task[Request, Ans], request: Request, schema: Schema) -> Ans | Failure:
-        async with self._slots:
-            messages = task.messages(request)
-            text = await self._ask(messages, schema)
-            if isinstance(text, Failure):
-                return text
-            answer = parse_answer(text, task.answer)
-            if not isinstance(answer, Failure):
-                return answer
-            text = await self._ask([*messages, *_repair(text, answer)], schema)
-            return text if isinstance(text, Failure) else parse_answer(text, task.answer)
+    def _remembered(self, work: "_Work[Request, Ans]", questions: Sequence["_Question[Request]"]) -> dict[bytes, Ans]:
+        if self._cache is None:
+            return {}
+        texts = self._cache.find([question.key for question in questions])
+        parsed = {key: parse_answer(text, work.task.answer) for key, text in texts.items()}
+        return {key: answer for key, answer in parsed.items() if not isinstance(answer, Failure)}
 
-    async def _ask(self, messages: list[Message], schema: Schema) -> str | Failure:
+    async def _answer_one(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
+        """Ask, with less and less of the documents where all of it is more than the model can read."""
+        answer = await self._answer_at(work, question.key, question.messages)
+        level = 0
+        while isinstance(answer, Failure) and answer.reason == TOO_LONG:
+            level += 1
+            shorter = work.task.shortened(question.request, level)
+            if shorter is None:
+                break
+            answer = await self._answer_at(work, question.key, work.task.messages(shorter))
+        if isinstance(answer, Failure):
+            count("failures", work.task.name)
+            return answer
+        if level:
+            count("shortened", work.task.name)
+            answer = answer.noted("the documents were shortened to fit the model's context")
+        if self._cache is not None:
+            self._cache.add(StoredAnswer(question.key, work.task.name, answer.model_dump_json()))
+        return answer
+
+    async def _answer_at(self, work: "_Work[Request, Ans]", key: bytes, messages: list[Message]) -> Ans | Failure:
+        """Ask, and once more with the mistake shown."""
+        completion = await self._ask(work, messages, key)
+        if isinstance(completion, Failure):
+            return completion
+        answer = parse_answer(completion.text, work.task.answer)
+        if not isinstance(answer, Failure):
+            return answer
+        count("repairs", work.task.name)
+        completion = await self._ask(work, [*messages, *_repair(completion.text, answer)], key)
+        return completion if isinstance(completion, Failure) else parse_answer(completion.text, work.task.answer)
+
+    async def _ask(self, work: "_Work[Request, Ans]", messages: list[Message], key: bytes) -> Completion | Failure:
         # The seed derives from what is asked, so that a rerun asks for the same answer.
-        return await self._client.complete(messages, schema, rng(schema["title"], messages).getrandbits(31))
+        seed = int.from_bytes(key[:4], "big") >> 1
+        completion = await self._asker.ask(messages, work.schema, seed)
+        count("requests", work.task.name)
+        if isinstance(completion, Completion):
+            count("prompt tokens", work.task.name, completion.prompt_tokens)
+            count("completion tokens", work.task.name, completion.completion_tokens)
+        return completion
+
+
+class _Question(Generic[Request]):
+    """One request as it will be asked, under the key of all that its answer depends on."""
+
+    __slots__ = ("key", "messages", "request")
+
+    def __init__(self, request: Request, messages: list[Message], key: bytes) -> None:
+        self.request = request
+        self.messages = messages
+        self.key = key
+
+
+class _Work(Generic[Request, Ans]):
+    """A task in the form that asking needs, made once for many requests."""
+
+    def __init__(self, task: Task[Request, Ans], settings: Json) -> None:
+        self.task = task
+        self.schema: Schema = json_schema(task.answer)
+        self._hash = hashlib.sha256(canonical_json([task.name, task.version, self.schema, settings]).encode())
+
+    def question(self, request: Request) -> _Question[Request]:
+        messages = self.task.messages(request)
+        hash_ = self._hash.copy()
+        hash_.update(canonical_json(messages).encode())
+        return _Question(request, messages, hash_.digest()[:KEY_BYTES])
 
 
 def _repair(text: str, failure: Failure) -> list[Message]:

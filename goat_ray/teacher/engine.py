@@ -6,6 +6,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from goat_ray.errors import ModelError
+from goat_ray.storage import read_json
+from goat_ray.teacher.client import TOO_LONG, Completion
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.task import Failure, Message
 
@@ -18,7 +21,9 @@ _DETAIL_CHARACTERS = 300
 class Engine:
     """The class that Serve runs in each replica: vLLM's ``AsyncLLM``, with no OpenAI layer around it."""
 
-    def __init__(self, arguments: dict[str, Any], chat_template_kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, arguments: dict[str, Any], chat_template_kwargs: dict[str, Any], adapters: dict[str, str]
+    ) -> None:
         from vllm.config import StructuredOutputsConfig
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.renderers import ChatParams
@@ -28,27 +33,36 @@ class Engine:
         compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{"structured_outputs_config": compact, **arguments}))
         self._chat = ChatParams(chat_template_kwargs={"add_generation_prompt": True, **chat_template_kwargs})
+        self._adapters = {name: (number, path) for number, (name, path) in enumerate(sorted(adapters.items()), 1)}
         self._defaults = self._engine.model_config.get_diff_sampling_param()  # the model maker's advice
 
-    async def complete(self, messages: list[Message], schema: str, sampling: dict[str, Any]) -> str | Failure:
+    async def complete(
+        self, messages: list[Message], schema: str, sampling: dict[str, Any], adapter: str = ""
+    ) -> Completion | Failure:
         """The model's text, which follows the JSON schema; vLLM's errors stay here, for callers lack vLLM."""
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
-            completion = await self._generate(messages, schema, sampling)
+            output = await self._generate(messages, schema, sampling, adapter)
         except EngineDeadError:
             # Serve replaces a dead process at once, but would send requests to a dead engine until its next
             # health check, and each of them would fail.
             logger.exception("The engine died; its replica ends so that Serve starts another.")
             os._exit(1)
-        except (ValueError, VLLMError) as error:  # mostly the request's fault, e.g. a prompt that is too long
-            return Failure("endpoint-error", " ".join(str(error).split())[:_DETAIL_CHARACTERS])
-        if completion.finish_reason == "length":
-            return Failure("truncated", "The answer reached teacher.max_tokens or the model's context.")
-        return str(completion.text)
+        except (ValueError, VLLMError) as error:  # mostly the request's fault
+            too_long = (getattr(error, "parameter", None) or "").startswith("input_")
+            detail = " ".join(str(error).split())[:_DETAIL_CHARACTERS]
+            return Failure(TOO_LONG if too_long else "endpoint-error", detail)
+        (choice,) = output.outputs
+        if choice.finish_reason == "length":
+            if len(choice.token_ids) < sampling["max_tokens"]:
+                return Failure(TOO_LONG, "The answer reached the end of the model's context.")
+            return Failure("truncated", "The answer reached teacher.max_tokens.")
+        return Completion(str(choice.text), len(output.prompt_token_ids), len(choice.token_ids))
 
-    async def _generate(self, messages: list[Message], schema: str, sampling: dict[str, Any]) -> Any:
+    async def _generate(self, messages: list[Message], schema: str, sampling: dict[str, Any], adapter: str) -> Any:
+        from vllm.lora.request import LoRARequest
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
         # No seed: a seeded request kills the CPU engine, and on GPUs batching makes it no more repeatable.
@@ -57,10 +71,22 @@ class Engine:
             structured_outputs=StructuredOutputsParams(json=schema),
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
+        lora = LoRARequest(adapter, *self._adapters[adapter]) if adapter else None
         _, (prompt,) = await self._engine.renderer.render_chat_async([messages], self._chat)
-        async for output in self._engine.generate(prompt, params, uuid.uuid4().hex):
-            completion = output.outputs[0]
-        return completion
+        async for output in self._engine.generate(prompt, params, uuid.uuid4().hex, lora_request=lora):
+            last = output
+        return last
+
+    async def metrics(self) -> dict[str, float]:
+        """vLLM's own counters of this replica by name, such as its prefix cache's queries and hits."""
+        from prometheus_client import REGISTRY
+
+        found: dict[str, float] = {}
+        for family in REGISTRY.collect():
+            for sample in family.samples:
+                if sample.name.startswith(("vllm", "ray_vllm")):
+                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        return found
 
     async def check_health(self) -> None:
         """Called by Serve, which replaces the replica when this raises."""
@@ -79,16 +105,39 @@ def engine_arguments(config: TeacherConfig, gpus: float) -> dict[str, Any]:
         "tensor_parallel_size": options.tensor_parallel,
         "pipeline_parallel_size": options.pipeline_parallel,
         "dtype": options.dtype,
+        "enable_prefix_caching": options.prefix_caching,
         "trust_remote_code": False,
         "disable_log_stats": True,
     }
     if options.max_model_len is not None:
         arguments["max_model_len"] = options.max_model_len
+    if options.quantization is not None:
+        arguments["quantization"] = options.quantization
+    if options.adapters:
+        ranks = [adapter_rank(name, folder) for name, folder in options.adapters.items()]
+        arguments |= {"enable_lora": True, "max_loras": len(ranks), "max_lora_rank": _lora_rank(max(ranks))}
     if options.workers > 1:
         arguments["distributed_executor_backend"] = "ray" if spans_nodes(options, gpus) else "mp"
     if gpus == 0:
         arguments |= {"enforce_eager": True, "kv_cache_memory_bytes": _CPU_KV_CACHE_BYTES}
     return arguments | options.extra
+
+
+def adapter_rank(name: str, folder: str) -> int:
+    """The rank of a LoRA adapter; raises ``ModelError`` where the folder holds none."""
+    written = read_json(Path(folder) / "adapter_config.json")
+    if written is None or not isinstance(written.get("r"), int):
+        raise ModelError(
+            f"{folder} holds no LoRA adapter (no adapter_config.json with a rank)",
+            place=f"teacher.engine.adapters.{name}",
+            remedy="Give the folder of a trained adapter that all nodes see",
+        )
+    return int(written["r"])
+
+
+def _lora_rank(rank: int) -> int:
+    """The smallest rank that vLLM can be built for and that holds this one."""
+    return next(size for size in (1, 8, 16, 32, 64, 128, 256, 320, 512) if size >= rank)
 
 
 def environment(config: TeacherConfig, gpus: float) -> dict[str, str]:

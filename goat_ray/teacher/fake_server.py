@@ -1,7 +1,10 @@
-"""A small OpenAI-compatible server, so that real HTTP plumbing is tested without a model.
+"""A small OpenAI-compatible server with scripted faults, so that real HTTP plumbing is tested without a model.
 
 with FakeServer(errors={500: 0.3}) as server:
     teacher = build_teacher(TeacherConfig(backend="openai", model="fake", base_url=server.base_url))
+
+It speaks HTTP through httptools on bare asyncio, which carries several thousand requests a second on one core;
+a web framework would take half of that, and a benchmark would measure the server.
 """
 
 import asyncio
@@ -11,90 +14,115 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Self
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+import httptools
 
 from goat_ray.identity import rng
+from goat_ray.teacher.instances import instance
 
 Body = dict[str, Any]
 Answers = Callable[[Body], Any] | Mapping[str, Any] | None
 
+_PATH = b"/v1/chat/completions"
+_RETRY_AFTER_S = 0.2  # what a scripted 429 asks for
+
 
 @dataclass
 class FakeServer:
-    """Serves ``/v1/chat/completions`` on a free local port while its ``with`` block runs.
+    """Serves ``/v1/chat/completions`` on a local port while its ``with`` block runs, or for ever by ``serve``.
 
     ``answers`` gives the JSON value to answer with: a function of the request body, or a book by schema
     name. A string is sent as it is. What has no answer gets an instance of the requested schema, random
-    but the same for the same request.
+    but the same for the same request. Shares are of all requests, drawn by ``seed`` and arrival number.
     """
 
     answers: Answers = None
+    port: int = 0  # 0 takes a free one
     latency_s: float = 0.0
+    jitter_s: float = 0.0  # at most so much more latency, evenly spread
     errors: Mapping[int, float] = field(default_factory=dict)  # share of the requests that get each status
     error_message: str = "scripted"
-    choice: Mapping[str, Any] = field(default_factory=dict)  # laid over each reply's choice, e.g. its finish_reason
+    error_code: str = ""  # the ``code`` of each scripted error
+    dropped: float = 0.0  # share of the requests whose connection is closed without a reply
+    busy_from_s: float = 0.0  # only 429 from so many seconds after the first request …
+    busy_until_s: float = 0.0  # … until so many
+    busy_every: int = 0  # each so manieth request gets 429
     malformed: int = 0  # the first so many answers are cut off in the middle of their JSON
-    seed: int = 0  # of the errors
+    malformed_share: float = 0.0  # share of the answers that are cut off
+    context: int | None = None  # words of a prompt beyond which it is refused as too long
+    choice: Mapping[str, Any] = field(default_factory=dict)  # laid over each reply's choice, e.g. its finish_reason
+    seed: int = 0
+    keep: bool = True  # remember the requests; a server that runs for long should not
 
     requests: list[Body] = field(default_factory=list, init=False)  # bodies, in the order of arrival
     keys: set[str] = field(default_factory=set, init=False)  # Authorization headers seen
+    count: int = field(default=0, init=False)
     most_in_flight: int = field(default=0, init=False)
     base_url: str = field(default="", init=False)
 
-    def __enter__(self) -> Self:
+    def __post_init__(self) -> None:
         self._in_flight = 0
         self._to_malform = self.malformed
-        app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
-        # The server runs in a thread, where uvicorn sets no signal handlers.
-        self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, name="fake-server", daemon=True)
+        self._began: float | None = None
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._connections: set[asyncio.Transport] = set()
+        server = self._loop.run_until_complete(self._listen())
+        self._thread = threading.Thread(target=self._run, args=(server,), name="fake-server", daemon=True)
         self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("the fake server did not start; see its log above")
-            time.sleep(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.base_url = f"http://127.0.0.1:{port}/v1"
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._server.should_exit = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    async def _complete(self, request: Request) -> Response:
-        body: Body = await request.json()
-        self.requests.append(body)
-        self.keys.add(request.headers.get("authorization", ""))
-        number = len(self.requests)
-        self._in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self._in_flight)
-        try:
-            await asyncio.sleep(self.latency_s)
-            if (status := self._error(number)) is not None:
-                return JSONResponse({"error": {"message": f"{self.error_message} {status}"}}, status)
-            return JSONResponse(_completion(body, self._text(body), self.choice))
-        finally:
-            self._in_flight -= 1
+    async def serve(self, started: Callable[[str], None]) -> None:
+        """Serve until cancelled; ``started`` is told the base URL."""
+        self._loop = asyncio.get_running_loop()
+        self._connections = set()
+        server = await self._listen()
+        started(self.base_url)
+        await server.serve_forever()
 
-    def _error(self, number: int) -> int | None:
-        draw = rng(self.seed, number).random()
-        for status, share in self.errors.items():
-            draw -= share
-            if draw < 0:
-                return status
-        return None
+    def respond(self, body: Body) -> tuple[int, Body] | None:
+        """Status and body of the reply to one more request; None for a dropped connection."""
+        self.count += 1
+        self._began = time.monotonic() if self._began is None else self._began
+        draw = rng(self.seed, self.count)
+        if self._is_busy():
+            return self._error(429)
+        if draw.random() < self.dropped:
+            return None
+        share = draw.random()
+        for status, part in self.errors.items():
+            share -= part
+            if share < 0:
+                return self._error(status)
+        text = self._text(body, draw)
+        reply = _completion(body, text, self.choice)
+        if self.context is not None and reply["usage"]["prompt_tokens"] > self.context:
+            message = f"This model's maximum context length is {self.context} tokens."
+            return 400, {"error": {"message": message, "code": "context_length_exceeded"}}
+        return 200, reply
 
-    def _text(self, body: Body) -> str:
+    # --- replies ---------------------------------------------------------------------------------
+
+    def _is_busy(self) -> bool:
+        assert self._began is not None
+        age = time.monotonic() - self._began
+        return self.busy_from_s <= age < self.busy_until_s or bool(self.busy_every and not self.count % self.busy_every)
+
+    def _error(self, status: int) -> tuple[int, Body]:
+        return status, {"error": {"message": f"{self.error_message} {status}", "code": self.error_code or None}}
+
+    def _text(self, body: Body, draw: random.Random) -> str:
         answer = self._answer(body)
         text = answer if isinstance(answer, str) else json.dumps(answer)
-        if self._to_malform > 0:
-            self._to_malform -= 1
+        self._to_malform -= 1
+        if self._to_malform >= 0 or draw.random() < self.malformed_share:
             return text[: len(text) // 2]
         return text
 
@@ -108,11 +136,101 @@ class FakeServer:
             return self.answers[form["name"]]
         return instance(form["schema"], rng(body["messages"]))
 
+    # --- HTTP ------------------------------------------------------------------------------------
+
+    async def _listen(self) -> asyncio.Server:
+        # The protocol reaches back to the server's script; a connection has no state of its own beyond its request.
+        server = await self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port, backlog=1024)
+        self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        return server
+
+    def _run(self, server: asyncio.Server) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        server.close()
+        for transport in self._connections:
+            transport.abort()
+        self._loop.run_until_complete(asyncio.sleep(0))  # lets the transports close
+        self._loop.close()
+
+    def arrived(self, connection: "_Connection", body: Body, key: str) -> None:
+        """A whole request is there: its reply leaves after the latency."""
+        if self.keep:
+            self.requests.append(body)
+            self.keys.add(key)
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        reply = self.respond(body)
+        latency = self.latency_s + (
+            self.jitter_s * rng(self.seed, "jitter", self.count).random() if self.jitter_s else 0
+        )
+        self._loop.call_later(latency, self._leave, connection, reply)
+
+    def _leave(self, connection: "_Connection", reply: tuple[int, Body] | None) -> None:
+        self._in_flight -= 1
+        connection.send(reply)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection with one request at a time, as all HTTP clients in use do it."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+        self._parser = httptools.HttpRequestParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server._connections.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server._connections.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._transport.close()
+
+    def on_url(self, url: bytes) -> None:
+        self._url, self._body, self._key = url, bytearray(), ""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"authorization":
+            self._key = value.decode("latin-1")
+
+    def on_body(self, part: bytes) -> None:
+        self._body += part
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_method() != b"POST" or self._url.partition(b"?")[0] != _PATH:
+            return self.send((404, {"error": {"message": f"only POST {_PATH.decode()} is served"}}))
+        try:
+            body = json.loads(self._body)
+        except ValueError:
+            return self.send((400, {"error": {"message": "the body is no JSON"}}))
+        return self._server.arrived(self, body, self._key)
+
+    def send(self, reply: tuple[int, Body] | None) -> None:
+        """Write one reply, or close the connection instead."""
+        if reply is None:
+            self._transport.abort()
+            return
+        status, body = reply
+        content = json.dumps(body).encode()
+        again = f"retry-after: {_RETRY_AFTER_S:g}\r\n" if status == HTTPStatus.TOO_MANY_REQUESTS else ""
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{again}"
+            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+        )
+        self._transport.write(head.encode() + content)
+
 
 def _completion(body: Body, text: str, changes: Mapping[str, Any]) -> Body:
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     prompt_tokens = sum(len(str(message.get("content")).split()) for message in body["messages"])
-    answer_tokens = len(text.split())
+    is_cut = choice | dict(changes) == choice | {"finish_reason": "length"}
+    answer_tokens = body.get("max_tokens", 0) if is_cut else len(text.split())
     return {
         "id": "fake",
         "object": "chat.completion",
@@ -125,51 +243,3 @@ def _completion(body: Body, text: str, changes: Mapping[str, Any]) -> Body:
             "total_tokens": prompt_tokens + answer_tokens,
         },
     }
-
-
-_WORDS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
-
-
-def instance(schema: Body, random_: random.Random) -> Any:
-    """A random value that follows a JSON schema, of the kinds that pydantic writes; not for ``pattern``."""
-    return _instance(schema, schema.get("$defs", {}), random_, depth=0)
-
-
-def _instance(schema: Body, defs: Body, random_: random.Random, depth: int) -> Any:
-    def inner(part: Body) -> Any:
-        return _instance(part, defs, random_, depth + 1)
-
-    if "$ref" in schema:
-        return inner(defs[schema["$ref"].rpartition("/")[2]])
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return random_.choice(schema["enum"])
-    for key in ("anyOf", "oneOf"):
-        if key in schema:  # in deep recursion, the simplest alternative ends it
-            return inner(min(schema[key], key=len) if depth > 8 else random_.choice(schema[key]))
-    kind = schema.get("type", "string")
-    if kind == "object":
-        return {name: inner(part) for name, part in schema.get("properties", {}).items()}
-    if kind == "array":
-        least = schema.get("minItems", 0)
-        most = least if depth > 8 else min(schema.get("maxItems", least + 2), least + 2)
-        items = schema.get("prefixItems") or [schema.get("items", {})] * random_.randint(least, most)
-        return [inner(item) for item in items]
-    return _scalar(kind, schema, random_)
-
-
-def _scalar(kind: str, schema: Body, random_: random.Random) -> Any:
-    if kind in ("integer", "number"):
-        low: Any = schema.get("minimum", schema.get("exclusiveMinimum", 0))
-        high: Any = schema.get("maximum", schema.get("exclusiveMaximum", low + 100))
-        if kind == "number":
-            return low + (high - low) * random_.uniform(0.01, 0.99)
-        low, high = low + ("exclusiveMinimum" in schema), high - ("exclusiveMaximum" in schema)
-        return random_.randint(int(low), int(high))
-    if kind == "boolean":
-        return random_.random() < 0.5
-    if kind == "null":
-        return None
-    text = " ".join(random_.choices(_WORDS, k=3))
-    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]

@@ -1,6 +1,7 @@
 """From a model's text to a typed answer, and from an answer class to the schema that a model must follow."""
 
 import re
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,11 +12,13 @@ _FENCE = re.compile(r"```[\w-]*\s*\n(.*?)```", re.DOTALL)
 _DETAIL_CHARACTERS = 600  # enough for a model to repair its answer, short enough for a reject record
 
 
+@cache
 def json_schema(answer: type[Answer]) -> dict[str, Any]:
     """The JSON schema of an answer in the form that structured output needs.
 
     Every object is closed and all its properties are required, as OpenAI's strict mode demands: a field
     with a default is optional for Python, but a model should always state it. ``title`` is the class name.
+    Shared by all callers: do not change it.
     """
     return {"title": answer.__name__, **_closed(answer.model_json_schema())}
 

@@ -7,7 +7,7 @@ rule that answers without any model. A teacher knows how to get answers. Neither
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, TypedDict, TypeVar
+from typing import ClassVar, Generic, Literal, Self, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +25,11 @@ class Answer(BaseModel):
     """Base of all answers. The JSON schema of a subclass drives structured output."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def noted(self, note: str) -> Self:
+        """The same with a remark on how it came about, where it has a ``reason`` to carry one."""
+        reason = self.__dict__.get("reason")
+        return self if reason is None else self.model_copy(update={"reason": f"{reason} ({note})"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,13 @@ class Task(ABC, Generic[Request, Ans]):
         """The prompt. The long part that neighbouring requests share (the document) comes first, so
         that an engine with a prefix cache reads it once."""
 
+    def shortened(self, request: Request, level: int) -> Request | None:
+        """The same question with less of the documents, for a prompt that is longer than a model's context.
+
+        Level 1 leaves out the least useful parts, each further level more; None where nothing can go.
+        """
+        return None
+
     @abstractmethod
     def rule(self, request: Request) -> Ans | Failure:
         """The embedded default's answer: deterministic, without a model."""
@@ -67,6 +79,9 @@ class Teacher(ABC):
     def settings(self) -> Json:
         """All that its answers depend on besides the questions, for fingerprints."""
         return {"teacher": self.label}
+
+    def check(self) -> None:
+        """Called once on the driver before any work; raises ``GoatError`` where the cluster cannot carry it."""
 
     def prepare(self) -> None:
         """Called once on the driver before any worker starts: start engines, if there are any to start."""

@@ -16,21 +16,23 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.config import ProxyLocation
-from ray.serve.exceptions import RayServeException
+from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
 from goat_ray.errors import ModelError, RunError
 from goat_ray.identity import content_id
-from goat_ray.teacher.chat import Schema
-from goat_ray.teacher.config import TeacherConfig
-from goat_ray.teacher.engine import Engine, engine_arguments, environment, place, source
+from goat_ray.teacher.client import TIMEOUT, Completion, Schema, Setback
+from goat_ray.teacher.config import EngineConfig, TeacherConfig
+from goat_ray.teacher.engine import Engine, adapter_rank, engine_arguments, environment, place, source
+from goat_ray.teacher.preflight import check_cluster
 from goat_ray.teacher.task import Failure, Message
 
 logger = logging.getLogger(__name__)
 
 _DEPLOYMENT = "engine"
 _MAX_ONGOING = 1024  # per replica: the engine queues and batches better than Serve's router does
+_TARGET_ONGOING = 64  # requests per replica, above which autoscaling adds one
 _POLL_S = 0.5
 _PATIENCE_S = 60.0  # after which waiting is worth a word
 _DETAIL_CHARACTERS = 600
@@ -39,6 +41,24 @@ _DETAIL_CHARACTERS = 600
 def app_name(config: TeacherConfig) -> str:
     """The Serve application of this model and engine; how it is sampled and asked does not matter."""
     return f"teacher-{content_id(source(config.model), config.engine.model_dump())}"
+
+
+def check(config: TeacherConfig) -> None:
+    """Compare what the engines need with what the cluster has; raises ``ConfigError`` or ``ModelError``.
+
+    Nothing is started. The cluster must be connected.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    check_cluster(config.engine, gpus_per_replica(config.engine), nodes)
+    for name, folder in config.engine.adapters.items():
+        adapter_rank(name, folder)
+
+
+def gpus_per_replica(options: EngineConfig) -> float:
+    """GPUs of one replica: as configured, else one for each worker where the cluster has any."""
+    if options.gpus_per_replica is not None:
+        return options.gpus_per_replica
+    return options.workers if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
 
 
 def deploy(config: TeacherConfig) -> DeploymentHandle[Any]:
@@ -75,14 +95,16 @@ def shutdown(config: TeacherConfig) -> None:
 
 def _application(config: TeacherConfig) -> serve.Application:
     options = config.engine
-    gpus = options.gpus_per_replica
-    if gpus is None:
-        gpus = options.workers if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
+    gpus = gpus_per_replica(options)
     placement = place(options, gpus)
     placement["ray_actor_options"]["runtime_env"] = {"env_vars": environment(config, gpus)}
+    count: dict[str, Any] = {"num_replicas": options.replicas}
+    if options.max_replicas is not None:
+        scaling = {"min_replicas": options.replicas, "max_replicas": options.max_replicas}
+        count = {"autoscaling_config": {**scaling, "target_ongoing_requests": _TARGET_ONGOING}}
     deployment = serve.deployment(
         name=_DEPLOYMENT,
-        num_replicas=options.replicas,
+        **count,
         max_ongoing_requests=_MAX_ONGOING,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
@@ -90,7 +112,7 @@ def _application(config: TeacherConfig) -> serve.Application:
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
         **placement,
     )
-    return deployment(Engine).bind(engine_arguments(config, gpus), options.chat_template_kwargs)
+    return deployment(Engine).bind(engine_arguments(config, gpus), options.chat_template_kwargs, options.adapters)
 
 
 class _Waiting:
@@ -144,39 +166,35 @@ class VllmClient:
     def __init__(self, config: TeacherConfig) -> None:
         self._config = config
         self._handle = deploy(config)
-        self._sampling = {"temperature": config.temperature, "max_tokens": config.max_tokens}
+        self._sampling = {**config.sampling, "max_tokens": config.max_tokens}
         self._recovery = asyncio.Lock()
 
-    async def complete(self, messages: Sequence[Message], schema: Schema, seed: int) -> str | Failure:
-        """Ask (see ``ChatClient``), again where a replica died or took too long; ``seed`` is not used.
+    async def attempt(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
+        """Ask once (see ``ChatClient``); ``seed`` is not used.
 
-        Raises ``ModelError`` when the engines are gone for good.
+        Where a replica died, waits until one serves again: an engine that restarts with a big model takes
+        longer than anyone's retries. Raises ``ModelError`` when the engines are gone for good.
         """
-        for attempt in range(self._config.max_retries + 1):
-            if attempt:
-                await self._recover()
-            result = await self._attempt(list(messages), json.dumps(schema))
-            if isinstance(result, str) or result.reason not in ("timeout", "unreachable"):
-                return result
-        return result
-
-    async def _attempt(self, messages: list[Message], schema: str) -> str | Failure:
-        response = self._handle.complete.remote(messages, schema, self._sampling)
+        response = self._handle.complete.remote(
+            list(messages), json.dumps(schema), self._sampling, self._config.adapter
+        )
         assert isinstance(response, DeploymentResponse)
         try:
-            result: str | Failure = await asyncio.wait_for(response, self._config.timeout_s)
+            result: Completion | Failure = await asyncio.wait_for(response, self._config.timeout_s)
             return result
         except TimeoutError:
             response.cancel()  # type: ignore[no-untyped-call]
-            return Failure("timeout", f"The engine did not answer within {self._config.timeout_s:g} s.")
+            return Setback(TIMEOUT, f"The engine did not answer within {self._config.timeout_s:g} s.")
         except asyncio.CancelledError:
             response.cancel()  # type: ignore[no-untyped-call]
             raise
+        except BackPressureError as error:
+            return Setback("rate-limited", str(error), busy=True)
         except (RayError, RayServeException) as error:
-            return Failure("unreachable", " ".join(str(error).split())[-_DETAIL_CHARACTERS:])
+            await self._recover()
+            return Setback("unreachable", " ".join(str(error).split())[-_DETAIL_CHARACTERS:])
 
     async def _recover(self) -> None:
-        """Wait until a replica serves: an engine that restarts with a big model takes longer than retries."""
         async with self._recovery:  # one at a time asks the controller
             waiting = _Waiting(self._config)
             while not waiting.is_over():

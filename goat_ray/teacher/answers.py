@@ -1,0 +1,181 @@
+"""Answers that were paid for, in Parquet next to the run, so that no question is paid for twice.
+
+One file per worker and flush, written aside and renamed, so that a reader sees whole files only and workers
+need no lock. Looking up takes 16 bytes of memory an answer: a sorted array of 64-bit keys says in which file and
+row an answer lies, and only the row groups that a batch of questions needs are read. Workers flush their
+answers in the order of the questions, so a rerun finds those of one batch side by side. (SQLite would look up
+single rows faster, but is no safe thing for many writers on a shared file system, and no data set.)
+"""
+
+import os
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+KEY_BYTES = 16
+_SCHEMA = pa.schema(
+    [
+        ("key", pa.binary(KEY_BYTES)),
+        ("task", pa.string()),
+        ("text", pa.string()),
+    ]
+)
+_FLUSH_ROWS = 512  # a killed worker loses at most so many answers …
+_FLUSH_S = 5.0  # … or those of about so many seconds
+_GROUP_ROWS = 4096
+_GROUPS_AT_HAND = 32  # decoded row groups, some MB each
+_MANY_FILES = 64  # small files are worth merging from then on
+_SMALL_ROWS = 16 * _FLUSH_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """One valid answer, as JSON."""
+
+    key: bytes  # ``KEY_BYTES`` long; derives from all that the answer depends on
+    task: str
+    text: str
+
+
+class AnswerCache:
+    """The answers in a folder: those of earlier runs and of this process; others' appear at the next start."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._files = sorted(folder.glob("*.parquet"))
+        self._index = _Index()
+        self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+        for number, file in enumerate(self._files):
+            self._index.add(_keys(pq.read_table(file, columns=["key"])["key"]), number)
+        self._pending: dict[bytes, StoredAnswer] = {}
+        self._flushed = time.monotonic()
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """The texts of those keys that have an answer."""
+        found = {key: self._pending[key].text for key in keys if key in self._pending}
+        places: list[tuple[int, int, bytes]] = sorted(
+            (file, row, key)
+            for key, place in zip(keys, self._index.find(keys), strict=True)
+            for file, row in ([place] if place is not None else [])
+        )
+        for file, row, key in places:
+            group = self._group(file, row // _GROUP_ROWS)
+            at = row % _GROUP_ROWS
+            if group["key"][at].as_py() == key:  # the index knows half of the key
+                found[key] = group["text"][at].as_py()
+        return found
+
+    def add(self, answer: StoredAnswer) -> None:
+        """Keep an answer; it is safe after the next ``flush``, which comes by itself when enough is waiting."""
+        self._pending[answer.key] = answer
+        if len(self._pending) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        self._flushed = time.monotonic()
+        if not self._pending:
+            return
+        columns = zip(*((one.key, one.task, one.text) for one in self._pending.values()), strict=True)
+        table = pa.table([list(column) for column in columns], schema=_SCHEMA)
+        self._files.append(_write(self._folder, [table]))
+        self._index.add(_keys(table["key"]), len(self._files) - 1)
+        self._pending = {}
+
+    def _group(self, file: int, number: int) -> pa.Table:
+        found = self._groups.get((file, number))
+        if found is None:
+            source = pq.ParquetFile(self._files[file])
+            found = source.read_row_group(number, columns=["key", "text"]).combine_chunks()
+            self._groups[file, number] = found
+            if len(self._groups) > _GROUPS_AT_HAND:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end((file, number))
+        return found
+
+
+class _Index:
+    """Where each answer lies: runs of sorted keys beside places, each at least twice as long as the next.
+
+    A short run is merged into its neighbour when it has grown to half of it, so that a flush costs little
+    however many answers there are.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[Any, Any]] = []  # keys; places: file number and row, 32 bits each
+
+    def add(self, keys: Any, file: int) -> None:
+        order = np.argsort(keys)
+        self._runs.append((keys[order], (np.int64(file) << 32) + order.astype(np.int64)))
+        while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
+            (some_keys, some), (more_keys, more) = self._runs[-2:]
+            keys, places = np.concatenate([some_keys, more_keys]), np.concatenate([some, more])
+            order = np.argsort(keys, kind="stable")
+            self._runs[-2:] = [(keys[order], places[order])]
+
+    def find(self, keys: Sequence[bytes]) -> list[tuple[int, int] | None]:
+        """(file, row) of each key, or None."""
+        found: list[tuple[int, int] | None] = [None] * len(keys)
+        wanted = np.frombuffer(b"".join(keys), dtype=">u8")[::2].astype(np.uint64)
+        for known, places in self._runs:
+            at = np.minimum(np.searchsorted(known, wanted), max(len(known) - 1, 0))
+            for number in np.flatnonzero(known[at] == wanted) if len(known) else []:
+                place = int(places[at[number]])
+                found[number] = (place >> 32, place & 0xFFFFFFFF)
+        return found
+
+
+def _keys(column: pa.ChunkedArray) -> Any:
+    """The first eight bytes of each key as numbers."""
+    array = column.combine_chunks()
+    raw = np.frombuffer(array.buffers()[1], dtype=">u8", count=2 * len(array), offset=array.offset * KEY_BYTES)
+    return raw[::2].astype(np.uint64)
+
+
+def _write(folder: Path, tables: Iterable[pa.Table]) -> Path:
+    """One new file; nobody sees it before it is whole."""
+    name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    aside, file = folder / f"{name}.tmp", folder / f"{name}.parquet"
+    with pq.ParquetWriter(aside, _SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table, row_group_size=_GROUP_ROWS)
+    aside.replace(file)
+    return file
+
+
+def compact(folder: Path) -> None:
+    """Merge small files into one. Only for the driver, while no worker uses the folder.
+
+    A kill in the middle leaves answers twice, which is harmless.
+    """
+    if not folder.is_dir():
+        return
+    for leftover in folder.glob("*.tmp"):
+        leftover.unlink()
+    small = [file for file in sorted(folder.glob("*.parquet")) if pq.read_metadata(file).num_rows < _SMALL_ROWS]
+    if len(small) < _MANY_FILES:
+        return
+    _write(folder, _blocks(small))
+    for file in small:
+        file.unlink()
+
+
+def _blocks(files: Sequence[Path]) -> Iterable[pa.Table]:
+    """The rows of all files in tables of whole row groups, for places count in row groups of one size."""
+    waiting: list[pa.Table] = []
+    for file in files:
+        waiting.append(pq.read_table(file, schema=_SCHEMA))
+        while sum(table.num_rows for table in waiting) >= _GROUP_ROWS:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, _GROUP_ROWS)
+            waiting = [whole.slice(_GROUP_ROWS)]
+    yield pa.concat_tables(waiting)

@@ -1,0 +1,35 @@
+"""The ledger of a budget as one named Ray actor that all workers of a run share."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import ray
+
+from goat_ray.identity import content_id
+from goat_ray.teacher.budget import Ledger, LedgerAccess, Spend
+from goat_ray.teacher.config import BudgetConfig
+
+
+class _RayLedger:
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def exchange(self, spent: Spend, unused: Spend, need: Spend) -> Spend | Literal["wait", "never"]:
+        answer: Spend | Literal["wait", "never"] = await self._actor.exchange.remote(spent, unused, need)
+        return answer
+
+
+_mine: dict[str, Any] = {}  # handles that keep actors alive which this process made
+
+
+def shared_ledger(config: BudgetConfig, file: Path | None) -> LedgerAccess | None:
+    """Find or start the actor; None without a Ray cluster.
+
+    It lives as long as the process that called first. ``Teacher.prepare`` does so on the driver.
+    """
+    if not ray.is_initialized():
+        return None
+    name = f"goat-budget-{content_id(str(file), config.model_dump())}"
+    actor = ray.remote(Ledger).options(name=name, get_if_exists=True, num_cpus=0).remote(config, file)
+    _mine[name] = actor
+    return _RayLedger(actor)

@@ -1,0 +1,73 @@
+"""The answer cache on a real folder."""
+
+import hashlib
+import multiprocessing
+
+import pyarrow.parquet as pq
+
+from goat_ray.teacher import answers
+from goat_ray.teacher.answers import AnswerCache, StoredAnswer, compact
+
+
+def key(number):
+    return hashlib.sha256(str(number).encode()).digest()[:16]
+
+
+def fill(folder, numbers):
+    cache = AnswerCache(folder)
+    for number in numbers:
+        cache.add(StoredAnswer(key(number), "judge", f'{{"n": {number}}}'))
+    cache.flush()
+
+
+def texts(folder, numbers):
+    return AnswerCache(folder).find([key(number) for number in numbers])
+
+
+def test_what_was_flushed_is_found_again_and_nothing_else(tmp_path):
+    fill(tmp_path, range(1500))
+    found = texts(tmp_path, [7, 1499, 1500, 700])
+    assert found == {key(n): f'{{"n": {n}}}' for n in (7, 1499, 700)}
+
+
+def test_this_process_finds_its_own_answers_flushed_or_not(tmp_path):
+    cache = AnswerCache(tmp_path)
+    for number in range(3000):
+        cache.add(StoredAnswer(key(number), "judge", str(number)))
+        assert cache.find([key(number), key(number // 2)]) == {key(n): str(n) for n in (number, number // 2)}
+
+
+def test_a_process_that_dies_loses_only_what_it_had_not_flushed(tmp_path):
+    cache = AnswerCache(tmp_path)
+    for number in range(answers._FLUSH_ROWS + 5):
+        cache.add(StoredAnswer(key(number), "judge", "x"))
+    assert len(texts(tmp_path, range(answers._FLUSH_ROWS + 5))) == answers._FLUSH_ROWS
+
+
+def test_many_processes_write_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=fill, args=(tmp_path, range(n * 700, n * 700 + 1000))) for n in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(texts(tmp_path, range(2000))) == 1700
+
+
+def test_half_a_key_alike_is_no_hit(tmp_path):
+    cache = AnswerCache(tmp_path)
+    cache.add(StoredAnswer(key(1), "judge", "x"))
+    cache.flush()
+    assert cache.find([key(1)[:8] + bytes(8)]) == {}
+
+
+def test_small_files_are_merged_and_all_answers_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(answers, "_MANY_FILES", 4)
+    monkeypatch.setattr(answers, "_GROUP_ROWS", 64)
+    for start in range(0, 500, 50):
+        fill(tmp_path, range(start, start + 50))
+    (tmp_path / "left.tmp").write_bytes(b"half a file")
+    compact(tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert pq.read_metadata(file).num_rows == 500
+    assert texts(tmp_path, range(500)) == {key(n): f'{{"n": {n}}}' for n in range(500)}
