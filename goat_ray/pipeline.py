@@ -11,6 +11,7 @@ from goat_ray.config import GoatConfig
 from goat_ray.console import Console
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
+from goat_ray.documents.servers import with_tool_lists
 from goat_ray.evaluation.heldout import Predict, held_out
 from goat_ray.evaluation.scoring import agent_scores, retriever_scores
 from goat_ray.graph.candidates import distinct_texts, find_candidates
@@ -66,7 +67,7 @@ class Road:
         """Documents to functions."""
         connect(self.config.cluster)
         self.console.heading("Documents")
-        found = discover(self.config.documents)
+        found = discover(with_tool_lists(self.config.documents, self.runner.directory / "mcp"))
         ids = sorted(document.id for document in found)
         documents = self.runner.gather("documents", Document, lambda: found, settings={"documents": ids})
         return self.runner.bulk(Ingest(self.config.documents), documents, into="functions")

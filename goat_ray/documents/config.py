@@ -1,7 +1,10 @@
 """Which API documents to read, and how much of each."""
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, model_validator
+
+from goat_ray.mcp_servers import McpServers
 from goat_ray.settings import Settings
 
 
@@ -22,7 +25,16 @@ class Limits(Settings):
 
 
 class DocumentsConfig(Limits):
-    """The ``documents`` section: the paths to read, and the limits."""
+    """The ``documents`` section: what to read, and the limits."""
 
-    paths: list[str] = Field(min_length=1)
+    paths: list[str] = []
     """Files, folders (with all below them) and globs, relative to the working directory, or URLs of object stores."""
+
+    mcp: McpServers = []
+    """Live servers whose tools are listed anew whenever documents are read."""
+
+    @model_validator(mode="after")
+    def _something_to_read(self) -> Self:
+        if not (self.paths or self.mcp):
+            raise ValueError("there is nothing to read; set documents.paths, documents.mcp or both")
+        return self

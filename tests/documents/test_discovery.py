@@ -65,8 +65,8 @@ def test_a_path_without_files_is_an_error_with_a_remedy(folder, path, monkeypatc
         discover(DocumentsConfig(paths=["apis", path]))
 
 
-def test_at_least_one_path_is_needed():
-    with pytest.raises(ValueError, match="at least 1 item"):
+def test_something_to_read_is_needed():
+    with pytest.raises(ValueError, match="nothing to read"):
         DocumentsConfig(paths=[])
 
 

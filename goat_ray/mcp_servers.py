@@ -1,0 +1,103 @@
+"""Which MCP servers there are and how to reach them; documents come from them, and calls go to them."""
+
+import os
+import re
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from goat_ray.errors import ConfigError
+from goat_ray.settings import Settings
+
+MIN_SECRET = 6  # characters; hiding anything shorter would blacken ordinary words
+HIDDEN = "***"
+
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class McpServer(Settings):
+    """A server of the Model Context Protocol, started by a command or found at a URL.
+
+    Secrets come from environment variables, of which only the names stand here.
+    """
+
+    # A token pasted in place of a variable's name must not come back in an error message.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    """The service that its tools belong to."""
+
+    command: list[str] = []
+    """Program and arguments of a server that speaks over stdio, e.g. ``["python", "server.py"]``."""
+
+    env: list[VariableName] = []
+    """Names of environment variables that the command gets besides ``PATH``, ``HOME`` and the like."""
+
+    url: str = ""
+    """Address of a server that speaks streamable HTTP, e.g. ``http://127.0.0.1:8000/mcp``."""
+
+    headers_env: dict[str, VariableName] = {}
+    """Headers sent to the URL, each with the name of the environment variable that holds its whole value."""
+
+    timeout_s: float = Field(default=30.0, gt=0)
+    """For connecting and listing all tools together, and for each call."""
+
+    max_tools: int = Field(default=2_000, ge=1)
+    """A server that lists more is refused."""
+
+    @model_validator(mode="after")
+    def _one_way_to_reach_it(self) -> Self:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("give exactly one of command and url")
+        if self.command and self.headers_env:
+            raise ValueError("headers_env belongs to a url; a command gets its secrets by env")
+        if self.url and self.env:
+            raise ValueError("env belongs to a command; a url gets its secrets by headers_env")
+        address = urlsplit(self.url)
+        if self.url and (address.scheme not in ("http", "https") or not address.hostname):
+            raise ValueError("url is no http(s) address, such as http://127.0.0.1:8000/mcp")
+        if address.username or address.password:
+            raise ValueError("url holds credentials; put them into a variable that headers_env names")
+        return self
+
+    def variables(self) -> dict[str, str]:
+        """The variables that ``env`` names, with their values; raises ``ConfigError`` where one is not set."""
+        return {name: self._value(name) for name in self.env}
+
+    def headers(self) -> dict[str, str]:
+        """The headers of ``headers_env`` with their values; raises ``ConfigError`` where one is not set."""
+        return {header: self._value(name) for header, name in self.headers_env.items()}
+
+    def hide(self, text: str) -> str:
+        """The text without the values of the variables that the server gets."""
+        for secret in sorted(self._secrets(), key=len, reverse=True):
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def _value(self, name: str) -> str:
+        value = os.environ.get(name, "")
+        if not value:
+            raise ConfigError(
+                f"the environment variable {name} is not set",
+                place=f"MCP server {self.name}",
+                remedy="Export it where goat starts",
+            )
+        return value
+
+    def _secrets(self) -> set[str]:
+        values = [os.environ.get(name, "") for name in (*self.env, *self.headers_env.values())]
+        # "Bearer abc" is echoed as "abc" by servers that took the scheme off.
+        parts = {part for value in values for part in (value, *re.split(r"\s+", value)[1:])}
+        return {part for part in parts if len(part) >= MIN_SECRET}
+
+
+def _distinct(servers: list[McpServer]) -> list[McpServer]:
+    names = [server.name for server in servers]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two servers are called {max(names, key=names.count)!r}")
+    return servers
+
+
+McpServers = Annotated[list[McpServer], AfterValidator(_distinct)]
+"""Servers with names of their own."""
