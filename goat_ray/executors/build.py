@@ -10,4 +10,8 @@ from goat_ray.records import ApiFunction
 
 def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction]) -> Executor:
     """The executor that the configuration names, for these functions."""
+    if config.backend == "python":
+        from goat_ray.executors.python.executor import PythonExecutor
+
+        return PythonExecutor(config.python)
     return SandboxExecutor(functions, config.sandbox)

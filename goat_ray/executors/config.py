@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from goat_ray.executors.python.config import PythonConfig
 from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.settings import Settings
 
@@ -9,5 +10,6 @@ from goat_ray.settings import Settings
 class ExecutorConfig(Settings):
     """Where calls are run."""
 
-    backend: Literal["sandbox"] = "sandbox"
+    backend: Literal["sandbox", "python"] = "sandbox"
     sandbox: SandboxConfig = SandboxConfig()
+    python: PythonConfig = PythonConfig()

@@ -1,9 +1,15 @@
 """The contract for running API calls."""
 
+import asyncio
+import atexit
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
 
 from goat_ray.records import ApiFunction, Json, Origin, Part
+
+T = TypeVar("T")
 
 
 class CallResult(Part):
@@ -12,6 +18,7 @@ class CallResult(Part):
     status: int  # HTTP status, or its nearest equivalent
     body: Json
     origin: Origin
+    problem: str = ""  # a short constant where the executor, not the API, says no, e.g. "refused-address"
 
     @property
     def ok(self) -> bool:
@@ -20,18 +27,52 @@ class CallResult(Part):
 
 
 class Session(ABC):
-    """A conversation with the API whose writes are visible to its own later calls."""
+    """A conversation with the API whose writes are visible to its own later calls. ``async with`` closes it."""
 
     @abstractmethod
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         """Run one call. A failing call is a result with its status, never an exception."""
+
+    async def close(self) -> None:
+        """Release what the session alone holds. It makes no calls afterwards."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
 
 class Executor(ABC):
     """A backend that runs calls."""
 
     name: ClassVar[str]
+    _runner: asyncio.Runner | None = None
 
     @abstractmethod
     def session(self) -> Session:
         """A fresh session. Backends that hold state (the sandbox) start it anew; others share one client."""
+
+    async def close(self) -> None:
+        """Release connections and processes. No session makes calls afterwards."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run calls from synchronous code, always on the executor's one event loop.
+
+        Pooled connections belong to the loop that opened them, so the loop lives as long as the executor: until
+        ``shutdown``, which the end of the process calls if nobody did before.
+        """
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+            atexit.register(self.shutdown)
+        return self._runner.run(work)
+
+    def shutdown(self) -> None:
+        """Close the executor and its event loop, where ``run`` was used."""
+        if self._runner is not None:
+            atexit.unregister(self.shutdown)
+            runner, self._runner = self._runner, None
+            with runner:
+                runner.run(self.close())

@@ -1,0 +1,91 @@
+"""Runs Python tools, in processes of their own: API-Bank's tool classes, and plain functions.
+
+Which file a function comes from is told by its service and name, as the documents' reader gives them. The nearest
+HTTP statuses stand for what can happen:
+
+- 200: the body is what the function returned, or the ``output`` of a tool class.
+- 400: a tool class gave an ``exception``. Of these only a text is left, in which wrong arguments, unknown ids and
+  bad tokens look alike, so that no status can be closer; API-Bank's tools raise them to refuse a request.
+- 422: the arguments do not fit the signature and its annotations.
+- 500: the tool raised an error that it did not answer for.
+- 501: ``root`` has no such tool, or more than one, or it cannot be imported.
+- 502: the result is no JSON or too long, or the process ended: out of memory or processor time, or crashed.
+- 503: the session's state was lost with an earlier call, or no process can be had.
+- 504: the call took longer than ``timeout_s``.
+"""
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from goat_ray.errors import GoatError
+from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.nesting import nested
+from goat_ray.executors.python.config import PythonConfig
+from goat_ray.executors.python.processes import Process, Server
+from goat_ray.records import ApiFunction
+
+
+class PythonExecutor(Executor):
+    """Each session is a process with limits, forked at its first call; its state is reset with it.
+
+    Raises ``ConfigError`` if the interpreter or a module of ``preload`` cannot be used.
+    """
+
+    name = "python"
+
+    def __init__(self, config: PythonConfig) -> None:
+        self._server = Server(config)
+        self._timeout_s = config.timeout_s
+        self._threads = ThreadPoolExecutor(config.workers, thread_name_prefix="python-tools")
+
+    def session(self) -> Session:
+        return _PythonSession(self._server, self._threads, self._timeout_s)
+
+    async def close(self) -> None:
+        """End all processes."""
+        self._threads.shutdown(cancel_futures=True)
+        self._server.close()
+
+
+class _PythonSession(Session):
+    def __init__(self, server: Server, threads: ThreadPoolExecutor, timeout_s: float) -> None:
+        self._server = server
+        self._threads = threads
+        self._timeout_s = timeout_s
+        self._process: Process | None = None
+        self._lost = ""
+
+    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+        request = {"service": function.service, "name": function.name, "arguments": nested(arguments)}
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request)
+
+    async def close(self) -> None:
+        """Let the process go."""
+        if self._process is not None:
+            self._process.close()
+
+    def _ask(self, request: dict[str, Any]) -> CallResult:
+        if self._lost:
+            return _failed(503, f"the session ended with an earlier call, which {self._lost}")
+        try:
+            self._process = self._process or self._server.fork()
+            return CallResult(**self._process.ask(request), origin="real")
+        except TimeoutError:
+            return self._end(504, f"took longer than {self._timeout_s:g} s")
+        except EOFError:
+            return self._end(502, "ended the process: out of memory or processor time, or crashed")
+        except (OSError, GoatError) as error:
+            return self._end(503, f"got no process: {error}")
+
+    def _end(self, status: int, why: str) -> CallResult:
+        self._lost = why
+        if self._process is not None:
+            with contextlib.suppress(OSError):
+                self._process.kill()
+        return _failed(status, f"the call {why}")
+
+
+def _failed(status: int, message: str) -> CallResult:
+    return CallResult(status=status, body={"error": message}, origin="real")
