@@ -56,10 +56,13 @@ class Agent:
     def run(self, queries: Sequence[str]) -> list[Attempt]:
         """Attempt all queries; what goes wrong is noted in the attempt, never raised."""
         attempts = [Attempt(query, self.executor.session()) for query in queries]
-        self._plan(attempts)
-        for number in range(self.config.max_calls):
-            self._call([attempt for attempt in attempts if number < len(attempt.plan)], number)
-        self._answer(attempts)
+        try:
+            self._plan(attempts)
+            for number in range(self.config.max_calls):
+                self._call([attempt for attempt in attempts if number < len(attempt.plan)], number)
+            self._answer(attempts)
+        finally:
+            self.executor.run(_close_all(attempts))
         return attempts
 
     def _plan(self, attempts: list[Attempt]) -> None:
@@ -86,7 +89,7 @@ class Agent:
         ]
         texts = self.model.generate(asked, self.config.call_tokens)
         arguments = [self._arguments(attempt, text) for attempt, text in zip(attempts, texts, strict=True)]
-        results = asyncio.run(_call_all(attempts, number, arguments))
+        results = self.executor.run(_call_all(attempts, number, arguments))
         for attempt, given, result in zip(attempts, arguments, results, strict=True):
             function = attempt.plan[number]
             attempt.made.append(prompts.Made(function, given, result.body))
@@ -111,3 +114,7 @@ async def _call_all(attempts: list[Attempt], number: int, arguments: list[dict[s
     return await asyncio.gather(
         *(attempt.session.call(attempt.plan[number], given) for attempt, given in zip(attempts, arguments, strict=True))
     )
+
+
+async def _close_all(attempts: list[Attempt]) -> None:
+    await asyncio.gather(*(attempt.session.close() for attempt in attempts))

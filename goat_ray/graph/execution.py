@@ -40,7 +40,7 @@ class ExecuteEdges(Step[Edge, Edge]):
         self.values = ExampleValues(self.store)
 
     def process(self, batch: Sequence[Edge]) -> Iterator[Edge | Reject]:
-        yield from asyncio.run(self._check_all(batch))
+        yield from self.executor.run(self._check_all(batch))
 
     async def _check_all(self, batch: Sequence[Edge]) -> list[Edge | Reject]:
         return await asyncio.gather(*(self._check(edge) for edge in batch))
@@ -53,15 +53,15 @@ class ExecuteEdges(Step[Edge, Edge]):
         """
         outcome: Edge | Reject = Reject(id=edge.id, reason="not-attempted")
         for attempt in range(ATTEMPTS):
-            outcome = await self._attempt(edge, attempt)
+            async with self.executor.session() as session:
+                outcome = await self._attempt(session, edge, attempt)
             if isinstance(outcome, Edge):
                 break
         return outcome
 
-    async def _attempt(self, edge: Edge, attempt: int) -> Edge | Reject:
+    async def _attempt(self, session: Session, edge: Edge, attempt: int) -> Edge | Reject:
         source, target = self.store[edge.source], self.store[edge.target]
         place = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
-        session = self.executor.session()
         first = await session.call(source, self._arguments(source, edge, attempt))
         if not first.ok:
             return Reject(id=edge.id, reason="source-call-failed", detail=f"{place}: status {first.status}")

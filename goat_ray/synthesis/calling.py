@@ -7,6 +7,7 @@ from typing import Any
 from goat_ray import jsonpath
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.executor import Session
 from goat_ray.graph.values import ExampleValues, fit, invent
 from goat_ray.identity import rng
 from goat_ray.records import (
@@ -66,7 +67,7 @@ class Call(Step[CallPlan, CallTrace]):
         questions = [self._question(plan, number) for plan in batch for number in range(len(plan.calls))]
         answers = iter(self.teacher.answer(self.task, questions))
         filled = [[next(answers) for _ in plan.calls] for plan in batch]
-        yield from asyncio.run(self._run_all(batch, filled))
+        yield from self.executor.run(self._run_all(batch, filled))
 
     def _question(self, plan: CallPlan, number: int) -> FreeArguments:
         call = plan.calls[number]
@@ -89,7 +90,10 @@ class Call(Step[CallPlan, CallTrace]):
         return await asyncio.gather(*(self._run(plan, free) for plan, free in zip(batch, filled, strict=True)))
 
     async def _run(self, plan: CallPlan, filled: list[Any]) -> CallTrace | Reject:
-        session = self.executor.session()
+        async with self.executor.session() as session:
+            return await self._trace(session, plan, filled)
+
+    async def _trace(self, session: Session, plan: CallPlan, filled: list[Any]) -> CallTrace | Reject:
         done: list[ExecutedCall] = []
         picks = _Picks(plan.id)
         for planned, free in zip(plan.calls, filled, strict=True):
