@@ -1,5 +1,6 @@
 """The ``goat`` command. Each subcommand takes one YAML file and makes whatever is still missing before it."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -312,6 +313,33 @@ def inspect_funnel(run_directory: RunDirectory) -> None:
         counts = {**stage["facts"], **stage["rejects"]}
         detail = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
         typer.echo(f"{stage['name']:<12}{stage['rows']:>10,} kept  {detail}")
+
+
+@app.command("fake-server")
+@_plain_errors
+def fake_server(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each reply.")] = 0.0,
+    jitter: Annotated[float, typer.Option(min=0, help="At most so many seconds more, at random.")] = 0.0,
+    error: Annotated[
+        list[str] | None, typer.Option(metavar="STATUS=SHARE", help="Share of failing requests, e.g. 500=0.3.")
+    ] = None,
+    busy: Annotated[str, typer.Option(metavar="FROM-UNTIL", help="Seconds of nothing but 429, e.g. 5-15.")] = "",
+    busy_every: Annotated[int, typer.Option(min=0, help="429 for each so manieth request.")] = 0,
+    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of answers with broken JSON.")] = 0.0,
+    dropped: Annotated[float, typer.Option(min=0, max=1, help="Share of connections that are dropped.")] = 0.0,
+    answers: Annotated[Path | None, typer.Option(help="JSON file: schema name to answer.")] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is random.")] = 0,
+) -> None:
+    """An OpenAI-compatible server without a model, with faults at will, to try pipelines on.
+
+    Example: goat fake-server --port 8000 --latency 0.05 --error 500=0.1 --busy 5-15
+    """
+    from goat_ray.teacher.fake_server import scripted
+
+    server = scripted(error or [], busy, answers, port=port, latency_s=latency, jitter_s=jitter, busy_every=busy_every,
+                      malformed_share=malformed, dropped=dropped, seed=seed, keep=False)  # fmt: skip
+    asyncio.run(server.serve(lambda url: typer.echo(f"serving {url}")))
 
 
 def _road(config: Path, changes: list[str] | None) -> "Road":

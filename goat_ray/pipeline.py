@@ -61,11 +61,12 @@ class Road:
         self.config = config
         self.console = console or Console()
         self.runner = Runner(Path(config.run.directory).absolute(), self.console)
-        self.teacher = build_teacher(config.teacher)
+        self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
 
     def ingest(self) -> Dataset[ApiFunction]:
         """Documents to functions."""
         connect(self.config.cluster)
+        self.teacher.check()
         self.console.heading("Documents")
         found = discover(with_tool_lists(self.config.documents, self.runner.directory / "mcp"))
         ids = sorted(document.id for document in found)

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from ray.data import ActorPoolStrategy, DataContext, SaveMode
 from ray.data.checkpoint import CheckpointConfig
 from ray.data.exceptions import SystemException
 
-from goat_ray import __version__
+from goat_ray import __version__, metering
 from goat_ray.console import Console, Tally
 from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
@@ -81,7 +81,7 @@ class Runner:
         if source.rows:
             step.prepare()
             self._run_on_ray(step, source, folder, into)
-        return self._finish(folder, step.gives, fingerprint, step.settings(), time.monotonic() - started, {})
+        return self._finish(folder, step.gives, fingerprint, step.settings(), time.monotonic() - started, _counted(folder))
 
     def gather(
         self,
@@ -124,7 +124,8 @@ class Runner:
         if current is None or not resumable:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / UNFINISHED, {"fingerprint": fingerprint})
+        facts = _counted(folder)  # what an interrupted run has spent belongs to the whole
+        write_json(folder / UNFINISHED, {"fingerprint": fingerprint, "facts": facts})
         return folder
 
     def _set_aside(self, folder: Path, fingerprint: str) -> None:
@@ -198,6 +199,16 @@ class Runner:
                 outcomes.write_parquet(str(folder), partition_cols=[OUTCOME], mode=SaveMode.APPEND)
             except Exception as error:  # Ray wraps what steps raise in many ways
                 raise _explain(error, step, folder) from error
+            finally:
+                with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
+                    facts = Counter(_counted(folder)) + Counter(ray.get(tally.counts.remote()))
+                    write_json(folder / UNFINISHED, {**(read_json(folder / UNFINISHED) or {}), "facts": dict(facts)})
+
+
+def _counted(folder: Path) -> dict[str, int]:
+    """What the workers of an unfinished step have counted, in this run and in those before it."""
+    facts: dict[str, int] = (read_json(folder / UNFINISHED) or {}).get("facts", {})
+    return facts
 
 
 def _books(folder: Path) -> dict[str, Any] | None:
@@ -252,7 +263,10 @@ class _Worker:
         if self._failure is not None:
             raise self._failure
         batch = [self._step.takes.from_row(row) for row in table.to_pylist()]
-        outcomes = list(self._step.process(batch))
+        try:
+            outcomes = list(self._step.process(batch))
+        finally:  # what a batch has cost counts even where it ends the run; waiting, as this worker may end, too
+            ray.get(self._tally.count.remote(metering.drain()))
         if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
             raise RunError(
                 f"step {self._step.name!r} did not give exactly one outcome for each record",

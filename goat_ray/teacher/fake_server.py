@@ -12,13 +12,15 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Self
 
 import httptools
 
+from goat_ray.errors import ConfigError
 from goat_ray.identity import rng
 from goat_ray.teacher.instances import instance
 
@@ -224,6 +226,21 @@ class _Connection(asyncio.Protocol):
             f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
         )
         self._transport.write(head.encode() + content)
+
+
+def scripted(errors: Sequence[str], busy: str, answers: Path | None, **settings: Any) -> FakeServer:
+    """A server from what a command line can say; raises ``ConfigError`` for what cannot be read."""
+    try:
+        shares = {int(status): float(share) for status, share in (error.split("=") for error in errors)}
+        start, until = (float(part) for part in busy.split("-")) if busy else (0.0, 0.0)
+        book = json.loads(answers.read_text(encoding="utf-8")) if answers is not None else None
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"an option cannot be read: {error}",
+            place="goat fake-server",
+            remedy="Write --error 500=0.3, --busy 5-15, and --answers with a JSON object of answers by schema name",
+        ) from error
+    return FakeServer(answers=book, errors=shares, busy_from_s=start, busy_until_s=until, **settings)
 
 
 def _completion(body: Body, text: str, changes: Mapping[str, Any]) -> Body:
