@@ -47,6 +47,6 @@ class Call:
             other = self.one(thing, ref.relation, ref.kinds)
             if other is not None and other is not thing and other.kind is not kind:
                 return self.label(other, name)
-        specs = self.state.world.specs
-        spec = specs.of_kind(kind, name) or Spec(name, "string", about=kind.name)
-        return self.state.world.fill(thing, name, spec)
+        world = self.state.world
+        beside = world.specs.of_kind(kind)
+        return world.filler.fill(thing, beside.get(name) or Spec(name, "string", about=kind.name), beside)

@@ -1,7 +1,8 @@
 """What all places of a corpus together say about the members of kinds, of lists and of parts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goat_ray.executors.sandbox.kinds import Kind
@@ -32,7 +33,7 @@ class Specs:
     """How to make up each member; the same attribute of a kind is made up alike at all places."""
 
     def __init__(self, places: Iterable[Place]) -> None:
-        self._kinds: dict[tuple[Kind, str], Spec] = {}
+        self._kinds: dict[Kind, dict[str, Spec]] = defaultdict(dict)
         self._groups: dict[str, Group] = {}
         self._of: dict[Place, Group] = {}
         for place in places:
@@ -50,9 +51,9 @@ class Specs:
             known = group.specs.get(name)
             group.specs[name] = _join(known, spec) if known else spec
             for kind in place.kinds:
-                of_kind = self._kinds.get((kind, name))
-                mine = _about(spec, kind)
-                self._kinds[kind, name] = _join(of_kind, mine) if of_kind else mine
+                of_kind = self._kinds[kind]
+                mine = replace(spec, about=kind.name)
+                of_kind[name] = _join(of_kind[name], mine) if name in of_kind else mine
 
     def _group(self, place: Place) -> Group:
         parent = place.parent
@@ -71,12 +72,12 @@ class Specs:
         """Whether a member is an attribute of the things themselves wherever they are shown."""
         leaf = place.members[name]
         owners = [kind for kind in place.kinds if name in kind.attributes or not kind.attributes]
-        specs = [spec for kind in owners if (spec := self._kinds.get((kind, name))) is not None]
+        specs = [spec for kind in owners if (spec := self._kinds[kind].get(name)) is not None]
         return bool(owners) and (isinstance(leaf, Place) or all(spec.depth == leaf.depth for spec in specs))
 
-    def of_kind(self, kind: Kind, name: str) -> Spec | None:
-        """The spec of an attribute of a kind; None if no place shows it."""
-        return self._kinds.get((kind, name))
+    def of_kind(self, kind: Kind) -> Mapping[str, Spec]:
+        """The attributes that any place shows of a kind."""
+        return self._kinds[kind]
 
 
 def _kinds_name(kinds: tuple[Kind, ...]) -> str:
@@ -89,19 +90,25 @@ def _spec(place: Place, name: str, leaf: Leaf) -> Spec:
     values = [item for value in (*seen.examples, *shown) for item in (value if isinstance(value, list) else [value])]
     pool = tuple(dict.fromkeys(value for value in values if _is_scalar(value)))[:MAX_POOL]
     enum = tuple(value for value in seen.enum if _is_scalar(value))
-    return Spec(name, seen.type, seen.format, enum, pool, place.label, leaf.depth)
+    nulls = sum(1 for row in place.rows if name in row and row[name] is None)
+    rows = sum(1 for row in place.rows if name in row)
+    return Spec(name, seen.type, seen.format, enum, pool, place.label, leaf.depth, rows, nulls)
 
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
 
 
-def _about(spec: Spec, kind: Kind) -> Spec:
-    return Spec(spec.name, spec.type, spec.format, spec.enum, spec.pool, kind.name, spec.depth)
-
-
 def _join(one: Spec, two: Spec) -> Spec:
     """Both places' examples; the wider type, and what only one of them says."""
     type_ = "number" if {one.type, two.type} == {"integer", "number"} else one.type
     pool = tuple(dict.fromkeys((*one.pool, *two.pool)))[:MAX_POOL]
-    return Spec(one.name, type_, one.format or two.format, one.enum or two.enum, pool, one.about, one.depth)
+    return replace(
+        one,
+        type=type_,
+        format=one.format or two.format,
+        enum=one.enum or two.enum,
+        pool=pool,
+        rows=one.rows + two.rows,
+        nulls=one.nulls + two.nulls,
+    )

@@ -5,16 +5,13 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from goat_ray.executors.sandbox import vocabulary
+from goat_ray.executors.sandbox.codes import is_coded, reshaper
 from goat_ray.executors.sandbox.keys import is_label
+from goat_ray.executors.sandbox.names import naming, person, title
 from goat_ray.naming import words
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(.*)", re.DOTALL)
 _CLOCK = re.compile(r"\d\d:\d\d")
-_CODED = re.compile(r"(?=.*\d)(?!\d{4}-[\dW]\d)(?![^@]*@)\S{4,}|/?\S{20,}")
-_HEX = re.compile(r"(?=.*[a-f])[0-9a-f-]{8,}")
-_ENDING = re.compile(r"\.\w{2,4}$")
-_SORT_OF_CODE = re.compile(r"[A-Za-z]{1,4}[-_]?(?=\d)")
-_SMALL_WORDS = frozenset("a an and at by for from in of on or the to with &".split())
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _WORD_LISTS: tuple[tuple[frozenset[str], Sequence[str]], ...] = (
     (frozenset({"currency"}), vocabulary.CURRENCIES),
@@ -22,14 +19,24 @@ _WORD_LISTS: tuple[tuple[frozenset[str], Sequence[str]], ...] = (
     (frozenset({"timezone"}), vocabulary.TIMEZONES),
     (frozenset({"color", "colour"}), vocabulary.COLORS),
     (frozenset({"status", "state"}), vocabulary.STATES),
+    *((frozenset({word}), values) for word, values in vocabulary.CHOICES.items()),
     (frozenset({"street", "address"}), vocabulary.STREETS),
     (vocabulary.PLACES, vocabulary.CITIES),
 )
-
-
-def is_coded(value: object) -> bool:
-    """Whether a value is a code, a hash or a path that no two things share, rather than words or a date."""
-    return isinstance(value, str) and bool(_CODED.fullmatch(value))
+# What values look like whose names say that they are codes or numbers; each digit and letter varies.
+_SHAPES: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"postcode", "zip"}), "48213"),
+    (frozenset({"count", "quantity", "size", "day", "days", "rank", "position"}), "27"),
+    (frozenset({"number", "no"}), "48213907"),
+    (frozenset({"code", "mcc", "abbreviation"}), "K4821"),
+    (frozenset({"reference", "ref", "sku", "serial", "tracking"}), "R-48213907"),
+    (
+        frozenset({"key", "token", "hash", "secret", "signature", "etag", "checksum", "data", "payload"}),
+        "9f2c41d7a0b35e86",
+    ),
+    (frozenset({"version"}), "2.14"),
+    (frozenset({"ts"}), "1712345678.48213"),
+)
 
 
 def drawer(name: str, format_: str, pool: list[str], about: str) -> Callable[[Random], str]:
@@ -40,14 +47,14 @@ def drawer(name: str, format_: str, pool: list[str], about: str) -> Callable[[Ra
     if found is not None:
         return found
     if is_label(name):
-        return _naming(name, pool, about)
+        return naming(name, pool, about)
     if pool and all(map(is_coded, pool)):
         return reshaper(pool)
     if pool and max(map(len, pool)) > 60:
         return _writing(pool)
     if pool:
         return lambda random: random.choice(pool)
-    return _by_name(parts, name)
+    return _by_name(words(name))
 
 
 def _by_form(parts: set[str], format_: str, pool: list[str]) -> Callable[[Random], str] | None:
@@ -60,17 +67,17 @@ def _by_form(parts: set[str], format_: str, pool: list[str]) -> Callable[[Random
     if format_ == "date-time" or (not pool and parts & {"at", "timestamp", "datetime"}):
         return _dating([2023, 2025], ["T09:30:00Z", "T14:05:00Z", "T18:45:00Z"])
     if format_ == "date" or (not pool and any(part.endswith(("date", "day")) or part == "on" for part in parts)):
-        return _dating([2021, 2025], [""])
+        return _dating([1950, 2004] if parts & {"birth", "birthday", "born"} else [2021, 2025], [""])
     if format_ == "email" or "email" in parts:
         hosts = [text.partition("@")[2] for text in pool if "@" in text] or ["mail.example"]
-        return lambda random: f"{_person(random).lower().replace(' ', '.')}@{random.choice(hosts)}"
+        return lambda random: f"{person(random).lower().replace(' ', '.')}@{random.choice(hosts)}"
     if format_ == "uuid":
         return reshaper(["0f8fad5b-d9cb-469f-a165-70867728950e"])
     if format_ in ("uri", "url") or (pool and all("://" in text for text in pool)):
         return _linking(pool)
     if not pool and parts & {"url", "uri", "link", "href", "website", "homepage", "image", "photo", "avatar"}:
         return _linking(pool)
-    if not pool and "phone" in parts:
+    if not pool and parts & {"phone", "telephone", "mobile", "fax"}:
         return lambda random: f"01632 960{random.randint(0, 999):03d}"
     return None
 
@@ -91,7 +98,7 @@ def _linking(pool: list[str]) -> Callable[[Random], str]:
     hosts = sorted({"/".join(text.split("/")[:3]) for text in pool if "://" in text}) or ["https://site.example"]
 
     def draw(random: Random) -> str:
-        return f"{random.choice(hosts)}/{'-'.join(_pair(random)).lower()}"
+        return f"{random.choice(hosts)}/{title(random).lower().replace(' ', '-')}"
 
     return draw
 
@@ -107,108 +114,30 @@ def _relinking(pool: list[str]) -> Callable[[Random], str]:
     return draw
 
 
-def _naming(name: str, pool: list[str], about: str) -> Callable[[Random], str]:
-    """Names of things: parts of two example names put together, else from a stock of words."""
-    long = [text for text in pool if " " in text]
-    if len(long) >= 3:
-        return lambda random: _recombine(random.sample(long, 2))
-    meant = {*words(about), *words(name)}
-    if len(pool) >= 3 and meant & vocabulary.TOPICS:
-        return lambda random: " & ".join(text.split(" & ")[0] for text in random.sample(pool, 2))
-    if meant & vocabulary.PEOPLE:
-        return _person
-    if meant & vocabulary.FIRMS:
-        return lambda random: f"{random.choice(vocabulary.NOUNS)} {random.choice(vocabulary.COMPANY_ENDINGS)}"
-    if meant & vocabulary.PLACES:
-        return lambda random: random.choice(vocabulary.CITIES)
-    if meant & {"country"}:
-        return lambda random: random.choice(vocabulary.COUNTRY_NAMES)
-    lower = bool(pool) and all(text.islower() for text in pool)
-    single = bool(pool) and not long
-
-    def draw(random: Random) -> str:
-        made = random.choice(vocabulary.NOUNS) if single else " ".join(_pair(random))
-        return made.lower() if lower else made
-
-    return draw
-
-
-def _recombine(pair: list[str]) -> str:
-    """The first half of one name and the second half of another."""
-    one, two = (text.split() for text in pair)
-    start, end = one[: (len(one) + 1) // 2], two[(len(two) + 1) // 2 :]
-    while start[-1].lower() in _SMALL_WORDS and len(end) > 1 and end[0].lower() in _SMALL_WORDS:
-        end = end[1:]
-    return " ".join([*start, *end])
-
-
 def _writing(pool: list[str]) -> Callable[[Random], str]:
     """Longer texts: sentences of the examples in another order."""
     sentences = [part for text in pool for part in _SENTENCE_END.split(text) if len(part) > 10] or pool
     return lambda random: " ".join(random.sample(sentences, min(2, len(sentences))))
 
 
-def _by_name(parts: set[str], name: str) -> Callable[[Random], str]:
-    if parts >= {"iso", "639"}:
+def _by_name(parts: tuple[str, ...]) -> Callable[[Random], str]:
+    """Texts of which the documents show none, by what the last words of the name ask for."""
+    meant = set(parts)
+    if meant >= {"iso", "639"}:
         return lambda random: random.choice(vocabulary.LANGUAGE_CODES)
-    if "country" in parts or parts >= {"iso", "3166"}:
+    if "country" in meant or meant >= {"iso", "3166"}:
         return lambda random: random.choice(vocabulary.COUNTRY_CODES)
-    for meant, values in _WORD_LISTS:
-        if parts & meant:
+    for words_, values in _WORD_LISTS:
+        if meant & words_:
             return lambda random, values=values: random.choice(values)  # type: ignore[misc]
-    if parts & vocabulary.PEOPLE:
-        return _person
-    if parts & {"description", "text", "summary", "overview", "content", "comment", "body", "message", "bio", "note"}:
+    if meant & vocabulary.PEOPLE:
+        return person
+    if meant & {"description", "text", "summary", "overview", "content", "comment", "body", "message", "bio", "note"}:
         return lambda random: " ".join(random.sample(vocabulary.SENTENCES, 2))
-    if parts & {"postcode", "zip"}:
-        return lambda random: str(random.randint(10_000, 99_999))
-    last = (words(name) or ("value",))[-1]
-    return lambda random: f"{random.choice(vocabulary.ADJECTIVES).lower()} {last}"
-
-
-def _person(random: Random) -> str:
-    return f"{random.choice(vocabulary.FIRST_NAMES)} {random.choice(vocabulary.LAST_NAMES)}"
-
-
-def _pair(random: Random) -> tuple[str, str]:
-    return random.choice(vocabulary.ADJECTIVES), random.choice(vocabulary.NOUNS)
-
-
-def reshaper(pool: Sequence[str]) -> Callable[[Random], str]:
-    """How to make texts like those of the pool.
-
-    What all share stays, other digits and letters change within their sort.
-    """
-    shared = _shared(pool) if len(pool) > 1 else 0
-    letters = sorted({c for text in pool for c in text[shared:] if c.isascii() and c.isalpha()})
-    small, capital = ("".join(filter(sort, letters)) for sort in (str.islower, str.isupper))
-    models = [_model(text, shared, small, capital) for text in pool]
-
-    def draw(random: Random) -> str:
-        roll = random.random
-        return "".join([sort[int(roll() * len(sort))] for sort in models[int(roll() * len(models))]])
-
-    return draw
-
-
-def _model(text: str, shared: int, small: str, capital: str) -> list[str]:
-    """The characters that may stand at each place of a text like this one."""
-    is_hex = bool(_HEX.fullmatch(text))
-    stem, dot, ending = text.rpartition(".") if _ENDING.search(text) else (text, "", "")
-    # A short prefix of letters before digits names the sort of code: CUS-7014.
-    head = _SORT_OF_CODE.match(stem)
-    kept = max(shared, head.end() if head else 0)
-    digits = "0123456789abcdef" if is_hex else "0123456789"
-
-    def alike(c: str) -> str:
-        if c in digits:
-            return digits
-        return (small if c.islower() else capital) if c.isascii() and c.isalpha() else c
-
-    return [*stem[:kept], *map(alike, stem[kept:]), *dot, *ending]
-
-
-def _shared(pool: Sequence[str]) -> int:
-    """How many characters all texts start with."""
-    least, most = min(pool), max(pool)
-    return next((at for at, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
+    last = parts[-1] if parts else "value"
+    if last in ("amount", "price", "total", "cost", "fee", "balance"):
+        return lambda random: f"{random.uniform(5, 500):.2f}"
+    found = next((shape for names, shape in _SHAPES if last in names), None)
+    if found is not None:
+        return reshaper([found])
+    return lambda random: f"{random.choice(vocabulary.ADJECTIVES)} {random.choice(vocabulary.NOUNS)}".lower()

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from goat_ray.executors.sandbox.keys import canonical
 from goat_ray.executors.sandbox.kinds import Kind
+from goat_ray.executors.sandbox.profile import Profile
 
 Relation = tuple[str, tuple[Kind, ...]]  # what things are to another, and of which kinds; of none where mere parts
 
@@ -11,7 +12,19 @@ Relation = tuple[str, tuple[Kind, ...]]  # what things are to another, and of wh
 class Thing:
     """A thing of a kind, or a mere part of another thing (an address, a line of an order)."""
 
-    __slots__ = ("attributes", "given", "keys", "kind", "links", "number", "parent", "scope", "series", "single")
+    __slots__ = (
+        "attributes",
+        "given",
+        "keys",
+        "kind",
+        "links",
+        "number",
+        "parent",
+        "profile",
+        "scope",
+        "series",
+        "single",
+    )
 
     def __init__(self, kind: Kind | None, scope: str, parent: "Thing | None" = None, number: int = 0) -> None:
         self.kind = kind
@@ -23,6 +36,7 @@ class Thing:
         self.attributes: dict[str, Any] = {}
         self.single: dict[Relation, Thing] = {}
         self.links: dict[Relation, Links] = {}
+        self.profile: Profile | None = None  # who it is, once that is asked
         self.given: tuple[tuple[str, Thing], ...] = ()  # what it was created with, by relation
 
     def copy(self) -> "Thing":

@@ -8,7 +8,9 @@ from random import Random
 from typing import Any
 
 from goat_ray.executors.sandbox import text, vocabulary
+from goat_ray.executors.sandbox.codes import is_coded, reshaper
 from goat_ray.executors.sandbox.keys import is_label
+from goat_ray.executors.sandbox.profile import Meaning, meaning
 from goat_ray.naming import words
 
 Draw = Callable[[Random], Any]
@@ -40,6 +42,8 @@ class Spec:
     pool: tuple[Any, ...] = ()  # example values
     about: str = ""  # the kind of thing, or the member that holds the object
     depth: int = 0  # of arrays of values
+    rows: int = 0  # example objects that have it
+    nulls: int = 0  # among them, where it is null
 
     @cached_property
     def draw(self) -> Draw:
@@ -47,9 +51,15 @@ class Spec:
         return drawer(self)
 
     @cached_property
+    def meaning(self) -> Meaning | None:
+        """What of a thing's profile it shows, if it does."""
+        found = meaning(self.name, self.type, self.format, self.pool, self.about)
+        return None if self.enum or self.depth else found
+
+    @cached_property
     def varies(self) -> bool:
         """Whether two things hardly have the same value: hashes, addresses, links."""
-        return self.type == "string" and not self.enum and bool(self.pool) and all(map(text.is_coded, self.pool))
+        return self.type == "string" and not self.enum and bool(self.pool) and all(map(is_coded, self.pool))
 
 
 def drawer(spec: Spec) -> Draw:
@@ -114,8 +124,8 @@ def key_drawer(key: str, about: str, pool: Sequence[Any], whole: bool) -> Draw:
         digits = max(3, digits)
         return lambda random: random.randint(10 ** (digits - 1), 10**digits - 1)
     shown = [str(value) for value in pool]
-    if shown and any(map(text.is_coded, shown)):
-        return text.reshaper(shown)
+    if shown and any(map(is_coded, shown)):
+        return reshaper(shown)
     if key in ("slug", "handle", "username", "login", "name") or shown:
         return lambda random: f"{random.choice(vocabulary.ADJECTIVES)}-{random.choice(vocabulary.NOUNS)}".lower()
     if key == "isbn":

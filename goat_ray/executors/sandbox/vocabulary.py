@@ -45,6 +45,31 @@ SENTENCES = (
     "People come back to it again and again.",
     "It keeps its promise from beginning to end.",
 )
+# Values of members that choose one of a few, by the last word of the name.
+CHOICES = {
+    "type": ("standard", "basic", "premium", "custom"),
+    "kind": ("standard", "basic", "premium", "custom"),
+    "frequency": ("daily", "weekly", "monthly", "yearly"),
+    "method": ("card", "transfer", "cash", "invoice"),
+    "reason": ("requested", "duplicate", "expired", "other"),
+    "level": ("low", "medium", "high"),
+    "priority": ("low", "medium", "high"),
+    "severity": ("low", "medium", "high"),
+    "mode": ("automatic", "manual"),
+    "role": ("admin", "member", "viewer"),
+    "gender": ("female", "male", "other"),
+    "unit": ("piece", "box", "hour", "kg"),
+    "plan": ("free", "basic", "team", "business"),
+    "visibility": ("public", "private"),
+    "result": ("success", "failure"),
+    "direction": ("inbound", "outbound"),
+}
+TOPIC_NAMES = (
+    "Action,Adventure,Animation,Art,Biography,Business,Comedy,Cooking,Crime,Culture,Dance,Design,Documentary,Drama,"
+    "Education,Family,Fantasy,Fashion,Finance,Fitness,Food,Gaming,Gardening,Health,History,Home,Horror,Jazz,Kids,Law,"
+    "Mystery,Music,Nature,News,Outdoors,Photography,Poetry,Politics,Psychology,Reality,Romance,Science,Sports,"
+    "Technology,Thriller,Travel,Western,Wildlife"
+).split(",")
 PEOPLE = frozenset(
     "person people user author member customer actor actress artist employee patient contact owner manager director"
     " doctor guest driver traveller traveler reviewer player student teacher speaker host agent seller buyer client"

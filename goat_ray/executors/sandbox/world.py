@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from goat_ray.executors.sandbox.config import SandboxConfig
-from goat_ray.executors.sandbox.keys import canonical, is_label
+from goat_ray.executors.sandbox.filling import Filler
+from goat_ray.executors.sandbox.keys import canonical
 from goat_ray.executors.sandbox.kinds import Kind
 from goat_ray.executors.sandbox.model import Model
 from goat_ray.executors.sandbox.population import Population
@@ -15,7 +16,6 @@ from goat_ray.executors.sandbox.specs import Group, Specs
 from goat_ray.executors.sandbox.things import Link, Links, Roll, Thing
 from goat_ray.executors.sandbox.values import Spec
 from goat_ray.identity import rng
-from goat_ray.naming import words
 
 MAX_NESTED = 3  # items of a made-up list inside another list
 
@@ -28,6 +28,7 @@ class World:
         self.places = [place for holder in model.holders.values() for place in holder.walk()]
         self.specs = Specs(self.places)
         self.rolls = {kind: Roll(kind) for kind in model.kinds}
+        self.filler = Filler(self.random, self.specs.of_kind, self.rolls)
         self._inverse: dict[tuple[Kind, str], dict[str, list[Thing]]] = {}
         self.population = Population(self.rolls, self.places, self.random, config.entities)
 
@@ -47,17 +48,6 @@ class World:
 
     # --- attributes --------------------------------------------------------------------------------
 
-    def fill(self, thing: Thing, name: str, spec: Spec) -> Any:
-        """Make up an attribute that a thing does not have yet, and keep it."""
-        if "slug" in thing.keys and is_label(name):
-            made = thing.attributes[name] = " ".join(words(str(thing.keys["slug"]))).capitalize()
-            return made
-        random, draw = self.random(thing.scope, name), spec.draw
-        several = spec.depth > 0
-        value = list(dict.fromkeys(draw(random) for _ in range(random.randint(1, 2)))) if several else draw(random)
-        thing.attributes[name] = value
-        return value
-
     def say(self, holder: Thing, group: Group, spec: Spec, alone: bool) -> Any:
         """Make up what a list or an answer says of a thing; all of it from the same example where that goes.
 
@@ -74,7 +64,7 @@ class World:
                 said = group.specs.get(other)
                 if said is not None and not said.varies and other not in group.bound and _is_plain(value):
                     holder.attributes.setdefault(prefix + other, value)
-        return holder.attributes[name] if name in holder.attributes else self.fill(holder, name, spec)
+        return self.filler.fill(holder, spec, group.specs, prefix)
 
     # --- relations ---------------------------------------------------------------------------------
 
