@@ -139,7 +139,7 @@ def _told(server: McpServer, error: BaseException, witness: _Witness) -> GoatErr
         remedy = "Check that the server runs, and its url"
     else:
         remedy = "Run its command by hand to see more, and list the variables it needs in env"
-    return McpError(server.hide(_cause(server, error, witness)), place=_place(server), remedy=remedy)
+    return McpError(server.secrets().hide(_cause(server, error, witness)), place=_place(server), remedy=remedy)
 
 
 def _cause(server: McpServer, error: BaseException, witness: _Witness) -> str:

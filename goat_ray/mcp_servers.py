@@ -1,17 +1,14 @@
 """Which MCP servers there are and how to reach them; documents come from them, and calls go to them."""
 
 import os
-import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from goat_ray.errors import ConfigError
+from goat_ray.hiding import Secrets
 from goat_ray.settings import Settings
-
-MIN_SECRET = 6  # characters; hiding anything shorter would blacken ordinary words
-HIDDEN = "***"
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -69,11 +66,9 @@ class McpServer(Settings):
         """The headers of ``headers_env`` with their values; raises ``ConfigError`` where one is not set."""
         return {header: self._value(name) for header, name in self.headers_env.items()}
 
-    def hide(self, text: str) -> str:
-        """The text without the values of the variables that the server gets."""
-        for secret in sorted(self._secrets(), key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
-        return text
+    def secrets(self) -> Secrets:
+        """The values of the variables that the server gets."""
+        return Secrets(os.environ.get(name, "") for name in (*self.env, *self.headers_env.values()))
 
     def _value(self, name: str) -> str:
         value = os.environ.get(name, "")
@@ -81,15 +76,9 @@ class McpServer(Settings):
             raise ConfigError(
                 f"the environment variable {name} is not set",
                 place=f"MCP server {self.name}",
-                remedy="Export it where goat starts",
+                remedy="Export it where goat starts, and on the nodes of a cluster",
             )
         return value
-
-    def _secrets(self) -> set[str]:
-        values = [os.environ.get(name, "") for name in (*self.env, *self.headers_env.values())]
-        # "Bearer abc" is echoed as "abc" by servers that took the scheme off.
-        parts = {part for value in values for part in (value, *re.split(r"\s+", value)[1:])}
-        return {part for part in parts if len(part) >= MIN_SECRET}
 
 
 def _distinct(servers: list[McpServer]) -> list[McpServer]:

@@ -42,4 +42,5 @@ async def _text(server: McpServer) -> str:
         tool.model_dump(mode="json", by_alias=True, exclude_unset=True, include=_KEPT) for tool in found
     ]
     tools.sort(key=lambda tool: (tool["name"], canonical_json(tool)))
-    return server.hide(canonical_json({"serverInfo": {"name": server.name}, "tools": tools})) + "\n"
+    listed = {"serverInfo": {"name": server.name}, "tools": tools}
+    return canonical_json(server.secrets().hide_in(listed)) + "\n"

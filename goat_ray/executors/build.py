@@ -14,4 +14,8 @@ def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction]) -> 
         from goat_ray.executors.python.executor import PythonExecutor
 
         return PythonExecutor(config.python)
+    if config.backend == "mcp":
+        from goat_ray.executors.mcp.executor import McpExecutor
+
+        return McpExecutor(config.mcp)
     return SandboxExecutor(functions, config.sandbox)

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from goat_ray.executors.mcp.config import McpConfig
 from goat_ray.executors.python.config import PythonConfig
 from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.settings import Settings
@@ -10,6 +11,7 @@ from goat_ray.settings import Settings
 class ExecutorConfig(Settings):
     """Where calls are run."""
 
-    backend: Literal["sandbox", "python"] = "sandbox"
+    backend: Literal["sandbox", "python", "mcp"] = "sandbox"
     sandbox: SandboxConfig = SandboxConfig()
     python: PythonConfig = PythonConfig()
+    mcp: McpConfig = McpConfig()

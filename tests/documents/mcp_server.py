@@ -1,7 +1,7 @@
 """A small MCP server for the tests, on the official SDK: ``python mcp_server.py [flaw]``, or ``serving(...)``.
 
-It lists two tools a page. Flaws: ``hang`` never answers, ``die`` ends while it lists, ``circle`` gives one cursor
-again and again.
+It lists two tools a page. The tools ``misbehave`` and ``liar`` go wrong when they are called. Flaws of the server:
+``hang`` never answers, ``die`` ends while it lists, ``circle`` gives one cursor again and again.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ def tools() -> list[types.Tool]:
         tool("product", {"product_id": {"type": "integer"}}, PRODUCT),
         tool("misbehave", {"how": {"type": "string"}}),
         tool("ask", ask),
+        tool("liar", {}, PRODUCT),
         tool("secret", {}, says=f"My token is {os.environ.get('SHOP_TOKEN', 'unset')}"),
     ]
 
@@ -67,6 +68,8 @@ def make(flaw: str = "") -> Server[Any]:
             return _structured(product) if product else _text(f"no product {given['product_id']}", wrong=True)
         if params.name == "ask":
             return _text('{"said": "' + given["question"]["text"] + '"}')
+        if params.name == "liar":
+            return _structured({"id": "not a number"})
         if params.name == "secret":
             return _text(f"It is {os.environ.get('SHOP_TOKEN')}")
         if params.name == "misbehave":
@@ -81,6 +84,8 @@ async def _misbehave(how: str) -> types.CallToolResult:
         await anyio.sleep_forever()
     if how == "die":
         os._exit(3)
+    if how == "pid":
+        return _text(str(os.getpid()))
     if how == "raise":
         raise RuntimeError("the till is open")
     return _text(how)

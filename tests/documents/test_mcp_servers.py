@@ -21,7 +21,7 @@ from goat_ray.settings import build
 from . import mcp_server
 
 SECRET = "s3cr3t-of-the-shop"
-NAMES = ["ask", "misbehave", "product", "search", "secret"]
+NAMES = ["ask", "liar", "misbehave", "product", "search", "secret"]
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def test_both_transports_give_the_same_functions_of_all_pages(tmp_path: Path) ->
         by_socket = ingested(config(http(url)), tmp_path / "b")
     assert by_pipe == by_socket
     assert [(one.service, one.name) for one in by_pipe] == [("shop", name) for name in NAMES]
-    search = by_pipe[3]
+    search = by_pipe[4]
     assert [(one.path, one.type) for one in search.outputs] == [
         ("$.results[*].id", "integer"),
         ("$.results[*].name", "string"),

@@ -264,9 +264,9 @@ def test_tools_see_only_the_variables_that_are_named(
     root: Path, functions: dict[str, ApiFunction], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOP_SECRET", "s3cr3t")
-    monkeypatch.setenv("TOOL_KEY", "key")
+    monkeypatch.setenv("TOOL_KEY", "key-of-the-tools")
     executor = built(root, env=["TOOL_KEY"])
-    assert run(executor.session(), functions["misbehave"], how="") == (200, {"secret": None, "named": "key"})
+    assert run(executor.session(), functions["misbehave"], how="") == (200, {"secret": None, "named": "***"})
     asyncio.run(executor.close())
 
 

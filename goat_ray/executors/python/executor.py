@@ -16,6 +16,7 @@ HTTP statuses stand for what can happen:
 
 import asyncio
 import contextlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +25,10 @@ from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.executors.nesting import nested
 from goat_ray.executors.python.config import PythonConfig
 from goat_ray.executors.python.processes import Process, Server
+from goat_ray.hiding import Secrets
 from goat_ray.records import ApiFunction
+
+_PROBLEM = {422: "bad-arguments", 501: "unknown-tool", 502: "bad-result"}  # said by the worker, not by the tool
 
 
 class PythonExecutor(Executor):
@@ -38,10 +42,11 @@ class PythonExecutor(Executor):
     def __init__(self, config: PythonConfig) -> None:
         self._server = Server(config)
         self._timeout_s = config.timeout_s
+        self._secrets = Secrets(os.environ.get(name, "") for name in config.env)
         self._threads = ThreadPoolExecutor(config.workers, thread_name_prefix="python-tools")
 
     def session(self) -> Session:
-        return _PythonSession(self._server, self._threads, self._timeout_s)
+        return _PythonSession(self._server, self._threads, self._secrets, self._timeout_s)
 
     async def close(self) -> None:
         """End all processes."""
@@ -50,9 +55,10 @@ class PythonExecutor(Executor):
 
 
 class _PythonSession(Session):
-    def __init__(self, server: Server, threads: ThreadPoolExecutor, timeout_s: float) -> None:
+    def __init__(self, server: Server, threads: ThreadPoolExecutor, secrets: Secrets, timeout_s: float) -> None:
         self._server = server
         self._threads = threads
+        self._secrets = secrets
         self._timeout_s = timeout_s
         self._process: Process | None = None
         self._lost = ""
@@ -68,24 +74,26 @@ class _PythonSession(Session):
 
     def _ask(self, request: dict[str, Any]) -> CallResult:
         if self._lost:
-            return _failed(503, f"the session ended with an earlier call, which {self._lost}")
+            return _failed(503, f"the session ended with an earlier call, which {self._lost}", "session-lost")
         try:
             self._process = self._process or self._server.fork()
-            return CallResult(**self._process.ask(request), origin="real")
+            answer = self._process.ask(request)
         except TimeoutError:
-            return self._end(504, f"took longer than {self._timeout_s:g} s")
+            return self._end(504, f"took longer than {self._timeout_s:g} s", "timeout")
         except EOFError:
-            return self._end(502, "ended the process: out of memory or processor time, or crashed")
+            return self._end(502, "ended the process: out of memory or processor time, or crashed", "process-ended")
         except (OSError, GoatError) as error:
-            return self._end(503, f"got no process: {error}")
+            return self._end(503, f"got no process: {error}", "no-process")
+        status, body = answer["status"], self._secrets.hide_in(answer["body"])
+        return CallResult(status=status, body=body, origin="real", problem=_PROBLEM.get(status, ""))
 
-    def _end(self, status: int, why: str) -> CallResult:
+    def _end(self, status: int, why: str, problem: str) -> CallResult:
         self._lost = why
         if self._process is not None:
             with contextlib.suppress(OSError):
                 self._process.kill()
-        return _failed(status, f"the call {why}")
+        return _failed(status, f"the call {why}", problem)
 
 
-def _failed(status: int, message: str) -> CallResult:
-    return CallResult(status=status, body={"error": message}, origin="real")
+def _failed(status: int, message: str, problem: str) -> CallResult:
+    return CallResult(status=status, body={"error": message}, origin="real", problem=problem)
