@@ -5,6 +5,10 @@ import json
 import random
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 ID_HEX_DIGITS = 16  # 64 bits: a collision among 10 M records has probability below 3e-6
 
 
@@ -22,3 +26,27 @@ def rng(*parts: Any) -> random.Random:
     """A random generator seeded by content alone, never by time or process order."""
     digest = hashlib.sha256(canonical_json(parts).encode()).digest()
     return random.Random(int.from_bytes(digest[:8], "big"))
+
+
+def digest(*parts: Any) -> int:
+    """What ``content_id`` gives, as a number below 2**64, for work on whole columns."""
+    return int(content_id(*parts), 16)
+
+
+def pair_ids(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> pa.Array:
+    """An id for each pair of digests, as ``content_id`` writes ids; the order within a pair matters.
+
+    One hash for each of tens of millions of pairs would take minutes in Python. Both ends are digests of a
+    cryptographic hash already, so mixing them (splitmix64, Steele et al. 2014) is enough.
+    """
+    mixed = _splitmix64(left ^ _splitmix64(right))
+    text = mixed.astype(">u8").tobytes().hex().encode()
+    offsets = np.arange(len(mixed) + 1, dtype=np.int32) * ID_HEX_DIGITS
+    return pa.StringArray.from_buffers(len(mixed), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def _splitmix64(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))

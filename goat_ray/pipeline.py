@@ -1,10 +1,7 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
@@ -14,11 +11,12 @@ from goat_ray.documents.ingest import Ingest
 from goat_ray.documents.servers import with_tool_lists
 from goat_ray.evaluation.heldout import Predict, held_out
 from goat_ray.evaluation.scoring import agent_scores, retriever_scores
-from goat_ray.graph.candidates import distinct_texts, find_candidates
+from goat_ray.graph.candidates import find_candidates
 from goat_ray.graph.embedding import Embed
+from goat_ray.graph.ends import distinct_texts
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import VERSION as MEANINGS
-from goat_ray.graph.search import Block, SearchConfig, Vectors, nearest
+from goat_ray.graph.neighbours import find_neighbours
 from goat_ray.graph.verification import Verify
 from goat_ray.inspection import sample_lines, spread
 from goat_ray.records import (
@@ -29,6 +27,7 @@ from goat_ray.records import (
     Edge,
     Embedding,
     Example,
+    Neighbours,
     RetrievalPair,
     Sample,
     Score,
@@ -78,23 +77,36 @@ class Road:
         functions = self.ingest()
         self.console.heading("Dependency graph")
         graph = self.config.graph
-        texts = self.runner.gather(
+        texts = self.runner.gather_tables(
             "texts",
             Embedding,
             lambda: distinct_texts(_store(functions)),
             settings={"meanings": MEANINGS},
             inputs=[functions],
         )
-        embeddings = self.runner.bulk(Embed(graph.embedding), texts, into="embeddings")
+        embed = Embed(graph.embedding)
+        embeddings = self.runner.bulk(embed, texts, into="embeddings")
+        settings = {"embed": embed.settings(), **graph.candidates.decisive()}
+        neighbours = self.runner.gather_tables(
+            "neighbours",
+            Neighbours,
+            lambda: find_neighbours(
+                embeddings,
+                graph.candidates,
+                self.runner.directory,
+                nearest_on_ray,
+                self.runner.earlier("neighbours", Neighbours, settings),
+            ),
+            settings=settings,
+            inputs=[embeddings],
+        )
         facts: dict[str, int] = {}
-        candidates = self.runner.gather(
+        candidates = self.runner.gather_tables(
             "candidates",
             CandidateEdge,
-            lambda: find_candidates(
-                _store(functions), embeddings.table(["text", "vector"]), graph.candidates, facts, self._nearest
-            ),
-            settings={"meanings": MEANINGS, **graph.candidates.model_dump(mode="json")},
-            inputs=[functions, embeddings],
+            lambda: find_candidates(_store(functions), neighbours, graph.candidates, facts),
+            settings={"meanings": MEANINGS, "floor": graph.candidates.floor},
+            inputs=[functions, neighbours],
             facts=facts,
         )
         verified = self.runner.bulk(
@@ -258,18 +270,6 @@ class Road:
             self.config.evaluation,
             fingerprints=[trained_id(model), trained_id(retriever), functions.fingerprint],
         )
-
-    def _nearest(self, queries: Vectors, base: Vectors, k: int, config: SearchConfig) -> Iterator[Block]:
-        """The neighbour search: in this process, or over the cluster where it has several shards."""
-        if config.shards == 1:
-            yield from nearest(queries, base, k, config)
-            return
-        shared = self.runner.directory / "field_vectors.npy"  # each shard's node maps its own rows
-        np.save(shared, base)
-        try:
-            yield from nearest_on_ray(queries, shared, k, config)
-        finally:
-            shared.unlink()
 
     @property
     def _checkpoints(self) -> str:

@@ -1,6 +1,7 @@
 """The records that travel along the road, and their Arrow schemas. Read this file first.
 
-    documents -> ApiFunction -> Embedding -> CandidateEdge -> Edge -> CallPlan -> CallTrace -> Sample -> Example
+    documents -> ApiFunction -> Embedding -> Neighbours -> CandidateEdge -> Edge
+              -> CallPlan -> CallTrace -> Sample -> Example
 
 Each record type is one Parquet dataset in the run directory. A record keeps its id on the steps that
 turn one record into one record: a candidate edge and the verified edge have the same id, and so have
@@ -37,6 +38,13 @@ class _JsonText:
 
 # None in Python is null in Parquet: "no value" and "the JSON value null" are one thing here.
 Json = Annotated[Any, PlainValidator(_json_in), PlainSerializer(_json_out), _JsonText]
+
+
+class _Float32:
+    """Marks a list of numbers that takes four bytes a number in Parquet."""
+
+
+Vector = Annotated[list[float], _Float32()]
 
 
 class Record(BaseModel):
@@ -95,6 +103,18 @@ class Parameter(Part):
     maximum: float | None = None
     default: Json = None
     example: Json = None
+    style: str = ""  # of arrays and objects outside JSON: OpenAPI's names, "json", or "" for the location's default
+    explode: bool | None = None  # a pair for each element rather than one for all; None is the style's default
+
+
+class SecurityScheme(Part):
+    """A way to authenticate as the document describes it; never a credential."""
+
+    name: str  # what the document calls it
+    type: str  # OpenAPI 3's: apiKey, http, oauth2, openIdConnect or mutualTLS
+    scheme: str = ""  # of http: basic, bearer ...
+    location: str = ""  # of apiKey: query, header or cookie
+    parameter: str = ""  # of apiKey: what it is called there
 
 
 class OutputField(Part):
@@ -124,6 +144,8 @@ class ApiFunction(Record):
     category: str = ""
     server: str = ""  # base URL
     parameters: list[Parameter] = []
+    body_type: str = ""  # media type of the request body; empty for JSON and for no body
+    security: list[list[SecurityScheme]] = []  # alternatives, each of schemes to be met together
     outputs: list[OutputField] = []
     response_example: Json = None  # one whole successful body, where the document shows one
     deprecated: bool = False
@@ -161,7 +183,18 @@ class Embedding(Record):
     """A distinct text of the corpus and its unit vector; ``id`` derives from the text."""
 
     text: str
-    vector: list[float] = []  # float32 in Parquet; empty until embedded
+    asked: bool = False  # some parameter asks for it
+    carried: bool = False  # some output field carries it
+    vector: Vector = []  # empty until embedded
+
+
+class Neighbours(Record):
+    """The carried texts nearest to one asked text; ``id`` is the text's. Texts that are only carried have none."""
+
+    asked: bool
+    carried: bool
+    nearest: list[str] = []  # Embedding.id, best first
+    similarities: Vector = []  # their cosines, -1 to 1
 
 
 class CandidateEdge(Record):
@@ -337,15 +370,16 @@ _SCALARS: dict[object, pa.DataType] = {
 
 @cache
 def _arrow_schema(record: type[BaseModel]) -> pa.Schema:
-    fields = [pa.field(name, _arrow_type(info.annotation, info.metadata)) for name, info in record.model_fields.items()]
-    if record is Embedding:
-        fields[-1] = pa.field("vector", pa.list_(pa.float32()))
-    return pa.schema(fields)
+    return pa.schema(
+        [pa.field(name, _arrow_type(info.annotation, info.metadata)) for name, info in record.model_fields.items()]
+    )
 
 
 def _arrow_type(annotation: Any, metadata: Iterable[object] = ()) -> pa.DataType:
     if _JsonText in metadata:
         return pa.string()
+    if any(isinstance(mark, _Float32) for mark in metadata):
+        return pa.list_(pa.float32())
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *marks = get_args(annotation)

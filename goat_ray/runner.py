@@ -22,6 +22,7 @@ from ray.data.checkpoint import CheckpointConfig
 from ray.data.exceptions import SystemException
 
 from goat_ray import __version__, metering
+from goat_ray.carryover import INPUT, REMAINING, carried_over, carry_over, input_digest
 from goat_ray.console import Console, Tally
 from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
@@ -38,6 +39,7 @@ from goat_ray.storage import (
     read_json,
     write_json,
     write_records,
+    write_tables,
 )
 
 In = TypeVar("In", bound=Record)
@@ -78,10 +80,19 @@ class Runner:
         if folder is None:
             return self._reused(into, step.gives)
         started = time.monotonic()
-        if source.rows:
+        data, rows = self._left_to_do(step, source, folder)
+        if rows:
             step.prepare()
-            self._run_on_ray(step, source, folder, into)
-        return self._finish(folder, step.gives, fingerprint, step.settings(), time.monotonic() - started, _counted(folder))
+            self._run_on_ray(step, data, rows, folder, into)
+        return self._finish(
+            folder,
+            step.gives,
+            fingerprint,
+            step.settings(),
+            time.monotonic() - started,
+            _counted(folder),
+            step.fingerprint(),
+        )
 
     def gather(
         self,
@@ -91,20 +102,50 @@ class Runner:
         *,
         settings: Json,
         inputs: Sequence[Dataset[Any]] = (),
+    ) -> Dataset[Out]:
+        """Write what a whole-dataset algorithm on the driver yields, or return its finished output."""
+        return self._gather(into, kind, lambda folder: write_records(folder, kind, make()), settings, inputs, {})
+
+    def gather_tables(
+        self,
+        into: str,
+        kind: type[Out],
+        make: Callable[[], Iterable[pa.Table]],
+        *,
+        settings: Json,
+        inputs: Sequence[Dataset[Any]] = (),
         facts: dict[str, int] | None = None,
     ) -> Dataset[Out]:
-        """Write what a whole-dataset algorithm on the driver yields, or return its finished output.
+        """The same for algorithms on whole columns, whose output is too long for one record at a time.
 
         ``facts`` are counts that ``make`` fills in while it runs; they go into the manifest.
         """
+        return self._gather(
+            into, kind, lambda folder: write_tables(folder, kind, make()), settings, inputs, facts or {}
+        )
+
+    def _gather(
+        self,
+        into: str,
+        kind: type[Out],
+        write: Callable[[Path], None],
+        settings: Json,
+        inputs: Sequence[Dataset[Any]],
+        facts: dict[str, int],
+    ) -> Dataset[Out]:
         fingerprint = content_id(into, settings, [source.fingerprint for source in inputs])
         folder = self._claim(into, fingerprint, resumable=False)
         if folder is None:
             return self._reused(into, kind)
         started = time.monotonic()
         with self.console.working(into):
-            write_records(folder, kind, make())
-        return self._finish(folder, kind, fingerprint, settings, time.monotonic() - started, facts or {})
+            write(folder)
+        return self._finish(folder, kind, fingerprint, settings, time.monotonic() - started, facts)
+
+    def earlier(self, name: str, kind: type[Out], settings: Json) -> Dataset[Out] | None:
+        """The latest output under these settings that other inputs have superseded."""
+        found = self._superseded(name, "settings", settings)
+        return open_dataset(found, kind) if found else None
 
     def finished(self, name: str, kind: type[Out]) -> Dataset[Out]:
         """A dataset that an earlier step must have finished; raises ``RunError`` otherwise."""
@@ -142,6 +183,25 @@ class Runner:
         aside.rename(folder)
         return _books(folder)
 
+    def _superseded(self, name: str, key: str, value: Any) -> Path | None:
+        """The latest finished output that was set aside and whose manifest says so."""
+        books = {folder: read_json(folder / MANIFEST) for folder in (self.directory / SUPERSEDED).glob(f"{name}-*")}
+        fitting = {folder: book for folder, book in books.items() if book is not None and book.get(key) == value}
+        return max(fitting, key=lambda folder: (fitting[folder]["finished"], folder.name), default=None)
+
+    def _left_to_do(self, step: Step[In, Out], source: Dataset[In], folder: Path) -> tuple[str, int]:
+        """(where the records to work on lie, how many) once earlier outcomes of unchanged ones are taken over."""
+        if not step.own_input_only:
+            return source.data, source.rows
+        left = carried_over(folder)
+        if left is None and (earlier := self._superseded(folder.name, "step", step.fingerprint())):
+            left = carry_over(earlier, source, folder)
+        if left is None:
+            return source.data, source.rows
+        taken = source.rows - left[1]
+        self.console.note(f"{folder.name}: {taken:,} of {source.rows:,} are as before and taken over")
+        return left
+
     def _reused(self, into: str, kind: type[Out]) -> Dataset[Out]:
         dataset = open_dataset(self.directory / into, kind)
         self.console.done(into, dataset.rows, dataset.rejects, seconds=None)
@@ -155,6 +215,7 @@ class Runner:
         settings: Json,
         seconds: float,
         facts: dict[str, int],
+        step: str = "",
     ) -> Dataset[Out]:
         kept, rejects = count_outcomes(folder)
         manifest = {
@@ -164,27 +225,29 @@ class Runner:
             "rejects": rejects,
             "facts": facts,
             "settings": settings,
+            "step": step,  # fingerprint of the step without its inputs
             "seconds": round(seconds, 2),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "goat_ray": __version__,
         }
         write_json(folder / MANIFEST, manifest)
         # Only now: a kill between success and the manifest must find the ids that are committed.
-        shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+        for scratch in (CHECKPOINT, REMAINING):
+            shutil.rmtree(folder / scratch, ignore_errors=True)
         (folder / UNFINISHED).unlink(missing_ok=True)
         self.console.done(folder.name, kept, rejects, seconds)
         return Dataset(folder, kind, fingerprint, kept, rejects)
 
     # --- Ray Data --------------------------------------------------------------------------------
 
-    def _run_on_ray(self, step: Step[In, Out], source: Dataset[In], folder: Path, into: str) -> None:
+    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Path, into: str) -> None:
         tally = Tally.options(num_cpus=0).remote()  # type: ignore[attr-defined]
         need = step.resources
-        with _data_context(folder if step.one_to_one else None), self.console.progress(into, source.rows, tally):
+        with _data_context(folder if step.one_to_one else None), self.console.progress(into, count, tally):
             rows = ray.data.read_parquet(
-                source.data,
-                columns=source.kind.arrow_schema().names,
-                override_num_blocks=min(-(-source.rows // need.batch_size), MAX_BLOCKS),
+                data,
+                columns=step.takes.arrow_schema().names,
+                override_num_blocks=min(-(-count // need.batch_size), MAX_BLOCKS),
             )
             outcomes = rows.map_batches(
                 _Worker,
@@ -258,11 +321,14 @@ class _Worker:
         self._step = step
         self._tally = tally
         self._schema = outcome_schema(step.gives)
+        if step.own_input_only:
+            self._schema = self._schema.append(pa.field(INPUT, pa.uint64()))
 
     def __call__(self, table: pa.Table) -> pa.Table:
         if self._failure is not None:
             raise self._failure
-        batch = [self._step.takes.from_row(row) for row in table.to_pylist()]
+        given = table.to_pylist()
+        batch = [self._step.takes.from_row(row) for row in given]
         try:
             outcomes = list(self._step.process(batch))
         finally:  # what a batch has cost counts even where it ends the run; waiting, as this worker may end, too
@@ -274,7 +340,11 @@ class _Worker:
             )
         rejects = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Reject))
         self._tally.add.remote(len(batch), len(outcomes) - rejects.total(), dict(rejects))
-        return pa.Table.from_pylist([outcome_row(outcome) for outcome in outcomes], schema=self._schema)
+        rows = [outcome_row(outcome) for outcome in outcomes]
+        if self._step.own_input_only:
+            digests = {row["id"]: input_digest(row) for row in given}
+            rows = [row | {INPUT: digests[row["id"]]} for row in rows]
+        return pa.Table.from_pylist(rows, schema=self._schema)
 
 
 def _default_workers(cpus: float, gpus: float) -> int:

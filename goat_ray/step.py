@@ -43,6 +43,10 @@ class Step(ABC, Generic[In, Out]):
     """Each input gives exactly one output or reject, under the input's id. Such steps resume record
     by record after a kill; the others (ingesting, formatting) are quick and start again."""
 
+    own_input_only: ClassVar[bool] = False
+    """An outcome depends on nothing but the settings, the record, and what the record names by content-derived id.
+    When some of a one-to-one step's input changes, the outcomes of all other records are then taken over."""
+
     resources: Resources = Resources()
 
     @abstractmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,15 +21,14 @@ R = TypeVar("R", bound=Record)
 OUTCOME = "outcome"
 KEPT = "kept"
 REJECTED = "rejected"
+REJECT_COLUMNS = ("reject_reason", "reject_detail")
 MANIFEST = "manifest.json"
 ROWS_PER_FILE = 50_000
 
 
 def outcome_schema(kind: type[Record]) -> pa.Schema:
     """Arrow schema of what a step writes: the record's columns, then the reject's and the outcome."""
-    return pa.schema(
-        [*kind.arrow_schema(), ("reject_reason", pa.string()), ("reject_detail", pa.string()), (OUTCOME, pa.string())]
-    )
+    return pa.schema([*kind.arrow_schema(), *((name, pa.string()) for name in (*REJECT_COLUMNS, OUTCOME))])
 
 
 def outcome_row(record: Record) -> dict[str, Any]:
@@ -62,13 +62,18 @@ class Dataset(Generic[R]):
         """All kept records as one Arrow table; for datasets that fit the driver."""
         names = list(columns) if columns is not None else self.kind.arrow_schema().names
         schema = pa.schema([self.kind.arrow_schema().field(name) for name in names])
-        tables = [pq.read_table(file, columns=names, partitioning=None) for file in _files(Path(self.data))]
+        tables = [pq.read_table(file, columns=names, partitioning=None) for file in parquet_files(Path(self.data))]
         return pa.concat_tables([table.cast(schema) for table in tables]) if tables else schema.empty_table()
+
+    def batches(self, columns: Sequence[str], rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """Some columns of the kept records, in file order, with bounded memory."""
+        for file in parquet_files(Path(self.data)):
+            yield from pq.ParquetFile(file).iter_batches(rows, columns=list(columns))
 
     def records(self, batch_rows: int = 1024) -> Iterator[R]:
         """The kept records one by one, in file order, with bounded memory."""
         names = self.kind.arrow_schema().names
-        for file in _files(Path(self.data)):
+        for file in parquet_files(Path(self.data)):
             for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=names):
                 for row in batch.to_pylist():
                     yield self.kind.from_row(row)
@@ -76,7 +81,7 @@ class Dataset(Generic[R]):
     def rejected(self, limit: int | None = None) -> Iterator[Reject]:
         """The rejects, at most ``limit`` of them."""
         count = 0
-        for file in _files(self.folder / f"{OUTCOME}={REJECTED}"):
+        for file in parquet_files(self.folder / f"{OUTCOME}={REJECTED}"):
             table = pq.read_table(file, columns=["id", "reject_reason", "reject_detail"], partitioning=None)
             for row in table.to_pylist():
                 if limit is not None and count >= limit:
@@ -85,7 +90,8 @@ class Dataset(Generic[R]):
                 yield Reject(id=row["id"], reason=row["reject_reason"], detail=row["reject_detail"] or "")
 
 
-def _files(folder: Path) -> list[Path]:
+def parquet_files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, in order; none where there is no folder."""
     return sorted(folder.glob("*.parquet")) if folder.is_dir() else []
 
 
@@ -130,6 +136,29 @@ def write_records(folder: Path, kind: type[Record], records: Iterable[Record]) -
     _write_part(folder, schema, pending, number)
 
 
+def write_tables(folder: Path, kind: type[Record], tables: Iterable[pa.Table]) -> None:
+    """Write kept records that are columns already; each table has ``kind``'s columns and becomes rows of a file."""
+    target = folder / f"{OUTCOME}={KEPT}"
+    target.mkdir(parents=True, exist_ok=True)
+    schema = kind.arrow_schema()
+    for number, table in enumerate(_of_file_size(tables)):
+        whole = table.select(schema.names).cast(schema)
+        for name in REJECT_COLUMNS:
+            whole = whole.append_column(name, pa.nulls(whole.num_rows, pa.string()))
+        pq.write_table(whole, target / f"part-{number:06d}.parquet")
+
+
+def _of_file_size(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    pending: list[pa.Table] = []
+    for table in tables:
+        pending.append(table)
+        if sum(part.num_rows for part in pending) >= ROWS_PER_FILE:
+            yield pa.concat_tables(pending)
+            pending = []
+    if any(part.num_rows for part in pending):
+        yield pa.concat_tables(pending)
+
+
 def _write_part(folder: Path, schema: pa.Schema, rows: list[dict[str, Any]], number: int) -> None:
     table = pa.Table.from_pylist(rows, schema=schema)
     for outcome in (KEPT, REJECTED):
@@ -142,9 +171,9 @@ def _write_part(folder: Path, schema: pa.Schema, rows: list[dict[str, Any]], num
 
 def count_outcomes(folder: Path) -> tuple[int, dict[str, int]]:
     """How many records were kept, and how many rejected for each reason."""
-    kept = sum(pq.ParquetFile(file).metadata.num_rows for file in _files(folder / f"{OUTCOME}={KEPT}"))
+    kept = sum(pq.ParquetFile(file).metadata.num_rows for file in parquet_files(folder / f"{OUTCOME}={KEPT}"))
     reasons: Counter[str] = Counter()
-    for file in _files(folder / f"{OUTCOME}={REJECTED}"):
+    for file in parquet_files(folder / f"{OUTCOME}={REJECTED}"):
         reasons.update(pq.read_table(file, columns=["reject_reason"], partitioning=None)["reject_reason"].to_pylist())
     return kept, dict(sorted(reasons.items()))
 
@@ -161,7 +190,7 @@ class FunctionStore:
     def open(cls, data: str) -> "FunctionStore":
         """Read the Parquet folder of a ``functions`` dataset."""
         names = ApiFunction.arrow_schema().names
-        tables = [pq.read_table(file, columns=names, partitioning=None) for file in _files(Path(data))]
+        tables = [pq.read_table(file, columns=names, partitioning=None) for file in parquet_files(Path(data))]
         return cls(pa.concat_tables(tables) if tables else ApiFunction.arrow_schema().empty_table())
 
     @classmethod
@@ -179,6 +208,17 @@ class FunctionStore:
 
     def __len__(self) -> int:
         return len(self._row)
+
+    def services(self) -> Iterator[list[ApiFunction]]:
+        """The functions of each service, by name of the service and then by id. None of them is kept in memory."""
+        services = self._table["service"].combine_chunks().dictionary_encode()
+        numbers = services.indices.to_numpy()
+        order = sorted(range(len(services.dictionary)), key=lambda number: services.dictionary[number].as_py())
+        rows = np.argsort(numbers, kind="stable")
+        bounds = np.searchsorted(numbers[rows], np.arange(len(order) + 1))
+        for number in order:
+            found = self._table.take(rows[bounds[number] : bounds[number + 1]]).to_pylist()
+            yield [ApiFunction.from_row(row) for row in sorted(found, key=lambda row: row["id"])]
 
     def __iter__(self) -> Iterator[ApiFunction]:
         """All functions, in order of their ids, so that nothing depends on the order of files."""

@@ -7,7 +7,7 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.graph.candidates import fits, is_callers_own
+from goat_ray.graph.ends import fits, is_callers_own
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import Meanings
 from goat_ray.graph.verification import Verify

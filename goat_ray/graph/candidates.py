@@ -1,177 +1,209 @@
-"""Filter 1 of the funnel: pairs of output field and parameter that mean similar things."""
+"""Filter 1 of the funnel: pairs of output field and parameter that mean similar things (paper: section 3.1).
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain, islice
+A corpus of 100,000 functions has tens of millions of candidates, so the work here is on whole columns: numbers
+stand for functions, texts and types, and records appear only while a service is read.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from goat_ray.graph.config import CandidatesConfig
-from goat_ray.graph.fields import Meanings
-from goat_ray.graph.search import Block, SearchConfig, Vectors, nearest
-from goat_ray.identity import content_id
-from goat_ray.records import ApiFunction, CandidateEdge, Embedding, OutputField, Parameter, ValueType
-from goat_ray.storage import FunctionStore
+from goat_ray.graph.ends import ends, fits, wanted_type
+from goat_ray.identity import content_id, digest, pair_ids
+from goat_ray.records import ApiFunction, CandidateEdge, Neighbours, Parameter, ValueType
+from goat_ray.storage import Dataset, FunctionStore
 
-# Parameters that callers set for their own sake. No other call's output decides them, and asking a
-# teacher about each would be most of the bill.
-CALLERS_OWN = frozenset(
-    "page offset limit cursor per_page page_size size count sort sort_by order order_by fields include expand format"
-    " language lang locale region timezone api_key apikey token access_token callback query q search"
-    " append_to_response include_adult include_image_language".split()
-)
-
-
-Search = Callable[[Vectors, Vectors, int, SearchConfig], Iterator[Block]]
-"""Nearest neighbours of queries [q, d] in a base [n, d], as ``search.nearest`` gives them."""
-
-
-@dataclass(frozen=True)
-class _Field:
-    function: ApiFunction
-    field: OutputField
-    carries: str
-    text: str  # what is embedded for it
-
-
-@dataclass(frozen=True)
-class _Input:
-    function: ApiFunction
-    parameter: Parameter
-    wants: str
-    text: str
-
-
-def field_text(meaning: str, description: str) -> str:
-    """What is embedded for a field or parameter: its meaning, then the start of its description."""
-    words = description.split()[:12]
-    return f"{meaning}: {' '.join(words)}" if words else meaning
-
-
-def distinct_texts(functions: FunctionStore) -> Iterator[Embedding]:
-    """Each distinct text of the corpus that is searched by or for, once, not yet embedded."""
-    meanings = Meanings(functions)
-    seen = set()
-    for function in functions:
-        inputs = (one.text for one in _inputs(meanings, function))
-        for text in chain(inputs, (field.text for field in _fields(meanings, function))):
-            if text not in seen:
-                seen.add(text)
-                yield Embedding(id=content_id(text), text=text)
+Numbers = npt.NDArray[np.int64]
+TYPES: tuple[ValueType, ...] = get_args(ValueType)
+PARAMETERS = 2048  # worked on at once
 
 
 def find_candidates(
-    functions: FunctionStore,
-    embeddings: pa.Table,
-    config: CandidatesConfig,
-    facts: dict[str, int],
-    search: Search = nearest,
-) -> Iterator[CandidateEdge]:
-    """The most similar fields of other functions for each parameter, above the floor, by target.
+    functions: FunctionStore, neighbours: Dataset[Neighbours], config: CandidatesConfig, facts: dict[str, int]
+) -> Iterator[pa.Table]:
+    """The most similar fields of other functions for each parameter, above the floor, as tables of ``CandidateEdge``.
 
-    ``embeddings`` has the columns text and vector. ``facts`` receives how many pairs there were. ``search`` finds the
-    neighbours: in this process, or spread over the cluster.
+    Ordered by target and parameter. Of equally similar fields, those of the target's own service come first, as
+    others may mean another thing by it. ``facts`` receives how many pairs there were.
     """
-    meanings = Meanings(functions)
-    fields: dict[str, list[_Field]] = defaultdict(list)
-    inputs: list[_Input] = []
-    parameters = 0
-    for function in functions:
-        parameters += len(function.parameters)
-        inputs += _inputs(meanings, function)
-        for field in _fields(meanings, function):
-            fields[field.text].append(field)
-    neighbours = _Neighbours(embeddings, sorted({one.text for one in inputs}), sorted(fields), config, search)
-    for one in inputs:
-        yield from _pairs(one, neighbours.of(one.text), fields, config.per_parameter)
-    total_fields = sum(len(group) for group in fields.values())
-    facts["pairs"] = parameters * total_fields
-    facts["pairs of the caller's own parameters"] = (parameters - len(inputs)) * total_fields
+    corpus = _Corpus(functions)
+    sources = _Sources(corpus)
+    near = _near(neighbours, corpus.texts, config)
+    for start in range(0, len(corpus.asking.function), PARAMETERS):
+        targets = np.arange(start, min(start + PARAMETERS, len(corpus.asking.function)))
+        yield _edges(corpus, *_pairs(corpus, sources, near, targets, config.per_parameter))
+    fields, asking = len(corpus.carrying.function), len(corpus.asking.function)
+    facts["pairs"] = corpus.parameters * fields
+    facts["pairs of the caller's own parameters"] = (corpus.parameters - asking) * fields
 
 
-def _inputs(meanings: Meanings, function: ApiFunction) -> Iterator[_Input]:
-    """The parameters that another call's output may fill."""
-    for parameter in function.parameters:
-        if not is_callers_own(parameter):
-            wants = meanings.of_parameter(function, parameter).phrase
-            yield _Input(function, parameter, wants, field_text(wants, parameter.description))
+class _Ends:
+    """Ends of one kind, a column for each of their properties."""
+
+    def __init__(self, rows: Sequence[tuple[int, str, str, int, int, int]]) -> None:
+        functions, names, meanings, texts, types, digests = zip(*rows, strict=True) if rows else [()] * 6
+        self.function = np.array(functions, np.int64)
+        self.name = pa.array(names, pa.string())  # of the parameter, or the path of the field
+        self.meaning = pa.array(meanings, pa.string())
+        self.text = np.array(texts, np.int64)
+        self.type = np.array(types, np.int64)
+        self.digest = np.array(digests, np.uint64)
 
 
-def _fields(meanings: Meanings, function: ApiFunction) -> Iterator[_Field]:
-    for field in function.outputs:
-        carries = meanings.of_field(function, field).phrase
-        yield _Field(function, field, carries, field_text(carries, field.description))
+class _Corpus:
+    """All functions and ends. Functions are numbered service by service, so that a service is a range of numbers."""
+
+    def __init__(self, functions: FunctionStore) -> None:
+        ids: list[str] = []
+        firsts: list[int] = []
+        sizes: list[int] = []
+        self.texts: dict[str, int] = {}  # id of an embedded text -> number
+        self.parameters = 0
+        asking: list[tuple[int, str, str, int, int, int]] = []
+        carrying: list[tuple[int, str, str, int, int, int]] = []
+        for service in functions.services():
+            firsts.append(len(ids))
+            sizes.append(len(service))
+            number = {function.id: len(ids) + place for place, function in enumerate(service)}
+            ids += number
+            self.parameters += sum(len(function.parameters) for function in service)
+            asked, carried = ends(service)
+            asking += (
+                self._row(number, one.function, one.parameter.name, one.wants, one.text, wanted_type(one.parameter))
+                for one in asked
+            )
+            carrying += (
+                self._row(number, one.function, one.field.path, one.carries, one.text, one.field.type)
+                for one in carried
+            )
+        self.ids = pa.array(ids, pa.string())
+        self.service_first = np.repeat(np.array(firsts, np.int64), sizes)
+        self.service_end = self.service_first + np.repeat(np.array(sizes, np.int64), sizes)
+        self.asking, self.carrying = _Ends(asking), _Ends(carrying)
+
+    def _row(
+        self, number: dict[str, int], function: ApiFunction, name: str, meaning: str, text: str, type_: ValueType
+    ) -> tuple[int, str, str, int, int, int]:
+        text_number = self.texts.setdefault(content_id(text), len(self.texts))
+        return number[function.id], name, meaning, text_number, TYPES.index(type_), digest(function.id, name)
 
 
-def is_callers_own(parameter: Parameter) -> bool:
-    """Whether the parameter is one that callers set for their own sake."""
-    return parameter.name.lower() in CALLERS_OWN
+class _Sources:
+    """The fields ordered by slot, that is by text and type, and then by function: who carries a text is a range."""
+
+    def __init__(self, corpus: _Corpus) -> None:
+        fields = corpus.carrying
+        self._functions = max(len(corpus.ids), 1)
+        slots = fields.text * len(TYPES) + fields.type
+        keys = slots * self._functions + fields.function
+        self.order = np.argsort(keys, kind="stable")
+        self._keys = keys[self.order]
+        self._slots = np.unique(slots)  # ordered by text, so the slots of a text are a range, too
+        self._slots_of_text = np.searchsorted(self._slots, np.arange(len(corpus.texts) + 1) * len(TYPES))
+
+    def slots(self, texts: Numbers, wanted: Numbers) -> tuple[Numbers, Numbers]:
+        """(which of the texts, slot) for each slot of each text whose type fits the wanted one."""
+        first = self._slots_of_text[texts]
+        which, place = _expand(first, self._slots_of_text[texts + 1] - first)
+        slots = self._slots[place]
+        fitting = _FITS[slots % len(TYPES), wanted[which]]
+        return which[fitting], slots[fitting]
+
+    def carried_by(self, slots: Numbers, first: Numbers | int, end: Numbers | int) -> tuple[Numbers, Numbers]:
+        """The range of fields of each slot that the functions numbered first to end, exclusive, have."""
+        base = slots * self._functions
+        return np.searchsorted(self._keys, base + first), np.searchsorted(self._keys, base + end)
+
+    def all(self, slots: Numbers) -> tuple[Numbers, Numbers]:
+        """The range of all fields of each slot."""
+        return self.carried_by(slots, 0, self._functions)
+
+
+_FITS = np.array(
+    [[fits(given, Parameter(name="", location="query", type=wanted)) for wanted in TYPES] for given in TYPES]
+)
+"""[given type, wanted type] -> whether the one can be written where the other is wanted"""
+
+
+def _near(
+    neighbours: Dataset[Neighbours], numbers: dict[str, int], config: CandidatesConfig
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Numbers and cosines of the neighbours above the floor, each [texts, k]; -1 where there is none."""
+    ids = pa.array(numbers, pa.string())
+    texts = np.full((len(ids), config.per_parameter), -1, np.int32)
+    scores = np.zeros(texts.shape, np.float32)
+    for batch in neighbours.batches(["id", "nearest", "similarities"]):
+        lengths = pc.list_value_length(batch["nearest"]).to_numpy()
+        own = pc.fill_null(pc.index_in(batch["id"], ids), -1).to_numpy()
+        found = pc.fill_null(pc.index_in(batch["nearest"].flatten(), ids), -1).to_numpy()
+        cosines = batch["similarities"].flatten().to_numpy()
+        which, place = _expand(np.cumsum(lengths) - lengths, lengths)
+        rank = place - (np.cumsum(lengths) - lengths)[which]
+        good = (own[which] >= 0) & (found >= 0) & (cosines >= config.floor)
+        texts[own[which[good]], rank[good]] = found[good]
+        scores[own[which[good]], rank[good]] = cosines[good]
+    return texts, scores
 
 
 def _pairs(
-    target: _Input, near: Iterable[tuple[str, float]], fields: Mapping[str, list[_Field]], limit: int
-) -> Iterator[CandidateEdge]:
-    fitting = (
-        (source, similarity)
-        for text, similarity in near
-        for source in _own_service_first(target.function, fields[text])
-        if source.function.id != target.function.id and fits(source.field.type, target.parameter)
-    )
-    for source, similarity in islice(fitting, limit):
-        yield CandidateEdge(
-            id=content_id(source.function.id, source.field.path, target.function.id, target.parameter.name),
-            source=source.function.id,
-            field=source.field.path,
-            target=target.function.id,
-            parameter=target.parameter.name,
-            carries=source.carries,
-            wants=target.wants,
-            similarity=round(similarity, 4),
-        )
+    corpus: _Corpus,
+    sources: _Sources,
+    near: tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]],
+    targets: Numbers,
+    limit: int,
+) -> tuple[Numbers, Numbers, npt.NDArray[np.float32]]:
+    """(asking end, carrying end, cosine) of the first ``limit`` pairs of each target, best first."""
+    asking = corpus.asking
+    texts, scores = near[0][asking.text[targets]], near[1][asking.text[targets]]
+    there = texts >= 0
+    target = targets[np.nonzero(there)[0]]  # of each pair of target and text, which are ordered as they shall be
+    pair, slot = sources.slots(texts[there].astype(np.int64), asking.type[target])
+    function = asking.function[target[pair]]
+    whole = sources.all(slot)
+    service = sources.carried_by(slot, corpus.service_first[function], corpus.service_end[function])
+    itself = sources.carried_by(slot, function, function + 1)
+    # What the service's other functions carry, before and behind the target itself, then what other services carry.
+    starts = np.stack([service[0], itself[1], whole[0], service[1]], axis=1)
+    stops = np.stack([itself[0], service[1], service[0], whole[1]], axis=1)
+    foreign = np.broadcast_to(np.array([0, 0, 1, 1]), starts.shape)
+    piece_pair = np.repeat(pair, 4)
+    order = np.lexsort((foreign.ravel(), piece_pair))  # stable: pieces and slots stay in order within
+    order = order[(stops - starts).ravel()[order] > 0]
+    starts, lengths, piece_pair = starts.ravel()[order], (stops - starts).ravel()[order], piece_pair[order]
+    piece, place = _expand(starts, _first_of_each(target[piece_pair], lengths, limit))
+    return target[piece_pair[piece]], sources.order[place], scores[there][piece_pair[piece]]
 
 
-def _own_service_first(target: ApiFunction, fields: list[_Field]) -> Iterator[_Field]:
-    """Equally similar fields: those of the target's own service before others, which may mean another thing by it."""
-    yield from (field for field in fields if field.function.service == target.service)
-    yield from (field for field in fields if field.function.service != target.service)
+def _first_of_each(group: Numbers, lengths: Numbers, limit: int) -> Numbers:
+    """The lengths, shortened so that those of consecutive equal groups add up to the limit at most."""
+    before = np.cumsum(lengths) - lengths
+    starts = np.concatenate([[True], group[1:] != group[:-1]]) if len(group) else np.empty(0, bool)
+    before -= np.maximum.accumulate(np.where(starts, before, 0))
+    return np.clip(limit - before, 0, lengths)
 
 
-class _Neighbours:
-    """The nearest distinct field texts of each distinct parameter text, found in one go."""
-
-    def __init__(
-        self, embeddings: pa.Table, asked: list[str], carried: list[str], config: CandidatesConfig, search: Search
-    ) -> None:
-        self._asked = {text: row for row, text in enumerate(asked)}
-        self._carried = carried  # sorted, so that ties come out in the same order whatever the order of the input
-        self._floor = config.floor
-        k = min(config.per_parameter, len(carried))
-        self._scores = np.empty((len(asked), k), np.float32)
-        self._rows = np.empty((len(asked), k), np.int64)
-        if not asked or not carried:
-            return
-        row = {text: number for number, text in enumerate(embeddings["text"].to_pylist())}
-        vectors = embeddings["vector"].combine_chunks().flatten().to_numpy().reshape(len(row), -1)
-        queries, base = vectors[[row[text] for text in asked]], vectors[[row[text] for text in carried]]
-        for block in search(queries, base, k, config.search):
-            self._scores[block.start : block.start + len(block.scores)] = block.scores
-            self._rows[block.start : block.start + len(block.rows)] = block.rows
-
-    def of(self, text: str) -> Iterator[tuple[str, float]]:
-        """(text, cosine) above the floor, most similar first."""
-        if not self._carried:
-            return
-        number = self._asked[text]
-        for row, score in zip(self._rows[number].tolist(), self._scores[number].tolist(), strict=True):
-            if row >= 0 and score >= self._floor:
-                yield self._carried[row], score
+def _edges(corpus: _Corpus, target: Numbers, source: Numbers, cosine: npt.NDArray[np.float32]) -> pa.Table:
+    asking, carrying = corpus.asking, corpus.carrying
+    columns = {
+        "id": pair_ids(carrying.digest[source], asking.digest[target]),
+        "source": corpus.ids.take(pa.array(carrying.function[source])),
+        "field": carrying.name.take(pa.array(source)),
+        "target": corpus.ids.take(pa.array(asking.function[target])),
+        "parameter": asking.name.take(pa.array(target)),
+        "carries": carrying.meaning.take(pa.array(source)),
+        "wants": asking.meaning.take(pa.array(target)),
+        "similarity": np.round(cosine.astype(np.float64), 4),
+    }
+    return pa.table(columns, schema=CandidateEdge.arrow_schema())
 
 
-def fits(given: ValueType, parameter: Parameter) -> bool:
-    """Whether a value of this type can be written into the parameter, or into its items."""
-    wanted = (parameter.item_type or "any") if parameter.type == "array" else parameter.type
-    if "any" in (given, wanted) or given == wanted:
-        return given not in ("array", "object")
-    return (wanted == "string" and given in ("integer", "number")) or (wanted, given) == ("number", "integer")
+def _expand(first: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
+    """(which range, element) for each element of ranges of integers."""
+    which = np.repeat(np.arange(len(first)), lengths)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return which, first[which] + within

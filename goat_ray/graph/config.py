@@ -1,5 +1,7 @@
 """Settings of the dependency graph."""
 
+from typing import Any
+
 from pydantic import Field
 
 from goat_ray.graph.search import SearchConfig
@@ -23,6 +25,13 @@ class CandidatesConfig(Settings):
     floor: float = Field(0.3, ge=-1, le=1, description="Least cosine. Low on purpose: recall comes first.")
     per_parameter: int = Field(64, ge=1, description="At most so many source fields for one parameter.")
     search: SearchConfig = SearchConfig()
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides which neighbours are found, unlike how the work is spread."""
+        return {
+            "per_parameter": self.per_parameter,
+            "search": self.search.model_dump(include={"exact_up_to", "lists", "recall"}),
+        }
 
 
 class VerificationConfig(Settings):

@@ -65,6 +65,7 @@ class Embed(Step[Embedding, Embedding]):
 
     name = "embed"
     version = 1
+    own_input_only = True
     takes = Embedding
     gives = Embedding
 

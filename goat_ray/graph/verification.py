@@ -16,6 +16,7 @@ class Verify(Step[CandidateEdge, Edge]):
 
     name = "verify"
     version = 1
+    own_input_only = True
     takes = CandidateEdge
     gives = Edge
 

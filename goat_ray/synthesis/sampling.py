@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from goat_ray.graph.assembly import EdgeIndex
-from goat_ray.graph.candidates import CALLERS_OWN
+from goat_ray.graph.ends import CALLERS_OWN
 from goat_ray.graph.values import is_scoped
 from goat_ray.identity import content_id, rng
 from goat_ray.naming import is_identifier

@@ -17,8 +17,8 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.graph.candidates import CALLERS_OWN, field_text, fits
 from goat_ray.graph.embedding import load_embedder
+from goat_ray.graph.ends import CALLERS_OWN, end_text, fits
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import Meanings
 from goat_ray.graph.quality import Counts, Gold, Triple, grade
@@ -115,16 +115,16 @@ def ablate(store: FunctionStore, data: str, gold: Gold) -> None:
         return f"{function.summary} returns {fields}"[:1000]
 
     def leaf(_: ApiFunction, field: OutputField) -> str:
-        return field_text(" ".join(words(field.path)), field.description)
+        return end_text(" ".join(words(field.path)), field.description)
 
     def carried(function: ApiFunction, field: OutputField) -> str:
-        return field_text(meanings.of_field(function, field).phrase, field.description)
+        return end_text(meanings.of_field(function, field).phrase, field.description)
 
     def name(_: ApiFunction, parameter: Parameter) -> str:
-        return field_text(" ".join(words(parameter.name)), parameter.description)
+        return end_text(" ".join(words(parameter.name)), parameter.description)
 
     def wanted(function: ApiFunction, parameter: Parameter) -> str:
-        return field_text(meanings.of_parameter(function, parameter).phrase, parameter.description)
+        return end_text(meanings.of_parameter(function, parameter).phrase, parameter.description)
 
     print("| method | precision | recall | F1 | |\n|---|---|---|---|---|")
     row("bare cosine of whole outputs (the paper)", *study.best(study.cosines(whole, name, typed=False, own=True)))

@@ -14,10 +14,10 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.graph.candidates import distinct_texts
 from goat_ray.graph.config import EmbeddingConfig
 from goat_ray.graph.embedding import Embed
-from goat_ray.records import ApiFunction, CallPlan, CallTrace, Sample
+from goat_ray.graph.ends import distinct_texts
+from goat_ray.records import ApiFunction, CallPlan, CallTrace, Embedding, Sample
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
@@ -47,7 +47,7 @@ def main(document: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(Path(document), Path(folder))
-        texts = list(distinct_texts(world.functions))
+        texts = [Embedding.from_row(row) for table in distinct_texts(world.functions) for row in table.to_pylist()]
         embed = Embed(EmbeddingConfig())
         embed.start()
         _, raw = timed(

@@ -1,0 +1,75 @@
+"""After a change of some input, outcomes of the rest are taken over, and the result is that of a new run."""
+
+from pathlib import Path
+
+import pytest
+
+from goat_ray.console import Console
+from goat_ray.records import Document
+from goat_ray.runner import Runner
+from tests.steps import Shout, documents
+
+pytestmark = pytest.mark.ray
+
+
+class ShoutAlone(Shout):
+    """Each outcome depends on its own record only."""
+
+    own_input_only = True
+
+
+@pytest.fixture
+def runner(tmp_path: Path, ray_cluster: None) -> Runner:
+    return Runner(tmp_path / "run", Console())
+
+
+def shout(runner: Runner, given: list[Document], step: Shout):
+    source = runner.gather("documents", Document, lambda: given, settings={"ids": [one.model_dump() for one in given]})
+    out = runner.bulk(step, source, into="loud")
+    return sorted(out.records(), key=lambda r: r.id), sorted(out.rejected(), key=lambda r: r.id)
+
+
+def worked_on(notes: Path) -> int:
+    """How many records the step has seen since the last call."""
+    files = list(notes.glob("[0-9]*"))
+    total = sum(len(file.read_text().split()) for file in files)
+    for file in files:
+        file.unlink()
+    return total
+
+
+def test_only_what_changed_is_worked_on(runner: Runner, tmp_path: Path) -> None:
+    step = ShoutAlone(notes=tmp_path)
+    first = list(documents(100))
+    shout(runner, first, step)
+    worked_on(tmp_path)
+    edited = first[3].model_copy(update={"root": "elsewhere"})  # the same id
+    changed = [*first[:3], edited, *first[10:], *list(documents(120))[100:]]
+
+    kept, rejected = shout(runner, changed, step)
+
+    assert worked_on(tmp_path) == 1 + 20
+    fresh = Runner(tmp_path / "fresh", Console())
+    assert (kept, rejected) == shout(fresh, changed, step)
+    assert "ELSEWHERE!" in {one.root for one in kept}
+
+
+def test_other_settings_take_nothing_over(runner: Runner, tmp_path: Path) -> None:
+    given = list(documents(50))
+    shout(runner, given, ShoutAlone(notes=tmp_path))
+    worked_on(tmp_path)
+
+    kept, _ = shout(runner, given[:40], ShoutAlone(mark="?", notes=tmp_path))
+
+    assert worked_on(tmp_path) == 40
+    assert {one.root for one in kept} == {"ROOT?"}
+
+
+def test_a_step_that_looks_at_other_records_takes_nothing_over(runner: Runner, tmp_path: Path) -> None:
+    given = list(documents(50))
+    shout(runner, given, Shout(notes=tmp_path))
+    worked_on(tmp_path)
+
+    shout(runner, given[:40], Shout(notes=tmp_path))
+
+    assert worked_on(tmp_path) == 40
