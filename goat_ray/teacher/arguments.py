@@ -1,13 +1,14 @@
 """The task of inventing the arguments that no other call provides."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
 
 from goat_ray.identity import rng
 from goat_ray.records import ApiFunction, Parameter
+from goat_ray.teacher.shortening import LEVELS, shorter
 from goat_ray.teacher.task import Answer, Failure, Message, Task
 
 
@@ -59,6 +60,16 @@ class FillArguments(Task[FreeArguments, ArgumentValues]):
                 f"{request.function.description[:600]}\nParameters to fill:\n" + "\n".join(lines),
             },
         ]
+
+    def shortened(self, request: FreeArguments, level: int) -> FreeArguments | None:
+        if level > LEVELS:
+            return None
+        return replace(
+            request,
+            function=shorter(request.function, level),
+            parameters=tuple(shorter(parameter, level) for parameter in request.parameters),
+            shown=tuple(values[:1] for values in request.shown),
+        )
 
     def rule(self, request: FreeArguments) -> ArgumentValues | Failure:
         random_ = rng(request.seed)

@@ -1,12 +1,13 @@
 """The task of judging an edge: can this output field serve as that input?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import Field
 
 from goat_ray.naming import is_identifier, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
+from goat_ray.teacher.shortening import LEVELS, shorter
 from goat_ray.teacher.task import Answer, Failure, Message, Task
 
 
@@ -34,6 +35,9 @@ class EdgeVerdicts(Answer):
 
     verdicts: list[EdgeVerdict] = Field(description="one for each numbered output field, in their order")
 
+    def noted(self, note: str) -> "EdgeVerdicts":
+        return EdgeVerdicts(verdicts=[verdict.noted(note) for verdict in self.verdicts])
+
 
 _INSTRUCTIONS = (
     "You check whether the output of one API call can be the input of another. "
@@ -60,6 +64,9 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
                 "Can a value of this field serve as that parameter?",
             },
         ]
+
+    def shortened(self, request: EdgeQuestion, level: int) -> EdgeQuestion | None:
+        return _shorter(request, level) if level <= LEVELS else None
 
     def rule(self, request: EdgeQuestion) -> EdgeVerdict | Failure:
         problem = self._problem(request)
@@ -98,10 +105,23 @@ class JudgeEdges(Task[Sequence[EdgeQuestion], EdgeVerdicts]):
             },
         ]
 
+    def shortened(self, request: Sequence[EdgeQuestion], level: int) -> Sequence[EdgeQuestion] | None:
+        return [_shorter(one, level) for one in request] if level <= LEVELS else None
+
     def rule(self, request: Sequence[EdgeQuestion]) -> EdgeVerdicts | Failure:
         found = [JudgeEdge().rule(one) for one in request]
         failure = next((one for one in found if isinstance(one, Failure)), None)
         return failure or EdgeVerdicts(verdicts=[one for one in found if isinstance(one, EdgeVerdict)])
+
+
+def _shorter(question: EdgeQuestion, level: int) -> EdgeQuestion:
+    return replace(
+        question,
+        source=shorter(question.source, level),
+        field=shorter(question.field, level),
+        target=shorter(question.target, level),
+        parameter=shorter(question.parameter, level),
+    )
 
 
 def _target_text(request: EdgeQuestion) -> str:

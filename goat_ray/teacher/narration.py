@@ -1,12 +1,13 @@
 """The language tasks of synthesis: sub-queries, the query, its paraphrases, the response and the judge."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
 
 from goat_ray.teacher import phrases
+from goat_ray.teacher.shortening import LEVELS, shorter_story
 from goat_ray.teacher.story import Story
 from goat_ray.teacher.task import Answer, Failure, Message, Task
 from goat_ray.teacher.telling import Teller
@@ -57,6 +58,9 @@ class WriteSubqueries(Task[Story, Subqueries]):
             {"role": "user", "content": f"Calls:\n{request.prompt(outputs=False)}"},
         ]
 
+    def shortened(self, request: Story, level: int) -> Story | None:
+        return shorter_story(request, level) if level <= LEVELS else None
+
     def rule(self, request: Story) -> Subqueries | Failure:
         teller = Teller(request)
         return Subqueries(subqueries=[teller.subquery(number) for number in range(len(request.calls))])
@@ -89,6 +93,9 @@ class WriteQuery(Task[ToldStory, Text]):
             },
             {"role": "user", "content": f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}"},
         ]
+
+    def shortened(self, request: ToldStory, level: int) -> ToldStory | None:
+        return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None
 
     def rule(self, request: ToldStory) -> Text | Failure:
         return Text(text=Teller(request.story).query())
@@ -148,6 +155,9 @@ class WriteResponse(Task[AskedStory, Text]):
             },
         ]
 
+    def shortened(self, request: AskedStory, level: int) -> AskedStory | None:
+        return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None
+
     def rule(self, request: AskedStory) -> Text | Failure:
         return Text(text=Teller(request.story).response())
 
@@ -184,6 +194,9 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
                 f"\n\nRequest: {request.query}\n\nResponse: {request.response}",
             },
         ]
+
+    def shortened(self, request: AnsweredStory, level: int) -> AnsweredStory | None:
+        return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None
 
     def rule(self, request: AnsweredStory) -> Judgement | Failure:
         problem = flaw(request)

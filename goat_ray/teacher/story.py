@@ -17,12 +17,13 @@ class Told:
 
     function: ApiFunction
     call: ExecutedCall
+    room: int = MAX_BODY_CHARACTERS  # for the response in a prompt
 
     @property
     def body_text(self) -> str:
         """The response as JSON, cut to a length that a prompt can bear."""
         text = json.dumps(self.call.body, ensure_ascii=False)
-        return text if len(text) <= MAX_BODY_CHARACTERS else text[:MAX_BODY_CHARACTERS] + "…"
+        return text if len(text) <= self.room else text[: self.room] + "…"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""Prompts that are longer than the model's context, over real HTTP."""
+
+from dataclasses import replace
+
+from goat_ray.records import ApiFunction, ExecutedCall, OutputField, Parameter
+from goat_ray.storage import FunctionStore
+from goat_ray.teacher.arguments import FillArguments, FreeArguments
+from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.config import TeacherConfig
+from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge, JudgeEdges
+from goat_ray.teacher.fake_server import FakeServer
+from goat_ray.teacher.narration import WriteSubqueries
+from goat_ray.teacher.phrases import Phrasebook
+from goat_ray.teacher.shortening import LEVELS
+from goat_ray.teacher.story import Story, Told
+from goat_ray.teacher.task import Failure
+
+LONG = "It finds films. " + "And much more is to be said about it, " * 10
+
+
+def function(name):
+    parameter = Parameter(name="movie_id", location="path", type="integer", required=True, description=LONG)
+    return ApiFunction.create(
+        service="s", name=name, path=f"/{name}/{{movie_id}}", description=LONG, parameters=[parameter]
+    )
+
+
+QUESTION = EdgeQuestion(
+    source=function("search"),
+    field=OutputField(path="$.results[*].id", type="integer", description=LONG, examples=["an example " * 40]),
+    carries="movie id",
+    target=function("film"),
+    parameter=function("film").parameters[0],
+    wants="movie id",
+)
+
+
+def words(task, request):
+    return sum(len(message["content"].split()) for message in task.messages(request))
+
+
+def ask(task, request, context, cache=None):
+    with FakeServer(context=context) as server:
+        teacher = build_teacher(TeacherConfig(backend="openai", model="fake", base_url=server.base_url), cache)
+        (answer,) = teacher.answer(task, [request])
+        teacher.close()
+    return answer, server.requests
+
+
+def test_examples_go_first_and_the_answer_says_so(tmp_path):
+    whole = words(JudgeEdge(), QUESTION)
+    answer, requests = ask(JudgeEdge(), QUESTION, context=whole - 1, cache=tmp_path)
+    assert len(requests) == 2
+    assert "an example" not in str(requests[1]) and LONG.strip() in str(requests[1])
+    assert answer.reason.endswith("(the documents were shortened to fit the model's context)")
+    again, requests = ask(JudgeEdge(), QUESTION, context=1, cache=tmp_path)
+    assert again == answer and requests == []
+
+
+def test_then_descriptions_down_to_their_first_sentence_then_all_of_them():
+    sizes = [words(JudgeEdge(), QUESTION)]
+    sizes += [words(JudgeEdge(), JudgeEdge().shortened(QUESTION, level)) for level in range(1, LEVELS + 1)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == len(sizes)
+    _, requests = ask(JudgeEdge(), QUESTION, context=sizes[2])
+    assert "It finds films." in str(requests[-1]) and "much more" not in str(requests[-1])
+    _, requests = ask(JudgeEdge(), QUESTION, context=sizes[3])
+    assert "It finds films" not in str(requests[-1]) and "movie_id" in str(requests[-1])
+
+
+def test_what_is_still_too_long_is_a_failure():
+    answer, requests = ask(JudgeEdge(), QUESTION, context=3)
+    assert isinstance(answer, Failure) and answer.reason == "too-long"
+    assert len(requests) == 1 + LEVELS
+
+
+def test_every_verdict_of_several_says_so():
+    answer, _ = ask(JudgeEdges(), [QUESTION, QUESTION], context=words(JudgeEdges(), [QUESTION] * 2) - 1)
+    assert answer.verdicts and all("shortened" in verdict.reason for verdict in answer.verdicts)
+
+
+def test_other_tasks_shorten_their_documents_too():
+    film = function("film")
+    free = FreeArguments(film, tuple(film.parameters), ((1, 2, 3, 4),), "seed")
+    assert words(FillArguments(), FillArguments().shortened(free, 1)) < words(FillArguments(), free)
+    body = {"overview": "word " * 400}
+    call = ExecutedCall(function=film.id, arguments=[], status=200, body=body, origin="simulated")
+    story = Story((Told(film, call),), Phrasebook(FunctionStore.of([film])), "seed")
+    task = WriteSubqueries()
+    assert words(task, task.shortened(story, 2)) < words(task, story)
+    assert task.shortened(story, LEVELS + 1) is None
+    prompt = task.shortened(story, 1).prompt(outputs=True)
+    assert len(prompt) < len(replace(story).prompt(outputs=True))
