@@ -107,14 +107,20 @@ async def stdio(flaw: str) -> None:
 
 
 @contextlib.contextmanager
-def serving(token: str, flaw: str = "", port: int = 0) -> Iterator[str]:
-    """The URL of a server on a real socket that asks for ``Authorization: Bearer <token>``."""
+def serving(token: str, flaw: str = "", port: int = 0, legacy: bool = False) -> Iterator[str]:
+    """The URL of a server on a real socket that asks for ``Authorization: Bearer <token>``.
+
+    A legacy one knows only the revisions of the protocol with sessions, which it forgets when it ends.
+    """
     inner = make(flaw).streamable_http_app()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and Request(scope).headers.get("authorization") != f"Bearer {token}":
-            shown = Request(scope).headers.get("authorization")
+        headers = Request(scope).headers if scope["type"] == "http" else {"authorization": f"Bearer {token}"}
+        shown = headers.get("authorization")
+        if shown != f"Bearer {token}":
             await PlainTextResponse(f"bad token {shown}", status_code=401)(scope, receive, send)
+        elif legacy and headers.get("mcp-protocol-version", "") > "2026":
+            await PlainTextResponse("unknown revision", status_code=400)(scope, receive, send)
         else:
             await inner(scope, receive, send)
 

@@ -130,6 +130,15 @@ def test_an_address_is_tried_again_once_its_server_is_back() -> None:
         executor.shutdown()
 
 
+def test_a_session_that_a_restarted_server_forgot_is_opened_again() -> None:
+    with mcp_server.serving(SECRET, legacy=True) as url:
+        executor = built(http(url))
+        assert call(executor, "product", product_id=1).status == 200
+    with mcp_server.serving(SECRET, legacy=True, port=int(url.split(":")[2].split("/")[0])):
+        assert call(executor, "product", product_id=1).status == 200
+        executor.shutdown()
+
+
 def test_a_wrong_token_is_a_result() -> None:
     with mcp_server.serving("another token") as url:
         executor = built(http(url))

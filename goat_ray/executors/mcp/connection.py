@@ -3,7 +3,7 @@
 import asyncio
 
 from mcp import Client, MCPError
-from mcp.types import CONNECTION_CLOSED, CallToolResult
+from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, CallToolResult
 
 from goat_ray.errors import GoatError
 from goat_ray.mcp_client import connected, list_tools
@@ -13,7 +13,8 @@ from goat_ray.mcp_servers import McpServer
 class Connection:
     """Connects at the first call, and again at the first call after the server has died.
 
-    A call that was under way then is not repeated: nobody knows whether the server has acted on it.
+    A call that was under way then is not repeated: nobody knows whether the server has acted on it. One that a
+    restarted server refuses, because it does not know the session, is.
     """
 
     def __init__(self, server: McpServer) -> None:
@@ -22,6 +23,14 @@ class Connection:
 
     async def call(self, tool: str, arguments: dict[str, object]) -> CallToolResult:
         """What a tool gives; raises ``GoatError`` where the server cannot be reached, and what the SDK raises."""
+        try:
+            return await self._call(tool, arguments)
+        except MCPError as error:
+            if error.code != INVALID_REQUEST:  # which is how the SDK tells of an unknown session
+                raise
+        return await self._call(tool, arguments)
+
+    async def _call(self, tool: str, arguments: dict[str, object]) -> CallToolResult:
         if self._life is None or self._life.over:
             self._life = _Life(self.server)
         life = self._life
@@ -29,7 +38,7 @@ class Connection:
         try:
             return await client.call_tool(tool, arguments)
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED:
+            if error.code in (CONNECTION_CLOSED, INVALID_REQUEST):
                 await life.end()
             raise
 
