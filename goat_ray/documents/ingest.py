@@ -37,7 +37,7 @@ class Ingest(Step[Document, ApiFunction]):
     """Reads documents. Give it the ``documents`` section of the configuration, or other limits."""
 
     name = "ingest"
-    version = 2
+    version = 3
     takes = Document
     gives = ApiFunction
     one_to_one = False

@@ -5,8 +5,8 @@ from typing import Any
 
 from goat_ray.documents.references import References
 
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-_FORMS = (FORM, "multipart/form-data")
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+_FORMS = (FORM, MULTIPART)
 _JSON, _ANYTHING, _FORM, _OTHER = 1, 2, 3, 4
 
 
@@ -20,6 +20,13 @@ def preferred_media(content: Any) -> dict[str, Any]:
     """The "Media Type Object" of a ``content``: JSON before forms before anything else; empty if there is none."""
     ranked = _ranked(content)
     return ranked[0][1] if ranked else {}
+
+
+def body_type(content: Any) -> str:
+    """The media type of what ``preferred_media`` chooses; empty for JSON, or where anything may be sent."""
+    kinds = [kind for kind, value in content.items() if isinstance(value, dict)] if isinstance(content, dict) else []
+    chosen = preferred_type(kinds)
+    return chosen if _rank(chosen) > _ANYTHING else ""
 
 
 def preferred_type(media_types: list[str]) -> str:

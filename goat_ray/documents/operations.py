@@ -17,14 +17,14 @@ from goat_ray.documents.composition import Schemas
 from goat_ray.documents.files import Files
 from goat_ray.documents.flaws import BadOperation, Flaw, NoOperations, NotOpenApi
 from goat_ray.documents.loading import Source
-from goat_ray.documents.media import json_media, shown_bodies
+from goat_ray.documents.media import body_type, json_media, shown_bodies
 from goat_ray.documents.omissions import left_out
 from goat_ray.documents.outputs import output_fields
 from goat_ray.documents.parameters import stated_parameters, uniquely_named
 from goat_ray.documents.references import References, pointer
 from goat_ray.documents.request_body import body_parameters
 from goat_ray.documents.schemas import fitted, text
-from goat_ray.documents.security import Credentials
+from goat_ray.documents.security import Security
 from goat_ray.records import ApiFunction, OutputField, Parameter, Reject
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -140,7 +140,8 @@ class _Reader:
             raise BadOperation("the operation is no object", remedy="Write its parameters and responses under it")
         self._schemas.start_operation()
         cut: Counter[str] = Counter()
-        parameters, twins = uniquely_named(self._parameters(path, item, operation, cut))
+        security = self._security(operation)
+        parameters, twins = uniquely_named(self._parameters(path, item, operation, security, cut))
         outputs, example = self._response(operation, cut)
         tags = operation.get("tags")
         yield ApiFunction.create(
@@ -153,6 +154,8 @@ class _Reader:
             category=text(tags[0]) if isinstance(tags, list) and tags else "",
             server=self._dialect.server(operation, item),
             parameters=parameters,
+            body_type=self._body_type(item, operation, parameters),
+            security=security.alternatives,
             outputs=outputs,
             response_example=example,
             deprecated=operation.get("deprecated") is True,
@@ -161,17 +164,26 @@ class _Reader:
             # not the id that a reject of the whole operation would have
             yield self._source.reject(flaw, place, flaw.reason)
 
+    def _security(self, operation: dict[str, Any]) -> Security:
+        stated = operation.get("security", self._dialect.tree.get("security"))
+        return Security.of(stated, self._dialect.security_schemes(), self._references)
+
+    def _body_type(self, item: dict[str, Any], operation: dict[str, Any], parameters: list[Parameter]) -> str:
+        """The media type of the body, if the function has arguments in it."""
+        if all(parameter.location != "body" for parameter in parameters):
+            return ""
+        body = self._references.follow(self._dialect.request_body(item, operation))
+        return body_type(body.get("content"))
+
     def _parameters(
-        self, path: str, item: dict[str, Any], operation: dict[str, Any], cut: Counter[str]
+        self, path: str, item: dict[str, Any], operation: dict[str, Any], security: Security, cut: Counter[str]
     ) -> list[Parameter]:
         """All that the operation takes, but for credentials."""
         dialect, references = self._dialect, self._references
-        security = operation.get("security", dialect.tree.get("security"))
-        credentials = Credentials.of(security, dialect.security_schemes(), references)
         parameters = stated_parameters(path, dialect.parameters(item, operation), references, self._schemas)
         body = dialect.request_body(item, operation)
         parameters += body_parameters(body, references, self._schemas, self._limits, cut)
-        return [parameter for parameter in parameters if not credentials.include(parameter)]
+        return [parameter for parameter in parameters if not security.is_credential(parameter)]
 
     def _name(self, operation_id: Any, method: str, path: str) -> str:
         """The operation's id, or a name made of method and path; numbered where it is already taken."""

@@ -5,13 +5,14 @@ from typing import Any
 
 from goat_ray.documents.composition import Schemas
 from goat_ray.documents.flaws import BadOperation
-from goat_ray.documents.media import preferred_media, shown_values
+from goat_ray.documents.media import json_media, preferred_media, shown_values
 from goat_ray.documents.references import References
 from goat_ray.documents.schemas import fitted, text
 from goat_ray.records import Location, Parameter
 
 # OpenAPI 3.0, "Parameter Object": header parameters of these names are to be ignored.
 _IGNORED_HEADERS = ("accept", "content-type", "authorization")
+_SCALARS = ("string", "integer", "number", "boolean")
 _PLACES: tuple[Location, ...] = ("path", "query", "header", "cookie")
 
 
@@ -46,11 +47,23 @@ def uniquely_named(parameters: list[Parameter]) -> tuple[list[Parameter], list[P
 
 
 def argument(
-    schemas: Schemas, name: str, location: Location, node: Any, *, required: bool, description: str, shown: list[Any]
+    schemas: Schemas,
+    name: str,
+    location: Location,
+    node: Any,
+    *,
+    required: bool,
+    description: str,
+    shown: list[Any],
+    written: Any = None,
 ) -> Parameter:
-    """A parameter with the schema ``node``; ``description`` and ``shown`` examples go before the schema's own."""
+    """A parameter with the schema ``node``; ``description`` and ``shown`` examples go before the schema's own.
+
+    ``written`` is the node that says how arrays and objects are serialised, if any does.
+    """
     schema = schemas.schema(node)
     examples = shown or schema.examples
+    style, explode = ("", None) if schema.type in _SCALARS else _serialisation(written)
     return Parameter(
         name=name,
         location=location,
@@ -64,7 +77,19 @@ def argument(
         maximum=schema.maximum,
         default=schema.default,
         example=fitted(examples[0], schema.kinds) if examples else None,
+        style=style,
+        explode=explode,
     )
+
+
+def _serialisation(node: Any) -> tuple[str, bool | None]:
+    """(style, explode) as a "Parameter Object" or an "Encoding Object" says them."""
+    if not isinstance(node, dict):
+        return "", None
+    if isinstance(node.get("content"), dict):
+        return ("json", None) if json_media(node["content"]) is not None else ("", None)
+    explode = node.get("explode")
+    return text(node.get("style")), explode if isinstance(explode, bool) else None
 
 
 def _parameter(stated: Any, references: References, schemas: Schemas) -> Parameter | None:
@@ -86,4 +111,5 @@ def _parameter(stated: Any, references: References, schemas: Schemas) -> Paramet
         required=location == "path" or stated.get("required") is True,
         description=text(stated.get("description")),
         shown=shown_values(stated, references) or shown_values(media, references),
+        written=stated,
     )

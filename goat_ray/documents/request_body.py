@@ -37,7 +37,7 @@ def body_parameters(
     root = schemas.schema(schema)
     example = next((fitted(value, root.kinds) for value in (*bodies, *root.examples)), None)
     if root.members:
-        return _members(schema, example, schemas, limits, cut)
+        return _members(schema, example, media.get("encoding"), schemas, limits, cut)
     if isinstance(example, dict) and not root.kinds - {"object"}:
         cut[CUT] += max(0, len(example) - limits.max_fields)
         return [
@@ -64,8 +64,11 @@ def object_arguments(schema: dict[str, Any], limits: Limits, cut: Counter[str]) 
     return body_parameters({"content": {JSON: {"schema": schema}}}, references, schemas, limits, cut)
 
 
-def _members(root: Any, example: Any, schemas: Schemas, limits: Limits, cut: Counter[str]) -> list[Parameter]:
+def _members(
+    root: Any, example: Any, encoding: Any, schemas: Schemas, limits: Limits, cut: Counter[str]
+) -> list[Parameter]:
     found: list[Parameter] = []
+    written = encoding if isinstance(encoding, dict) else {}
     # Few authors state that the body itself is required; what its schema requires is required of every call.
     queue: deque[tuple[str, Any, tuple[int, ...], bool, Any]] = deque([("", root, (), True, example)])
     visits = limits.max_fields * MAX_VISITS_PER_PARAMETER
@@ -80,7 +83,18 @@ def _members(root: Any, example: Any, schemas: Schemas, limits: Limits, cut: Cou
         opens = schema.members and schema.kinds <= {"object", "null"}
         if name and not (opens and schema.key not in above and len(above) < limits.max_depth):
             values = [] if shown is None else [shown]
-            found.append(argument(schemas, name, "body", node, required=needed, description="", shown=values))
+            found.append(
+                argument(
+                    schemas,
+                    name,
+                    "body",
+                    node,
+                    required=needed,
+                    description="",
+                    shown=values,
+                    written=written.get(name),
+                )
+            )
             continue
         inner = shown if isinstance(shown, dict) else {}
         room = max(0, visits - len(queue))

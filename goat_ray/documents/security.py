@@ -1,8 +1,9 @@
-"""Credentials among parameters. The executor supplies them; they are nothing that a user or a model says.
+"""How an operation is secured, and which parameters are credentials.
 
-A parameter is a credential if the operation's ``security`` has an ``apiKey`` scheme of its name and place, or if
-the operation is secured in any way and the parameter is both called and described as one ("token":
-"Authentication token"). The header ``Authorization`` is no parameter in any case. Placeholders of a path stay.
+The executor supplies credentials; they are nothing that a user or a model says. A parameter is a credential if the
+operation's ``security`` has an ``apiKey`` scheme of its name and place, or if the operation is secured in any way and
+the parameter is both called and described as one ("token": "Authentication token"). The header ``Authorization`` is
+no parameter in any case. Placeholders of a path stay.
 """
 
 import re
@@ -11,7 +12,8 @@ from typing import Any
 
 from goat_ray.documents.flaws import Flaw
 from goat_ray.documents.references import References
-from goat_ray.records import Parameter
+from goat_ray.documents.schemas import text
+from goat_ray.records import Parameter, SecurityScheme
 
 _NAMES = {"token", "accesstoken", "authtoken", "apitoken", "oauthtoken", "apikey", "xapikey", "xauthtoken"}
 _DESCRIPTION = re.compile(
@@ -20,34 +22,42 @@ _DESCRIPTION = re.compile(
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """Tells which parameters of one operation are credentials."""
+class Security:
+    """What one operation asks of its callers."""
 
-    keys: frozenset[tuple[str, str]]  # (location, name) of apiKey schemes, names of headers in lower case
-    secured: bool
+    alternatives: list[list[SecurityScheme]]  # each of schemes to be met together; an empty one asks for nothing
 
     @classmethod
-    def of(cls, security: Any, schemes: Any, references: References) -> "Credentials":
-        """Those of a list of "Security Requirement Objects", alternatives included, given the document's schemes."""
+    def of(cls, security: Any, schemes: Any, references: References) -> "Security":
+        """That of a list of "Security Requirement Objects", given the document's schemes."""
         asked = [need for need in security if isinstance(need, dict)] if isinstance(security, list) else []
-        keys: set[tuple[str, str]] = set()
-        for name in {name for need in asked for name in need}:
-            try:
-                scheme = references.follow(schemes.get(name)) if isinstance(schemes, dict) else None
-            except Flaw:  # no reason to lose the operation: what it takes is known all the same
-                continue
-            if isinstance(scheme, dict) and scheme.get("type") == "apiKey":
-                keys.add(_key(str(scheme.get("in")), str(scheme.get("name"))))
-        return cls(frozenset(keys), any(asked))
+        return cls([[_scheme(name, schemes, references) for name in need] for need in asked])
 
-    def include(self, parameter: Parameter) -> bool:
-        """Whether the parameter is a credential."""
+    def is_credential(self, parameter: Parameter) -> bool:
+        """Whether the executor has to supply the parameter."""
         if parameter.location == "path":
             return False
-        if _key(parameter.location, parameter.name) in self.keys:
+        schemes = [scheme for alternative in self.alternatives for scheme in alternative]
+        place = _key(parameter.location, parameter.name)
+        if any(scheme.type == "apiKey" and _key(scheme.location, scheme.parameter) == place for scheme in schemes):
             return True
         called = re.sub(r"[^a-z]", "", parameter.name.lower()) in _NAMES
-        return self.secured and called and _DESCRIPTION.search(parameter.description) is not None
+        return bool(schemes) and called and _DESCRIPTION.search(parameter.description) is not None
+
+
+def _scheme(name: str, schemes: Any, references: References) -> SecurityScheme:
+    """The scheme of that name; of an unknown type where the document does not describe it."""
+    try:
+        node = references.follow(schemes.get(name)) if isinstance(schemes, dict) else None
+    except Flaw:  # no reason to lose the operation: what it takes is known all the same
+        node = None
+    node = node if isinstance(node, dict) else {}
+    kind = text(node.get("type"))
+    if kind == "basic":  # as Swagger 2.0 has it
+        return SecurityScheme(name=name, type="http", scheme="basic")
+    if kind == "apiKey":
+        return SecurityScheme(name=name, type=kind, location=text(node.get("in")), parameter=text(node.get("name")))
+    return SecurityScheme(name=name, type=kind, scheme=text(node.get("scheme")).lower())
 
 
 def _key(location: str, name: str) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from goat_ray.documents.media import FORM, JSON, preferred_type
+from goat_ray.documents.media import FORM, JSON, MULTIPART, preferred_type
 from goat_ray.documents.operations import Dialect
 from goat_ray.documents.schemas import listed, text
+
+_STYLES = {"ssv": "spaceDelimited", "tsv": "tabDelimited", "pipes": "pipeDelimited"}  # tabs in version 2 alone
 
 
 class Swagger2(Dialect):
@@ -24,7 +26,8 @@ class Swagger2(Dialect):
         return (f"{scheme}://{host}" if host else "") + (f"/{base}" if base else "")
 
     def parameters(self, item: dict[str, Any], operation: dict[str, Any]) -> list[Any]:
-        return [node for node in self._stated(item, operation) if not _in_body(node)]
+        stated = [node for node in self._stated(item, operation) if not _in_body(node)]
+        return [{**node, **_encoding(node)} if isinstance(node, dict) else node for node in stated]
 
     def request_body(self, item: dict[str, Any], operation: dict[str, Any]) -> Any:
         stated = [node for node in self._stated(item, operation) if _in_body(node)]
@@ -41,7 +44,10 @@ class Swagger2(Dialect):
             "properties": {name: _form_member(node) for name, node in members.items()},
             "required": [name for name, node in members.items() if node.get("required") is True],
         }
-        return {"content": {FORM: {"schema": schema}}}
+        encoding = {name: _encoding(node) for name, node in members.items()}
+        has_files = any(node.get("type") == "file" for node in members.values())
+        media_type = MULTIPART if has_files or MULTIPART in self._media_types("consumes", operation) else FORM
+        return {"content": {media_type: {"schema": schema, "encoding": encoding}}}
 
     def content(self, response: dict[str, Any], operation: dict[str, Any]) -> Any:
         examples = self.references.follow(response.get("examples"))
@@ -66,6 +72,12 @@ sniff, read = Swagger2.sniff, Swagger2.read
 
 def _in_body(node: Any) -> bool:
     return isinstance(node, dict) and node.get("in") in ("body", "formData")
+
+
+def _encoding(node: dict[str, Any]) -> dict[str, Any]:
+    """How OpenAPI 3 would say that an array is written; one that says nothing is a list with commas."""
+    written = text(node.get("collectionFormat"))
+    return {"style": _STYLES.get(written, ""), "explode": written == "multi"}
 
 
 def _form_member(node: dict[str, Any]) -> dict[str, Any]:
