@@ -105,9 +105,9 @@ class _Witness:
         self.stderr.close()
 
     async def note_status(self, response: httpx2.Response) -> None:
-        """Remember a refusal; a later answer does not undo it, since the SDK tries several handshakes."""
-        if response.is_error:
-            self.status = response.status_code
+        """Remember the last refusal of a message, until another one is taken."""
+        if response.request.method == "POST":  # servers may refuse to GET a stream, or to DELETE a session
+            self.status = response.status_code if response.is_error else None
 
     def last_words(self) -> str:
         """The last line that the command wrote to stderr."""
