@@ -82,7 +82,7 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
             return f"the field carries a {request.carries}, not a {request.wants}"
         if request.parameter.location != "path" and not is_identifier(request.wants):
             return "the caller chooses such a value freely; nothing has to look it up"
-        if _echoes(request):
+        if repeats_argument(request.source, request.field.path, request.parameter.name, request.wants):
             return "the field only repeats an argument of the first call"
         return ""
 
@@ -147,12 +147,11 @@ def alternatives(meaning: str) -> list[str]:
     return meaning.split(" or ")
 
 
-def _echoes(request: EdgeQuestion) -> bool:
-    """A single value at the top of a response that was asked for by that very value."""
-    if "[*]" in request.field.path or request.field.path.count(".") > 1:
+def repeats_argument(source: ApiFunction, field: str, parameter: str, wants: str) -> bool:
+    """Whether a field is a single value at the top of a response that was asked for by that very value."""
+    if "[*]" in field or field.count(".") > 1:
         return False
     return any(
-        parameter.location == "path"
-        and (parameter.name in ("id", request.parameter.name) or " ".join(words(parameter.name)) == request.wants)
-        for parameter in request.source.parameters
+        one.location == "path" and (one.name in ("id", parameter) or " ".join(words(one.name)) == wants)
+        for one in source.parameters
     )

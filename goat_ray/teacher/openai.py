@@ -35,20 +35,20 @@ class OpenAiClient:
             timeout=aiohttp.ClientTimeout(total=config.timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        self._forms: dict[str, Schema] = {}  # by title; each task asks for the same form again and again
+        self._headers = {"content-type": "application/json"}
+        if self._key:
+            self._headers["authorization"] = f"Bearer {self._key}"
+        self._forms: dict[str, tuple[Schema, str]] = {}  # by the schema's title
         # OpenAI's newer models refuse max_tokens, most other servers know nothing else.
         limit = "max_completion_tokens" if config.base_url == OPENAI_URL else "max_tokens"
         self._options = {"model": config.adapter or config.model, **config.sampling, limit: config.max_tokens}
 
     async def attempt(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
         """Ask once (see ``ChatClient``); raises ``ModelError`` for a refused key or an unknown model."""
-        request = self._options | {"messages": messages, "response_format": self._form(schema), "seed": seed}
-        headers = {"content-type": "application/json"}
-        if self._key:
-            headers["authorization"] = f"Bearer {self._key}"
+        body = f'{self._form(schema)}"seed":{seed},"messages":{json.dumps(messages)}}}'.encode()
         try:
             async with self._session.post(
-                self._url, data=json.dumps(request).encode(), headers=headers, allow_redirects=False
+                self._url, data=body, headers=self._headers, allow_redirects=False
             ) as response:
                 return self._read(response.status, response.headers, await response.read())
         except TimeoutError:
@@ -56,12 +56,14 @@ class OpenAiClient:
         except aiohttp.ClientError as error:
             return Setback("unreachable", self._tell(f"{type(error).__name__}: {error}"))
 
-    def _form(self, schema: Schema) -> Schema:
+    def _form(self, schema: Schema) -> str:
+        """The part of the body that all requests of a task share, open at its end; encoding it takes the longest."""
         known = self._forms.get(schema["title"])
-        if known is None or known["json_schema"]["schema"] is not schema:
+        if known is None or known[0] is not schema:
             form = {"name": schema["title"], "schema": schema, "strict": _is_strict(schema)}
-            known = self._forms[schema["title"]] = {"type": "json_schema", "json_schema": form}
-        return known
+            shared = self._options | {"response_format": {"type": "json_schema", "json_schema": form}}
+            known = self._forms[schema["title"]] = schema, json.dumps(shared)[:-1] + ","
+        return known[1]
 
     async def close(self) -> None:
         """Close pooled connections."""
