@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from goat_ray import metering
 from goat_ray.errors import ModelError
 from goat_ray.teacher.budget import Lease, Spend
 from goat_ray.teacher.client import TIMEOUT, ChatClient, Completion, Schema, Setback
@@ -54,11 +55,14 @@ class Asker:
         self._failed = float("-inf")
         self._probing = asyncio.Lock()
 
-    async def ask(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
-        """Ask until there is an answer or no hope; raises ``ModelError`` and ``RunError`` for the whole run."""
+    async def ask(self, messages: Sequence[Message], schema: Schema, seed: int, whom: str) -> Completion | Failure:
+        """Ask until there is an answer or no hope; raises ``ModelError`` and ``RunError`` for the whole run.
+
+        What it costs is counted for ``whom``, each attempt as a request.
+        """
         began = time.monotonic()
         for tries in count(1):
-            result = await self._attempt(messages, schema, seed)
+            result = await self._attempt(messages, schema, seed, whom)
             if not isinstance(result, Setback):
                 return result
             self._check_patience(result)
@@ -75,10 +79,27 @@ class Asker:
         """Release connections."""
         await self._client.close()
 
-    async def _attempt(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
+    async def _attempt(self, messages: Sequence[Message], schema: Schema, seed: int, whom: str) -> Completion | Failure:
         estimate = self._estimate(messages) if self._lease.is_limited else Spend(requests=1)
         await self._lease.take(estimate)
-        entered = await self._limit.enter()
+        spent = Spend()
+        try:
+            entered = await self._limit.enter()
+            spent = Spend(requests=1)  # from here on it may have reached the endpoint
+            result = await self._within(entered, messages, schema, seed)
+            if isinstance(result, Completion):
+                spent = Spend(1, result.prompt_tokens, result.completion_tokens)
+            return result
+        finally:
+            self._lease.book(estimate, spent)
+            metering.count("requests", whom, spent.requests)
+            metering.count("prompt tokens", whom, spent.prompt_tokens)
+            metering.count("completion tokens", whom, spent.completion_tokens)
+
+    async def _within(
+        self, entered: float, messages: Sequence[Message], schema: Schema, seed: int
+    ) -> Completion | Failure:
+        """One attempt in a slot of the limit, which learns from how it went."""
         result: Completion | Failure | None = None
         try:
             result = await self._client.attempt(messages, schema, seed)
@@ -86,7 +107,6 @@ class Asker:
             setback = result if isinstance(result, Setback) else None
             overloaded = setback is not None and (setback.busy or setback.reason == TIMEOUT)
             self._limit.leave(entered, busy=overloaded, counts=result is not None)
-            self._lease.book(estimate, _spent(result))
         if setback is None:
             self._answered, self._ill_since = time.monotonic(), None
         elif setback.retry_after_s is not None:
@@ -111,7 +131,7 @@ class Asker:
         if self._probing.locked():  # somebody is finding out
             return False
         async with self._probing:
-            return not isinstance(await self._attempt(_PROBE, _PROBE_SCHEMA, 0), Setback)
+            return not isinstance(await self._attempt(_PROBE, _PROBE_SCHEMA, 0, "probe"), Setback)
 
     def _check_patience(self, setback: Setback) -> None:
         """Open the circuit, for good, when nothing has been answered for too long."""
@@ -136,9 +156,3 @@ class Asker:
             base = min(setback.retry_after_s, self._patience.patience_s)
             return base + self._jitter.uniform(0, min(1.0, base))
         return base * self._jitter.uniform(0.5, 1.5)
-
-
-def _spent(result: Completion | Failure | None) -> Spend:
-    if isinstance(result, Completion):
-        return Spend(1, result.prompt_tokens, result.completion_tokens)
-    return Spend(requests=1)

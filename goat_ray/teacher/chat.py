@@ -114,8 +114,8 @@ class _Session:
         finally:
             if self._cache is not None:  # also when the run ends here: what was paid for is kept
                 self._cache.flush()
-        if new:
-            await self._asker.settle()
+            if new:
+                await self._asker.settle()
         return [answers[question.key] for question in questions]
 
     def _remembered(self, work: "_Work[Request, Ans]", questions: Sequence["_Question[Request]"]) -> dict[bytes, Ans]:
@@ -160,12 +160,7 @@ class _Session:
     async def _ask(self, work: "_Work[Request, Ans]", messages: list[Message], key: bytes) -> Completion | Failure:
         # The seed derives from what is asked, so that a rerun asks for the same answer.
         seed = int.from_bytes(key[:4], "big") >> 1
-        completion = await self._asker.ask(messages, work.schema, seed)
-        count("requests", work.task.name)
-        if isinstance(completion, Completion):
-            count("prompt tokens", work.task.name, completion.prompt_tokens)
-            count("completion tokens", work.task.name, completion.completion_tokens)
-        return completion
+        return await self._asker.ask(messages, work.schema, seed, work.task.name)
 
 
 class _Question(Generic[Request]):

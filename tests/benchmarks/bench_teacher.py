@@ -1,7 +1,6 @@
 """Throughput of the teacher's client, against a bare client on the same server in the same run.
 
 python -m tests.benchmarks.bench_teacher client [--requests 20000] [--concurrency 256] [--latency 0.05] [--profile]
-python -m tests.benchmarks.bench_teacher vllm
 """
 
 import argparse

@@ -66,8 +66,8 @@ def test_a_spent_budget_stops_the_stage_and_a_bigger_one_finishes_it(ray_cluster
         edges, manifest = verify(tmp_path, server, world, pairs, budget=BudgetConfig(requests=500), concurrency=4)
     assert edges.rows + sum(edges.rejects.values()) == ROWS
     facts = manifest["facts"]
-    # The account spans both runs.
-    assert facts["judge-edge requests"] == server.count
+    # The account spans both runs; a request that was called off may not have arrived.
+    assert server.count <= facts["judge-edge requests"] <= server.count + 4
     assert server.count <= ROWS + 2 * 4
 
 

