@@ -206,6 +206,52 @@ def evaluate(config: Config, changes: Changes = None, only: Only = Which.both) -
     _road(config, changes).perform(parts[only])
 
 
+class Format(StrEnum):
+    """How a corpus may be written."""
+
+    openai = "openai"
+    messages = "messages"
+    sharegpt = "sharegpt"
+    bfcl = "bfcl"
+    goat = "goat"
+    huggingface = "huggingface"
+
+
+@app.command()
+@_plain_errors
+def export(
+    run_directory: RunDirectory,
+    into: Annotated[Path, typer.Argument(help="Folder to write to.", metavar="FOLDER")],
+    form: Annotated[Format, typer.Option("--format", "-f", help="What reads it.")] = Format.messages,
+    tools: Annotated[int, typer.Option(min=1, help="Tools shown with each sample.")] = 6,
+) -> None:
+    """Write the samples of a run for other programs: a file for each split.
+
+    Example: goat export runs/demo exports/demo --format sharegpt
+    """
+    from goat_ray import inspection
+    from goat_ray.synthesis.exports.formats import FORMATS
+
+    corpus = inspection.corpus_of(run_directory, tools)
+    for name, count in FORMATS[form](corpus, into).items():
+        typer.echo(f"{into / name}  {count:,} entries")
+
+
+@inspect_app.command("corpus")
+@_plain_errors
+def inspect_corpus(run_directory: RunDirectory) -> None:
+    """Sizes, shapes, coverage and variety of the samples.
+
+    Example: goat inspect corpus runs/demo
+    """
+    from goat_ray import inspection
+    from goat_ray.synthesis.report import CorpusReport
+
+    corpus = inspection.corpus_of(run_directory)
+    for line in CorpusReport.of(corpus, corpus.functions).lines():
+        typer.echo(line)
+
+
 @inspect_app.command("functions")
 @_plain_errors
 def inspect_functions(run_directory: RunDirectory, count: Count = 5) -> None:

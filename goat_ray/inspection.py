@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Record, Sample
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
+from goat_ray.synthesis.exports.corpus import Corpus
 
 R = TypeVar("R", bound=Record)
 
 ROAD = (
-    "documents", "functions", "texts", "embeddings", "candidates", "verified", "edges", "plans", "traces",
+    "documents", "functions", "texts", "embeddings", "neighbours", "candidates", "verified", "edges", "plans", "traces",
     "narrated", "samples", "examples",
 )  # fmt: skip
 """The datasets of a run in the order of the road."""
@@ -109,6 +110,11 @@ def edges_of(run: Path) -> Iterator[Edge]:
 def functions_of(run: Path) -> FunctionStore:
     """The functions of a run; raises ``RunError`` where they are not there."""
     return FunctionStore.open(open_dataset(run / "functions", ApiFunction).data)
+
+
+def corpus_of(run: Path, tools: int = 6) -> Corpus:
+    """The finished samples of a run; raises ``RunError`` where they are not there."""
+    return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools)
 
 
 def spread(records: Iterable[R], rows: int, count: int) -> Iterator[R]:

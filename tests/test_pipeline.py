@@ -1,6 +1,8 @@
 """The road from documents to samples on the shipped documents, by the same classes as `goat run`."""
 
 import json
+import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -42,6 +44,36 @@ def test_documents_become_samples_and_a_second_run_makes_nothing_new(
     elsewhere = road(tmp_path / "b", demo_documents, 120).synthesize()
     key = {sample.id: sample for sample in first.records()}
     assert {sample.id: sample for sample in elsewhere.records()} == key, "same input, config and seed: same samples"
+
+
+@pytest.mark.slow
+def test_a_document_more_and_another_changed_give_the_graph_of_a_new_run(
+    ray_cluster: None, tmp_path: Path, demo_documents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *rest = sorted(demo_documents.iterdir())
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    for file in rest:
+        shutil.copy(file, documents)
+    road(tmp_path / "run", documents, 10).graph()
+    shutil.copy(first, documents)
+    changed = documents / rest[0].name
+    changed.write_text(changed.read_text().replace("Identifier of the", "Number of the"))
+    capsys.readouterr()
+
+    edges = road(tmp_path / "run", documents, 10).graph()
+
+    said = capsys.readouterr().out
+    for name in ("embeddings", "verified"):
+        taken, total = re.search(rf"{name}: ([\d,]+) of ([\d,]+) are as before", said).groups()
+        assert 0.1 < int(taken.replace(",", "")) / int(total.replace(",", "")) < 1
+    scratch = road(tmp_path / "scratch", documents, 10).graph()
+    # Which texts share a batch moves the last bits of their vectors, and so, at times, a cosine's last digit.
+    assert without_similarity(edges) == without_similarity(scratch)
+
+
+def without_similarity(edges: Dataset[Edge]) -> dict[str, Edge]:
+    return {edge.id: edge.model_copy(update={"similarity": 0.0}) for edge in edges.records()}
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,12 @@ from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import Meanings
 from goat_ray.graph.verification import Verify
 from goat_ray.identity import content_id
-from goat_ray.records import ApiFunction, CandidateEdge, Edge
+from goat_ray.records import ApiFunction, CallPlan, CallTrace, CandidateEdge, Edge, Sample
 from goat_ray.storage import FunctionStore, write_records
+from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.narration import Narrate
+from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.rules import RulesTeacher
 
 
@@ -63,3 +67,14 @@ def make_world(documents: Path, folder: Path) -> World:
     execute = ExecuteEdges(ExecutorConfig(), data)
     execute.start()
     return World(store, data, [edge for edge in execute.process(accepted) if isinstance(edge, Edge)])
+
+
+def make_samples(world: World, plans: int) -> list[Sample]:
+    """Samples of some plans, by the rules and in the sandbox."""
+    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
+    narrate = Narrate(RulesTeacher(), world.data, SynthesisConfig(), "traces")
+    call.start()
+    narrate.start()
+    drawn = sample_plans(world.functions, world.edges, SamplingConfig(plans=plans))
+    traces = [one for one in call.process([p for p in drawn if isinstance(p, CallPlan)]) if isinstance(one, CallTrace)]
+    return [sample for sample in narrate.process(traces) if isinstance(sample, Sample)]

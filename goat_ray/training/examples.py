@@ -9,11 +9,12 @@ from pydantic import Field
 from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.retrieval import document_text
-from goat_ray.identity import content_id, rng
-from goat_ray.records import ApiFunction, Example, ExampleKind, Json, Reject, RetrievalPair, Sample, Span
+from goat_ray.identity import content_id
+from goat_ray.records import Example, ExampleKind, Json, Reject, RetrievalPair, Sample, Span
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
+from goat_ray.synthesis.distractors import among_others
 
 SURPLUS = 1.5  # pairs of one document, at most so many times the median
 
@@ -64,7 +65,7 @@ class FormatExamples(Step[Sample, Example]):
         functions = [self.store[call.function] for call in sample.calls]
         queries = [sample.query, *(sample.paraphrases if self.config.paraphrases and sample.split == "train" else [])]
         for query in queries:
-            candidates = self._candidates(sample, functions, query)
+            candidates = among_others(functions, self.store, self.all_ids, self.agent.candidates, sample.id, query)
             yield self._example(
                 sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(functions)
             )
@@ -75,16 +76,6 @@ class FormatExamples(Step[Sample, Example]):
             yield self._example(sample, "call", prompt, target, spans if self.config.mask_values else [])
             made.append(prompts.Made(function, call.values, call.body))
         yield self._example(sample, "answer", prompts.answer_prompt(sample.query, made, config), sample.response)
-
-    def _candidates(self, sample: Sample, functions: Sequence[ApiFunction], query: str) -> list[ApiFunction]:
-        """The sample's functions among random others, shuffled."""
-        random_ = rng("candidates", sample.id, query)
-        needed = {function.id: function for function in functions}
-        room = max(0, self.agent.candidates - len(needed))
-        others = random_.sample(self.all_ids, min(len(self.all_ids), room + len(needed)))
-        chosen = [*needed.values(), *(self.store[id_] for id_ in others if id_ not in needed)][: len(needed) + room]
-        random_.shuffle(chosen)
-        return chosen
 
     def _example(
         self, sample: Sample, kind: ExampleKind, prompt: str, target: str, masked: Sequence[Span] = ()

@@ -7,29 +7,15 @@ import pytest
 
 from goat_ray.agent.config import AgentConfig, PromptConfig
 from goat_ray.agent.prompts import read_arguments, read_plan
-from goat_ray.executors.config import ExecutorConfig
-from goat_ray.records import CallPlan, CallTrace, Example, Reject, RetrievalPair, Sample
+from goat_ray.records import Example, Reject, RetrievalPair, Sample
 from goat_ray.storage import Dataset, write_records
-from goat_ray.synthesis.calling import Call
-from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
-from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.sampling import sample_plans
-from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.training.examples import SURPLUS, ExamplesConfig, FormatExamples, retrieval_pairs
-from tests.world import World
+from tests.world import World, make_samples
 
 
 @pytest.fixture(scope="module")
 def samples(world: World) -> list[Sample]:
-    plans = sample_plans(world.functions, world.edges, SamplingConfig(plans=80))
-    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
-    narrate = Narrate(RulesTeacher(), world.data, SynthesisConfig(), "t")
-    call.start()
-    narrate.start()
-    traces = [
-        trace for trace in call.process([p for p in plans if isinstance(p, CallPlan)]) if isinstance(trace, CallTrace)
-    ]
-    return [sample for sample in narrate.process(traces) if isinstance(sample, Sample)]
+    return make_samples(world, 80)
 
 
 def examples(world: World, samples: list[Sample], config: ExamplesConfig, style: str) -> list[Example]:

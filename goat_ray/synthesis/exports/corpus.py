@@ -1,0 +1,37 @@
+"""What all exports share: the samples, the functions, and the tools that each sample is shown with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from goat_ray.records import ApiFunction, Sample
+from goat_ray.storage import Dataset, FunctionStore
+from goat_ray.synthesis.distractors import among_others
+from goat_ray.synthesis.exports.tools import tool_names
+
+
+@dataclass
+class Corpus:
+    """A finished corpus that is to be exported."""
+
+    samples: Dataset[Sample]
+    functions: FunctionStore
+    tools: int = 6  # shown with each sample: those it needs and others (paper: section 3.3 has six)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self.samples.records()
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The tool name of each function id."""
+        return tool_names(self.functions)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """A number for each function id, in order of the ids: the published code's ``docid``."""
+        return {function.id: number for number, function in enumerate(self.functions)}
+
+    def offered(self, sample: Sample) -> list[ApiFunction]:
+        """The functions that a model gets to choose from."""
+        needed = [self.functions[call.function] for call in sample.calls]
+        return among_others(needed, self.functions, list(self.numbers), self.tools, sample.id)

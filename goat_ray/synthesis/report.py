@@ -1,0 +1,87 @@
+"""What a corpus is like: sizes, shapes, coverage, variety. Counted in one pass with memory for its vocabulary only."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from goat_ray.records import Sample
+from goat_ray.storage import FunctionStore
+
+VARIETY_QUERIES = 10_000  # distinct-n falls with the number of texts, so it is always taken of at most so many
+
+
+@dataclass
+class CorpusReport:
+    """Counts over all samples of a corpus."""
+
+    functions: int
+    samples: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
+    lengths: Counter[int] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
+    services: Counter[str] = field(default_factory=Counter)
+    teachers: Counter[str] = field(default_factory=Counter)
+    provenance: Counter[str] = field(default_factory=Counter)
+    used: Counter[str] = field(default_factory=Counter)  # function id -> calls
+    query_words: int = 0
+    _grams: dict[int, Counter[tuple[str, ...]]] = field(default_factory=lambda: {1: Counter(), 2: Counter()})
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample], functions: FunctionStore) -> "CorpusReport":
+        """Count."""
+        report = cls(len(functions))
+        for sample in samples:
+            report._add(sample, functions)
+        return report
+
+    def _add(self, sample: Sample, functions: FunctionStore) -> None:
+        self.samples += 1
+        self.splits[sample.split] += 1
+        self.lengths[len(sample.calls)] += 1
+        self.shapes[shape(sample)] += 1
+        self.services.update({functions[call.function].service for call in sample.calls})
+        self.teachers[sample.lineage.teacher] += 1
+        self.provenance.update(argument.provenance for call in sample.calls for argument in call.arguments)
+        self.used.update(call.function for call in sample.calls)
+        said = sample.query.lower().split()
+        self.query_words += len(said)
+        if self.samples <= VARIETY_QUERIES:
+            for n, grams in self._grams.items():
+                grams.update(zip(*(said[start:] for start in range(n)), strict=False))
+
+    def distinct(self, n: int) -> float:
+        """Distinct n-grams of the queries by all n-grams (Li et al. 2016), for n of 1 or 2."""
+        total = self._grams[n].total()
+        return len(self._grams[n]) / total if total else 0.0
+
+    def lines(self) -> Iterator[str]:
+        """As text, one fact a line."""
+        calls = sum(length * count for length, count in self.lengths.items())
+        yield f"samples             {self.samples:,}  ({_shares(self.splits, self.samples)})"
+        yield f"calls               {calls:,}  ({_shares(self.lengths, self.samples)} of the samples by length)"
+        yield f"shapes              {_shares(self.shapes, self.samples)}"
+        yield f"functions used      {len(self.used):,} of {self.functions:,}"
+        yield f"services            {', '.join(f'{name} {count:,}' for name, count in self.services.most_common(8))}"
+        yield f"arguments           {_shares(self.provenance, self.provenance.total())}"
+        yield f"words of a query    {self.query_words / max(self.samples, 1):.1f}"
+        queries = min(self.samples, VARIETY_QUERIES)
+        distinct = ", ".join(f"distinct-{n} {self.distinct(n):.3f}" for n in self._grams)
+        yield f"variety             {distinct} of {queries:,} queries"
+        yield f"written by          {', '.join(sorted(self.teachers))}"
+
+
+def shape(sample: Sample) -> str:
+    """How the calls of a sample hang together."""
+    sources = [{one.step for one in call.arguments if one.step is not None} for call in sample.calls]
+    fan_out = Counter(step for steps in sources for step in steps)
+    if len(sample.calls) == 1:
+        return "single"
+    if any(len(steps) > 1 for steps in sources):
+        return "join"
+    if sum(not steps for steps in sources) > 1:
+        return "parallel"
+    return "tree" if any(count > 1 for count in fan_out.values()) else "chain"
+
+
+def _shares(counts: Counter[str] | Counter[int], total: int) -> str:
+    return ", ".join(f"{name}: {100 * count / max(total, 1):.0f} %" for name, count in sorted(counts.items()))

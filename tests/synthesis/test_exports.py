@@ -1,0 +1,196 @@
+"""A corpus in other programs' forms, read as those programs read it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from goat_ray.documents.config import DocumentsConfig
+from goat_ray.documents.discovery import discover
+from goat_ray.documents.ingest import Ingest
+from goat_ray.records import ApiFunction, Sample
+from goat_ray.storage import Dataset, FunctionStore, write_records
+from goat_ray.synthesis.exports.corpus import Corpus
+from goat_ray.synthesis.exports.files import JsonFiles
+from goat_ray.synthesis.exports.formats import FORMATS
+from goat_ray.synthesis.exports.tools import tool_names
+from goat_ray.synthesis.report import CorpusReport
+from tests.world import World, make_samples
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def corpus(world: World, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    samples = make_samples(world, 60)
+    split = [one.model_copy(update={"split": SPLITS[number % 3]}) for number, one in enumerate(samples)]
+    folder = tmp_path_factory.mktemp("samples")
+    write_records(folder, Sample, split)
+    return Corpus(Dataset(folder, Sample, "samples", len(split), {}), world.functions)
+
+
+def written(corpus: Corpus, form: str, folder: Path) -> dict[str, list[Any]]:
+    counts = FORMATS[form](corpus, folder)
+    read = {}
+    for name, count in counts.items():
+        text = (folder / name).read_text()
+        read[name] = json.loads(text) if name.endswith(".json") else [json.loads(line) for line in text.splitlines()]
+        assert len(read[name]) == count
+    assert {file.name for file in folder.iterdir()} == set(counts), "no part of a file is left over"
+    return read
+
+
+def entries(read: dict[str, list[Any]], corpus: Corpus, name: str) -> list[tuple[Sample, Any]]:
+    """Each sample with its entry."""
+    left = {split: iter(read[name.format(split)]) for split in SPLITS}
+    return [(sample, next(left[sample.split])) for sample in corpus]
+
+
+@pytest.mark.parametrize("form", ["openai", "messages"])
+def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: str) -> None:
+    for sample, entry in entries(written(corpus, form, tmp_path), corpus, "{}.jsonl"):
+        user, *turns, answer = entry["messages"]
+        assert (user["content"], answer["content"]) == (sample.query, sample.response)
+        tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in entry["tools"]}
+        assert len(tools) == len(entry["tools"]) >= min(6, len(corpus.functions))
+        for call, said, heard in zip(sample.calls, turns[::2], turns[1::2], strict=True):
+            (made,) = said["tool_calls"]
+            arguments = made["function"]["arguments"]
+            arguments = json.loads(arguments) if form == "openai" else arguments
+            assert arguments == call.values
+            schema = tools[made["function"]["name"]]
+            assert set(schema["required"]) <= set(arguments) <= set(schema["properties"])
+            assert re.fullmatch(r"[a-zA-Z0-9]{9}", made["id"]) and heard["tool_call_id"] == made["id"]
+            assert json.loads(heard["content"]) == call.body
+
+
+TEMPLATES = {
+    # Written for this test after what the three families' templates do with messages and tools.
+    "chatml": (
+        "{% if tools %}<|im_start|>system\n<tools>{% for t in tools %}{{ t | tojson }}\n{% endfor %}</tools>"
+        "<|im_end|>\n{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.tool_calls %}{% for c in m.tool_calls %}"
+        '<tool_call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</tool_call>'
+        "{% endfor %}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+    ),
+    "header": (
+        "{% for m in messages %}{% if m.role == 'tool' %}<|start|>ipython<|end|>{{ m.content | tojson }}"
+        "{% elif m.tool_calls %}{% if m.tool_calls | length != 1 %}{{ raise_exception('one call only') }}{% endif %}"
+        "<|start|>assistant<|end|>{{ {'name': m.tool_calls[0].function.name, 'parameters': "
+        "m.tool_calls[0].function.arguments} | tojson }}{% else %}<|start|>{{ m.role }}<|end|>{{ m.content | trim }}"
+        "{% endif %}<|eot|>{% endfor %}"
+    ),
+    "inst": (
+        "[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]{% for m in messages %}{% if m.role == 'user' %}"
+        "[INST]{{ m.content }}[/INST]{% elif m.tool_calls %}[TOOL_CALLS]{% for c in m.tool_calls %}"
+        "{% if c.id | length != 9 %}{{ raise_exception('ids have nine characters') }}{% endif %}"
+        "{{ c.function | tojson }}{% endfor %}</s>{% elif m.role == 'tool' %}[TOOL_RESULTS]"
+        '{"content": {{ m.content }}, "call_id": "{{ m.tool_call_id }}"}[/TOOL_RESULTS]'
+        "{% else %}{{ m.content }}</s>{% endif %}{% endfor %}"
+    ),
+}
+
+
+@pytest.mark.parametrize("family", TEMPLATES)
+def test_chat_templates_render_every_sample(corpus: Corpus, tmp_path: Path, family: str) -> None:
+    def refuse(message: str) -> None:
+        raise ValueError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
+    environment.globals["raise_exception"] = refuse
+    environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
+    template = environment.from_string(TEMPLATES[family])
+    for sample, entry in entries(written(corpus, "messages", tmp_path), corpus, "{}.jsonl"):
+        text = template.render(**entry)
+        assert sample.query in text and sample.response in text
+        for call in sample.calls:
+            assert corpus.names[call.function] in text
+            assert all(json.dumps(value, ensure_ascii=False) in text for value in call.values.values())
+
+
+def test_sharegpt_turns_alternate_as_its_readers_demand(corpus: Corpus, tmp_path: Path) -> None:
+    for sample, entry in entries(written(corpus, "sharegpt", tmp_path), corpus, "{}.json"):
+        speakers = [turn["from"] for turn in entry["conversations"]]
+        assert speakers == ["human", *["function_call", "observation"] * len(sample.calls), "gpt"]
+        names = {tool["name"] for tool in json.loads(entry["tools"])}
+        for turn in entry["conversations"][1:-1:2]:
+            assert json.loads(turn["value"])["name"] in names
+
+
+def test_leaderboard_answers_match_their_questions(corpus: Corpus, tmp_path: Path) -> None:
+    read = written(corpus, "bfcl", tmp_path)
+    answers = {sample.id: entry for sample, entry in entries(read, corpus, "possible_answers_{}.jsonl")}
+    for sample, entry in entries(read, corpus, "questions_{}.jsonl"):
+        assert entry["question"][0][0]["content"] == sample.query
+        functions = {function["name"]: function for function in entry["function"]}
+        assert {function["parameters"]["type"] for function in functions.values()} == {"dict"}
+        assert answers[sample.id]["id"] == entry["id"]
+        for call, truth in zip(sample.calls, answers[sample.id]["ground_truth"], strict=True):
+            ((name, arguments),) = truth.items()
+            assert name in functions
+            assert arguments == {key: [value] for key, value in call.values.items()}
+
+
+def test_the_published_form_comes_back_as_the_same_functions(corpus: Corpus, tmp_path: Path) -> None:
+    """Read by this project's own reader of that form."""
+    read = written(corpus, "goat", tmp_path)
+    config = DocumentsConfig(paths=[str(tmp_path / "corpus.json")])
+    back = [one for one in Ingest(config).process(discover(config)) if isinstance(one, ApiFunction)]
+    originals = {(one.service, one.name): one for one in corpus.functions}
+    assert {(one.service, one.name) for one in back} == set(originals)
+    for one in back:
+        original = originals[one.service, one.name]
+        assert {p.name: p.required for p in one.parameters} == {p.name: p.required for p in original.parameters}
+        assert {field.path for field in one.outputs} == {field.path for field in original.outputs}
+    by_number = {document["docid"]: json.loads(document["document_content"]) for document in read["corpus.json"]}
+    for sample, entry in entries(read, corpus, "{}.json"):
+        assert entry["query"] == sample.query and entry["final_response"] == sample.response
+        for call, step in zip(sample.calls, entry["api_path"], strict=True):
+            assert by_number[step["docid"]]["api_name"] == corpus.functions[call.function].name
+            assert step["llm_generation"] == call.values and json.loads(step["server_response"]) == call.body
+
+
+def test_a_hub_folder_loads_with_the_hubs_library(corpus: Corpus, tmp_path: Path) -> None:
+    import datasets
+
+    FORMATS["huggingface"](corpus, tmp_path / "hub")
+    loaded = datasets.load_dataset(str(tmp_path / "hub"), cache_dir=str(tmp_path / "cache"))
+    assert set(loaded) == set(SPLITS)
+    assert {row["query"] for split in loaded.values() for row in split} == {sample.query for sample in corpus}
+    card = (tmp_path / "hub" / "README.md").read_text()
+    assert f"samples             {len(list(corpus)):,}" in card
+    assert "distinct-2" in card and next(iter(corpus)).query in card
+
+
+def test_tool_names_are_distinct_and_within_the_limits() -> None:
+    names = ["get", "get", "get item!", "get item?", "x" * 90, "x" * 89 + "y", "日本", ""]
+    services = ["a", "b", "a", "a", "a", "a", "a", "a"]
+    functions = [
+        ApiFunction.create(service=service, name=name, path=f"/{number}")
+        for number, (service, name) in enumerate(zip(services, names, strict=True))
+    ]
+    found = tool_names(FunctionStore.of(functions))
+    assert len(set(found.values())) == len(functions)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in found.values())
+    assert {found[functions[0].id], found[functions[1].id]} == {"a_get", "b_get"}
+
+
+def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="halfway"):
+        with JsonFiles(tmp_path) as files:
+            files.add("train.json", {"a": 1})
+            raise ValueError("halfway")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_counts_what_is_there(corpus: Corpus) -> None:
+    samples = list(corpus)
+    report = CorpusReport.of(samples, corpus.functions)
+    assert report.samples == len(samples) == report.splits.total() == report.lengths.total() == report.shapes.total()
+    assert report.used.total() == sum(len(sample.calls) for sample in samples)
+    assert report.shapes["single"] == report.lengths[1]
+    words = [word for sample in samples for word in sample.query.lower().split()]
+    assert report.distinct(1) == pytest.approx(len(set(words)) / len(words))
