@@ -188,6 +188,8 @@ class Shard:
 class _Finder(ABC):
     """Neighbours within some rows: faiss's shortlist, and a second look where it cannot be sure about ties."""
 
+    slack = SLACK
+
     def __init__(self, base: Vectors) -> None:
         self._base = base
 
@@ -205,7 +207,7 @@ class _Finder(ABC):
         keys = _first(_encode(_rescored(queries, self._base, rows), rows), k)
         # A row that the shortlist left out scores no more than the last on it; a list that is not full left none out.
         kth = _decode(keys)[0][:, -1]
-        doubtful = np.flatnonzero((rows.min(axis=1) >= 0) & (scores.min(axis=1) > kth - SLACK))
+        doubtful = np.flatnonzero((rows.min(axis=1) >= 0) & (scores.min(axis=1) > kth - self.slack))
         if scores.shape[1] == len(self._base):
             return keys
         if doubtful.size and spare < MOST_SPARE:
@@ -213,7 +215,7 @@ class _Finder(ABC):
             return keys
         for number in doubtful:
             query = queries[number : number + 1]
-            hits = self._above(query, kth[number] - SLACK)[None, :]
+            hits = self._above(query, kth[number] - self.slack)[None, :]
             keys[number] = _first(_encode(_rescored(query, self._base, hits), hits), k)
         return keys
 
@@ -250,13 +252,18 @@ class _Scan(_Finder):
 class _Lists(_Finder):
     """Approximate: only the rows of the lists whose centres are nearest to the query (an inverted file index)."""
 
+    slack = 5 * SLACK  # products of halves are about so exact
+
     def __init__(self, base: Vectors, found: Clusters) -> None:
         super().__init__(base)
         count, width = found.centres.shape
         self._centres = faiss.IndexFlatIP(width)  # the index below does not keep it alive
         self._centres.add(found.centres)
-        self._index = faiss.IndexIVFFlat(self._centres, width, count, faiss.METRIC_INNER_PRODUCT)
-        self._index.is_trained = True  # the centres are the training
+        # Halves take half the memory. They only choose what is scored again, from the vectors themselves.
+        self._index = faiss.IndexIVFScalarQuantizer(
+            self._centres, width, count, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
+        )
+        self._index.is_trained = True  # the centres are the training, and halves need none
         self._index.nprobe = found.probes
         for part in _strides(range(len(base)), SCAN_ROWS):
             self._index.add(_float32(base[part.start : part.stop]))
