@@ -1,0 +1,108 @@
+"""Configuration of the http executor: which hosts may be called, and how."""
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from goat_ray.settings import Settings
+
+
+def _environment_variable(name: str) -> str:
+    if not name.isidentifier():
+        # The name is left out: somebody may have written the secret itself here.
+        raise ValueError("is the name of an environment variable, not the secret itself")
+    return name
+
+
+EnvName = Annotated[str, AfterValidator(_environment_variable)]
+
+
+class ApiKeyAuth(Settings):
+    """A key in a header, the query or a cookie; the document says where, unless this does."""
+
+    type: Literal["api_key"] = "api_key"
+    env: EnvName = Field(description="Environment variable that holds the key.")
+    location: Literal["header", "query", "cookie"] | None = None
+    name: str | None = None
+
+
+class BearerAuth(Settings):
+    """``Authorization: Bearer`` with a token that somebody else got."""
+
+    type: Literal["bearer"] = "bearer"
+    env: EnvName = Field(description="Environment variable that holds the token.")
+
+
+class BasicAuth(Settings):
+    """User name and password (RFC 7617)."""
+
+    type: Literal["basic"] = "basic"
+    user_env: EnvName
+    password_env: EnvName
+
+
+class OAuth2Auth(Settings):
+    """OAuth 2 client credentials (RFC 6749, section 4.4). Its token host is trusted because it stands here."""
+
+    type: Literal["oauth2"] = "oauth2"
+    token_url: str
+    client_id_env: EnvName
+    client_secret_env: EnvName
+    scope: str = ""
+
+
+Auth = Annotated[ApiKeyAuth | BearerAuth | BasicAuth | OAuth2Auth, Field(discriminator="type")]
+
+
+class LimitsConfig(Settings):
+    """How much of a host the whole cluster may use at a time, and when it gives up on it."""
+
+    rate_per_s: float | None = Field(None, gt=0, description="Requests per second; as many may come in one burst.")
+    concurrency: int = Field(16, ge=1, description="Requests at a time.")
+    failures: int = Field(10, ge=1, description="So many failures in a row open the circuit breaker.")
+    cool_down_s: float = Field(30.0, gt=0, description="Then nothing is sent for so long, and one request after it.")
+
+
+class HostConfig(LimitsConfig):
+    """One host that may be called."""
+
+    host: str = Field(description="Name as in the documents; with its port unless that is 80 or 443.")
+    services: list[str] = Field([], description="Services whose documents name no server; they are called here.")
+    server: str | None = Field(
+        None, description="Base URL to call instead of the documents', e.g. of a staging system."
+    )
+    auth: Auth | None = None
+    allow_private: bool = Field(False, description="Whether its addresses may be private, loopback or link-local.")
+
+    @model_validator(mode="after")
+    def _server_is_a_url(self) -> Self:
+        for url in (self.server, getattr(self.auth, "token_url", None)):
+            if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+                raise ValueError("server and token_url start with http:// or https:// and name a host")
+        return self
+
+
+class CallingConfig(Settings):
+    """How requests are sent, whatever they ask."""
+
+    timeout_s: float = Field(20.0, gt=0, description="For connecting, and for each wait for bytes.")
+    deadline_s: float = Field(60.0, gt=0, description="For a call with all its retries and redirects.")
+    retries: int = Field(3, ge=0, description="Of calls that are safe to repeat.")
+    backoff_s: float = Field(0.5, ge=0, description="Before the first retry; doubles with each, and is jittered.")
+    max_response_bytes: int = Field(2_000_000, ge=1, description="Larger responses are failures; also unpacked.")
+    max_redirects: int = Field(3, ge=0)
+
+
+class HttpConfig(CallingConfig):
+    """The ``executor.http`` section."""
+
+    hosts: list[HostConfig] = Field([], description="Nothing else is called.")
+    allow_methods: list[str] = Field(["GET", "HEAD"], description="Others are refused.")
+
+    @model_validator(mode="after")
+    def _hosts_are_distinct(self) -> Self:
+        names = [host.host.lower() for host in self.hosts]
+        if len(set(names)) < len(names):
+            raise ValueError("a host is named twice")
+        return self

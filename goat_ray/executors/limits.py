@@ -1,0 +1,207 @@
+"""How much of a host may be used at a time, and when to give up on it for a while.
+
+``HostLimits`` is the whole logic for one host: a token bucket, a number of slots, the pause that the host asks
+for, and a circuit breaker. One instance serves the cluster. Processes talk to it through ``Gate``, which puts
+what many calls want and report into one exchange, so that nobody waits for it once per request.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from goat_ray.executors.http.config import LimitsConfig
+
+MAX_BATCH = 64  # permits per exchange
+MAX_WAIT_S = 1.0  # between exchanges, so that a pause that somebody cut short is noticed
+POLL_S = 0.05  # between exchanges of a process that waits for others' slots
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a process's permits since its last exchange."""
+
+    done: int = 0  # permits that are free again
+    succeeded: int = 0
+    failed: int = 0
+    pause_s: float = 0.0  # the longest that the host asked for
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The answer: so many permits now; or how long to wait; or that the host is given up on."""
+
+    permits: int = 0
+    wait_s: float = 0.0
+    is_open: bool = False
+
+
+class HostLimits:
+    """Limits of one host for all processes. ``lease_s`` after its last exchange a process counts as dead."""
+
+    def __init__(self, config: LimitsConfig, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._lease_s = lease_s
+        self._clock = clock
+        self._capacity = max(1.0, config.rate_per_s or 1.0)
+        self._tokens, self._filled = self._capacity, clock()
+        self._paused_until = self._open_until = float("-inf")
+        self._failures = 0  # in a row
+        self._probing: str | None = None  # the process that tries whether the host is back
+        self._held: dict[str, tuple[int, float]] = {}  # process -> (permits, time of its last exchange)
+
+    def exchange(self, process: str, report: Report, want: int) -> Grant:
+        """Take note of a report and grant some of the permits that a process wants."""
+        now = self._clock()
+        self._forget_the_dead(now)
+        held = max(0, self._held.get(process, (0, now))[0] - report.done)
+        self._note(process, report, now)
+        grant = self._grant(now, process, want) if want else Grant()
+        self._held[process] = (held + grant.permits, now)
+        if not held + grant.permits:
+            del self._held[process]
+        return grant
+
+    def _forget_the_dead(self, now: float) -> None:
+        dead = [process for process, (_, seen) in self._held.items() if now - seen > self._lease_s]
+        for process in dead:
+            del self._held[process]
+        if self._probing not in self._held:
+            self._probing = None
+
+    def _note(self, process: str, report: Report, now: float) -> None:
+        self._paused_until = max(self._paused_until, now + report.pause_s)
+        if report.succeeded:  # in which order they came is unknown, and one success shows that the host works
+            self._failures = 0
+            self._open_until = float("-inf")
+        else:
+            self._failures += report.failed
+        if report.failed and self._failures >= self._config.failures:
+            self._open_until = now + self._config.cool_down_s
+        if report.done and self._probing == process:
+            self._probing = None
+
+    def _grant(self, now: float, process: str, want: int) -> Grant:
+        is_broken = self._failures >= self._config.failures
+        if is_broken and (now < self._open_until or self._probing):
+            return Grant(is_open=True)
+        if now < self._paused_until:
+            return Grant(wait_s=self._paused_until - now)
+        free = self._config.concurrency - sum(permits for permits, _ in self._held.values())
+        count = min(want, MAX_BATCH, free, 1 if is_broken else want)
+        if count <= 0:
+            return Grant(wait_s=POLL_S)
+        if rate := self._config.rate_per_s:
+            self._tokens = min(self._capacity, self._tokens + (now - self._filled) * rate)
+            self._filled = now
+            if self._tokens < 1:
+                return Grant(wait_s=(1 - self._tokens) / rate)
+            count = min(count, int(self._tokens))
+            self._tokens -= count
+        if is_broken:
+            self._probing = process
+        return Grant(permits=count)
+
+
+class Limits(Protocol):
+    """The limits of all hosts as a process reaches them."""
+
+    async def exchange(self, host: str, config: LimitsConfig, process: str, report: Report, want: int) -> Grant:
+        """See ``HostLimits.exchange``."""
+
+
+class LocalLimits:
+    """Limits for this process alone, or the shared ones inside the process that keeps them."""
+
+    def __init__(self, lease_s: float = 300.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lease_s = lease_s
+        self._clock = clock
+        self._hosts: dict[str, HostLimits] = {}
+
+    async def exchange(self, host: str, config: LimitsConfig, process: str, report: Report, want: int) -> Grant:
+        if host not in self._hosts:
+            self._hosts[host] = HostLimits(config, self._lease_s, self._clock)
+        return self._hosts[host].exchange(process, report, want)
+
+
+class CircuitOpen(Exception):
+    """The host has failed so often in a row that nothing is sent for a while."""
+
+
+class Gate:
+    """This process's way to one host's limits, for calls in one event loop."""
+
+    def __init__(self, host: str, config: LimitsConfig, limits: Limits, process: str) -> None:
+        self._host, self._config, self._limits, self._process = host, config, limits, process
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._report = Report()
+        self._left = asyncio.Event()
+        self._exchanging: asyncio.Task[None] | None = None
+
+    async def enter(self) -> None:
+        """Wait for a permit; raises ``CircuitOpen``. Each permit is given back by ``leave``."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._wake()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and not turn.exception():
+                self.leave()  # granted and cancelled at once
+            raise
+
+    def leave(self, *, succeeded: bool = False, failed: bool = False, pause_s: float = 0.0) -> None:
+        """Give a permit back, and say what was learnt about the host's health."""
+        was = self._report
+        self._report = Report(was.done + 1, was.succeeded + succeeded, was.failed + failed, max(was.pause_s, pause_s))
+        self._left.set()
+        self._wake()
+
+    async def settle(self) -> None:
+        """Report what is not reported yet, unless calls that wait will do it."""
+        if self._exchanging is not None and not self._waiting:
+            await asyncio.shield(self._exchanging)
+
+    def _wake(self) -> None:
+        if self._exchanging is None:
+            self._exchanging = asyncio.get_running_loop().create_task(self._exchange())
+
+    async def _exchange(self) -> None:
+        try:
+            while self._waiting or self._report != Report():
+                report, self._report = self._report, Report()
+                grant = await self._limits.exchange(self._host, self._config, self._process, report, len(self._waiting))
+                self._hand_out(grant)
+                if grant.wait_s and self._waiting:
+                    await self._pause(min(grant.wait_s, MAX_WAIT_S))
+        except Exception as error:  # whoever waits must hear of it, or would wait for ever
+            for turn in self._waiting:
+                if not turn.done():
+                    turn.set_exception(error)
+            self._waiting.clear()
+        finally:
+            self._exchanging = None
+
+    def _hand_out(self, grant: Grant) -> None:
+        permits = grant.permits
+        while self._waiting and (permits or grant.is_open):
+            turn = self._waiting.popleft()
+            if turn.done():
+                continue
+            if grant.is_open:
+                turn.set_exception(CircuitOpen())
+            else:
+                permits -= 1
+                turn.set_result(None)
+        if permits:  # those who wanted them were cancelled meanwhile
+            self._report = replace(self._report, done=self._report.done + permits)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until an own permit is free again."""
+        self._left.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._left.wait()
