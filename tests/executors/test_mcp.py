@@ -12,6 +12,7 @@ from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor
 from goat_ray.records import ApiFunction
+from goat_ray.settings import build
 from tests.documents import mcp_server
 
 SECRET = "s3cr3t-of-the-shop"
@@ -102,7 +103,7 @@ def test_one_server_process_serves_all_sessions() -> None:
 @pytest.mark.parametrize("by", ["pipe", "socket"])
 def test_a_late_answer_is_a_result_and_the_connection_goes_on(by: str) -> None:
     with mcp_server.serving(SECRET) as url:
-        executor = built(stdio(timeout_s=3) if by == "pipe" else http(url, timeout_s=3))
+        executor = built(stdio(timeout_s=6) if by == "pipe" else http(url, timeout_s=3))
         late = call(executor, "misbehave", how="hang")
         assert (late.status, late.problem) == (504, "timeout")
         assert call(executor, "product", product_id=1).status == 200
@@ -156,4 +157,9 @@ def test_calls_from_several_event_loops_connect_anew() -> None:
 
 def test_settings_without_servers_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"executor\.mcp\.servers"):
-        built()
+        build({"backend": "mcp"}, ExecutorConfig, place="test")
+
+
+def test_a_variable_that_is_not_set_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match="NO_SUCH_VARIABLE is not set"):
+        built(stdio(env=["NO_SUCH_VARIABLE"]))

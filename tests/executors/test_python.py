@@ -18,6 +18,7 @@ from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.records import ApiFunction
+from goat_ray.settings import build
 
 BASE = """
 class API:
@@ -241,7 +242,7 @@ def test_failures_are_results_and_the_session_goes_on(
 def test_a_call_that_ends_its_process_ends_its_session_only(
     root: Path, functions: dict[str, ApiFunction], how: str, status: int
 ) -> None:
-    executor = built(root, timeout_s=2 if how == "sleep" else 20, cpu_s=1)
+    executor = built(root, timeout_s=4 if how == "sleep" else 20, cpu_s=1)
     bad, good = executor.session(), executor.session()
     assert run(good, functions["remember"], word="a") == (200, ["a"])
     assert run(bad, functions["misbehave"], how=how)[0] == status
@@ -299,7 +300,7 @@ def test_closing_ends_every_process(root: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"root": ""}, "root names no folder"),
+        ({"root": ""}, "set executor.python.root"),
         ({"root": "/nowhere/at/all"}, "root names no folder"),
         ({"preload": ["no_such_module"]}, "No module named 'no_such_module'"),
         ({"interpreter": "/bin/false"}, "ended without a word"),
@@ -308,9 +309,8 @@ def test_closing_ends_every_process(root: Path) -> None:
 )
 def test_what_cannot_start_is_told_at_once(root: Path, settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
-        build_executor(
-            ExecutorConfig.model_validate({"backend": "python", "python": {"root": str(root), **settings}}), []
-        )
+        config = {"backend": "python", "python": {"root": str(root), **settings}}
+        build_executor(build(config, ExecutorConfig, place="test"), [])
 
 
 def test_the_settings_are_plain(root: Path) -> None:

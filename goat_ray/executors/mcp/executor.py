@@ -26,7 +26,7 @@ from mcp.types import (
     TextContent,
 )
 
-from goat_ray.errors import ConfigError, GoatError
+from goat_ray.errors import GoatError
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.executors.mcp.config import McpConfig
 from goat_ray.executors.mcp.connection import Connection
@@ -40,18 +40,12 @@ _PROBLEM = {CONNECTION_CLOSED: "server-died", REQUEST_TIMEOUT: "timeout"}
 class McpExecutor(Executor):
     """Keeps one session with each server. What a server remembers is shared by all traces.
 
-    Raises ``ConfigError`` if there is no server, or a variable that one needs is not set.
+    Raises ``ConfigError`` if a variable that a server needs is not set.
     """
 
     name = "mcp"
 
     def __init__(self, config: McpConfig) -> None:
-        if not config.servers:
-            raise ConfigError(
-                "there is no server to call",
-                place="executor.mcp.servers",
-                remedy="Name the servers there as in documents.mcp",
-            )
         for server in config.servers:
             _ = server.variables(), server.headers()
         self._connections = {server.name: Connection(server) for server in config.servers}

@@ -25,7 +25,7 @@ class Server:
 
     def __init__(self, config: PythonConfig) -> None:
         root = Path(config.root).expanduser().resolve()
-        if not config.root or not root.is_dir():
+        if not root.is_dir():
             raise ConfigError(
                 f"root names no folder: {config.root!r} (looked in {Path.cwd()})",
                 place=PLACE,
