@@ -2,9 +2,6 @@
 
 with FakeServer(errors={500: 0.3}) as server:
     teacher = build_teacher(TeacherConfig(backend="openai", model="fake", base_url=server.base_url))
-
-It speaks HTTP through httptools on bare asyncio, which carries several thousand requests a second on one core;
-a web framework would take half of that, and a benchmark would measure the server.
 """
 
 import asyncio
@@ -14,21 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
-import httptools
-
 from goat_ray.errors import ConfigError
 from goat_ray.identity import rng
+from goat_ray.teacher.fake_http import Body, Connection, Reply
 from goat_ray.teacher.instances import instance
 
-Body = dict[str, Any]
 Answers = Callable[[Body], Any] | Mapping[str, Any] | None
-
-_PATH = b"/v1/chat/completions"
-_RETRY_AFTER_S = 0.2  # what a scripted 429 asks for
 
 
 @dataclass
@@ -89,7 +80,7 @@ class FakeServer:
         started(self.base_url)
         await server.serve_forever()
 
-    def respond(self, body: Body) -> tuple[int, Body] | None:
+    def respond(self, body: Body) -> Reply | None:
         """Status and body of the reply to one more request; None for a dropped connection."""
         self.count += 1
         self._began = time.monotonic() if self._began is None else self._began
@@ -117,7 +108,7 @@ class FakeServer:
         age = time.monotonic() - self._began
         return self.busy_from_s <= age < self.busy_until_s or bool(self.busy_every and not self.count % self.busy_every)
 
-    def _error(self, status: int) -> tuple[int, Body]:
+    def _error(self, status: int) -> Reply:
         return status, {"error": {"message": f"{self.error_message} {status}", "code": self.error_code or None}}
 
     def _text(self, body: Body, draw: random.Random) -> str:
@@ -141,8 +132,9 @@ class FakeServer:
     # --- HTTP ------------------------------------------------------------------------------------
 
     async def _listen(self) -> asyncio.Server:
-        # The protocol reaches back to the server's script; a connection has no state of its own beyond its request.
-        server = await self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port, backlog=1024)
+        server = await self._loop.create_server(
+            lambda: Connection(self.arrived, self._connections), "127.0.0.1", self.port, backlog=1024
+        )
         self.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         return server
 
@@ -155,7 +147,7 @@ class FakeServer:
         self._loop.run_until_complete(asyncio.sleep(0))  # lets the transports close
         self._loop.close()
 
-    def arrived(self, connection: "_Connection", body: Body, key: str) -> None:
+    def arrived(self, connection: Connection, body: Body, key: str) -> None:
         """A whole request is there: its reply leaves after the latency."""
         if self.keep:
             self.requests.append(body)
@@ -168,64 +160,9 @@ class FakeServer:
         )
         self._loop.call_later(latency, self._leave, connection, reply)
 
-    def _leave(self, connection: "_Connection", reply: tuple[int, Body] | None) -> None:
+    def _leave(self, connection: Connection, reply: Reply | None) -> None:
         self._in_flight -= 1
         connection.send(reply)
-
-
-class _Connection(asyncio.Protocol):
-    """One connection with one request at a time, as all HTTP clients in use do it."""
-
-    def __init__(self, server: FakeServer) -> None:
-        self._server = server
-        self._parser = httptools.HttpRequestParser(self)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server._connections.add(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._server._connections.discard(self._transport)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._transport.close()
-
-    def on_url(self, url: bytes) -> None:
-        self._url, self._body, self._key = url, bytearray(), ""
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"authorization":
-            self._key = value.decode("latin-1")
-
-    def on_body(self, part: bytes) -> None:
-        self._body += part
-
-    def on_message_complete(self) -> None:
-        if self._parser.get_method() != b"POST" or self._url.partition(b"?")[0] != _PATH:
-            return self.send((404, {"error": {"message": f"only POST {_PATH.decode()} is served"}}))
-        try:
-            body = json.loads(self._body)
-        except ValueError:
-            return self.send((400, {"error": {"message": "the body is no JSON"}}))
-        return self._server.arrived(self, body, self._key)
-
-    def send(self, reply: tuple[int, Body] | None) -> None:
-        """Write one reply, or close the connection instead."""
-        if reply is None:
-            self._transport.abort()
-            return
-        status, body = reply
-        content = json.dumps(body).encode()
-        again = f"retry-after: {_RETRY_AFTER_S:g}\r\n" if status == HTTPStatus.TOO_MANY_REQUESTS else ""
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{again}"
-            f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
-        )
-        self._transport.write(head.encode() + content)
 
 
 def scripted(errors: Sequence[str], busy: str, answers: Path | None, **settings: Any) -> FakeServer:
