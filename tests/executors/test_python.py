@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -295,6 +296,17 @@ def test_closing_ends_every_process(root: Path) -> None:
         for _ in range(1000):  # the kernel may take a moment
             os.kill(process, 0)
             time.sleep(0.01)
+
+
+def test_the_server_that_forks_is_started_again(root: Path) -> None:
+    (root / "up.py").write_text('import os\n\ndef up() -> int:\n    """Who forked it."""\n    return os.getppid()\n')
+    function = ApiFunction.create(service="up", name="up", method="CALL")
+    executor = built(root)
+    server = run(executor.session(), function)[1]
+    os.kill(server, signal.SIGKILL)
+    found = [run(executor.session(), function) for _ in range(2)]
+    assert found[-1][0] == 200 and found[-1][1] != server
+    asyncio.run(executor.close())
 
 
 @pytest.mark.parametrize(

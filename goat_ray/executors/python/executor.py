@@ -50,8 +50,9 @@ class PythonExecutor(Executor):
 
     async def close(self) -> None:
         """End all processes."""
-        self._threads.shutdown(cancel_futures=True)
-        self._server.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._server.close()  # which ends the calls that the threads wait for
+        self._threads.shutdown()
 
 
 class _PythonSession(Session):
