@@ -7,7 +7,7 @@ from goat_ray.executors.sandbox.bodies import BodyBuilder
 from goat_ray.executors.sandbox.call import Call
 from goat_ray.executors.sandbox.intents import intent_of
 from goat_ray.executors.sandbox.kinds import Kind, Ref
-from goat_ray.executors.sandbox.listing import Listing, primary_list
+from goat_ray.executors.sandbox.listing import Listing, primary_list, wrapped_list
 from goat_ray.executors.sandbox.lookups import own_key
 from goat_ray.executors.sandbox.model import Model
 from goat_ray.executors.sandbox.shape import ROOT, Place
@@ -48,7 +48,9 @@ class Answering:
         self._listing = Listing(function, primary, by_name, known, world) if primary is not None else None
         self._build = BodyBuilder(world, primary, frozenset(self._parameters) - frozenset(by_name)).root(holder)
         self._intent = intent_of(function)
-        self._subject = _subject(self._root)
+        wrapped = wrapped_list(self._root) if self._root is not None else None
+        self._subject = wrapped or _subject(self._root)
+        self._kinds = (wrapped or self._root).kinds if self._root is not None and not self._root.depth else ()
         self._creates = self._intent == "create" and self._root is not None and not self._root.depth
         self._path_kinds = {ref.kinds[0] for name, ref in self._refs if self._parameters[name].location == "path"}
         self._writer = Writer(function, self._subject, by_name, self._root)
@@ -148,7 +150,7 @@ class Answering:
         self._writer.start(call, made)
         self._writer.write(call, made, found)
         call.bound[kind] = made
-        return 201, self._body(call, made if self._subject is self._root else self._about(call), found)
+        return 201, self._body(call, made if kind in self._kinds else self._about(call), found)
 
     def _named(self, found: dict[str, list[Thing]]) -> list[Thing]:
         """The things that the innermost key names."""
@@ -157,11 +159,10 @@ class Answering:
 
     def _about(self, call: Call) -> Thing:
         """The thing that the body is about."""
-        kinds = self._root.kinds if self._root is not None and not self._root.depth else ()
-        for kind in kinds:
+        for kind in self._kinds:
             if kind in call.bound:
                 return call.bound[kind]
-        for kind in kinds:
+        for kind in self._kinds:
             chosen = self._choose(call, kind)
             if chosen is not None:
                 return chosen

@@ -6,6 +6,7 @@ from typing import Any
 from goat_ray.executors.sandbox.call import Call
 from goat_ray.executors.sandbox.keys import noun
 from goat_ray.executors.sandbox.kinds import Kind, Ref
+from goat_ray.executors.sandbox.listing import wrapped_list
 from goat_ray.executors.sandbox.shape import ROOT, Leaf, Place, relation_name, tail_segments
 from goat_ray.executors.sandbox.special import Build, echo, special_member
 from goat_ray.executors.sandbox.things import Link, Thing
@@ -155,6 +156,11 @@ class BodyBuilder:
 
     def _links(self, place: Place) -> Callable[[Call, Thing], list[Link]]:
         """What a list shows."""
+        if place.parent is not None and place is wrapped_list(place.parent):
+            kind, primary = place.kinds[0], place is self._primary
+            return lambda call, thing: (
+                [Link(call.bound[kind])] if kind in call.bound else call.listed if primary else [Link(thing)]
+            )
         if place is self._primary:
             return lambda call, thing: call.listed
         relation, kinds = relation_name(place), place.kinds

@@ -8,6 +8,7 @@ from goat_ray.executors.sandbox.answering import Answering
 from goat_ray.executors.sandbox.answers import Answers
 from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.executors.sandbox.examples import Examples
+from goat_ray.executors.sandbox.faults import Faults
 from goat_ray.executors.sandbox.model import infer
 from goat_ray.executors.sandbox.state import State
 from goat_ray.executors.sandbox.world import World
@@ -57,12 +58,16 @@ class SandboxSession(Session):
     def __init__(self, executor: SandboxExecutor, state: State) -> None:
         self._executor = executor
         self._state = state
+        self._faults = Faults(executor.config.faults, executor.config.seed)
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         answering = self._executor.answering(function.id)
         if answering is None:
             body = {"error": "not found", "message": f"there is no operation {function.title}"}
             return simulated(404, body)
+        fault = self._faults.strike(function.id, arguments)
+        if fault is not None:
+            return simulated(*fault)
         if self._state.writes or not answering.reads:
             return simulated(*answering.answer(self._state, arguments))
         answers = self._executor.answers

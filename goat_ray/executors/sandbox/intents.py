@@ -29,7 +29,8 @@ def intent_of(function: ApiFunction) -> Intent:
     if method in ("GET", "HEAD", "OPTIONS"):
         return "read"
     if method in ("PUT", "PATCH"):
-        return "update"
+        collection = method == "PUT" and "{" not in function.path and is_plural(function.path.rpartition("/")[2])
+        return "create" if collection else "update"
     if method == "DELETE":
         return "delete" if function.path.rstrip("/").endswith("}") else "update"
     tail = tail_segments(function.path)

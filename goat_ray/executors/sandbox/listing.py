@@ -4,6 +4,7 @@ from typing import Any
 
 from goat_ray.executors.sandbox.call import Call
 from goat_ray.executors.sandbox.filters import Test, matches, member_test, reference_test, search_text, sort_key
+from goat_ray.executors.sandbox.keys import noun
 from goat_ray.executors.sandbox.kinds import Kind, Ref
 from goat_ray.executors.sandbox.lookups import slots
 from goat_ray.executors.sandbox.paging import Paging
@@ -23,6 +24,9 @@ def primary_list(holder: Place) -> Place | None:
     if root.depth:
         return root
     function = root.function
+    wrapped = wrapped_list(root)
+    if wrapped is not None and not function.path.endswith("}"):
+        return wrapped
     bound = any(True for _ in slots(function))
     if root.kinds and not (bound and tail_segments(function.path)):
         return None
@@ -30,6 +34,15 @@ def primary_list(holder: Place) -> Place | None:
     lists = [place for outer in places for place in outer.places.values() if place.depth]
     keyed = [place for place in lists if place.kinds] or lists
     return keyed[0] if len(keyed) == 1 else None
+
+
+def wrapped_list(root: Place) -> Place | None:
+    """The list through which a body tells about its own things: ``{"Contacts": [{...}]}``, even of only one."""
+    lists = [place for place in root.places.values() if place.depth and len(place.kinds) == 1]
+    if root.depth or len(lists) != 1 or any(not ref.relation for ref in root.refs.values()):
+        return None
+    (kind,) = lists[0].kinds
+    return lists[0] if root.kinds == (kind,) or (not root.kinds and noun(lists[0].name) == kind.name) else None
 
 
 class Listing:

@@ -22,6 +22,7 @@ class Objects:
         self._places = [place for root in self._roots if isinstance(root, Place) for place in root.walk()]
         self._vocabulary = self._read_vocabulary()
         self._likeness = Likeness(kinds)
+        self._wrappers = {place for place in self._places if self._wraps(place)}
 
     def settle(self) -> None:
         """Give every place its kinds."""
@@ -68,6 +69,8 @@ class Objects:
                 self._assign(place, find(place))
 
     def _assign(self, place: Place, kinds: tuple[Kind, ...]) -> None:
+        if place in self._wrappers:
+            return
         if place.same and place.parent is not None and place.parent.kinds and not place.kinds:
             kinds = place.parent.kinds  # "data" and "attributes" are about the same thing
         place.kinds = place.kinds or kinds
@@ -96,6 +99,15 @@ class Objects:
                 return ref.kinds
         return self._by_path(root)
 
+    def _wraps(self, root: Place) -> bool:
+        """Whether a body only wraps a list of what it is about: ``{"Id": ..., "Contacts": [{"ContactID": ...}]}``."""
+        segments = [part for part in root.function.path.split("/") if part and not part.startswith("{")]
+        for place in root.places.values() if segments and root.name == ROOT and not root.depth else ():
+            kind = self._kinds.get(noun(place.name)) if place.depth else None
+            if kind is not None and noun(segments[-1]) == kind.name and _is_named(place, kind):
+                return not _is_named(root, kind)
+        return False
+
     @staticmethod
     def _is_about(function: ApiFunction, segment: str, members: dict[str, Leaf], kind: Kind) -> bool:
         """Whether a last segment names the answer itself rather than a list in it."""
@@ -121,7 +133,7 @@ class Objects:
         """``last_episode_to_air`` with an ``episode_number`` is an episode."""
         for word in words(place.label):
             kind = self._kinds.get(word)
-            if kind is not None and any(own_key(name, kind) and len(words(name)) > 1 for name in place.leaves):
+            if kind is not None and _is_named(place, kind):
                 return (kind,)
         return ()
 
@@ -205,6 +217,11 @@ def is_discriminator(name: str) -> bool:
 
 def _is_keyed(members: dict[str, Leaf], kind: Kind) -> bool:
     return any(own_key(name, kind) for name in members)
+
+
+def _is_named(place: Place, kind: Kind) -> bool:
+    """Whether an object carries a key that names the kind: ``ContactID``."""
+    return any(own_key(name, kind) and len(words(name)) > 1 for name in place.leaves)
 
 
 def _joined(place: Place) -> dict[str, Leaf]:

@@ -125,12 +125,12 @@ def meaning(name: str, type_: str, format_: str, pool: Sequence[Any], about: str
     texts = [text for text in pool if isinstance(text, str)]
     if type_ == "string" and (format_ == "email" or "email" in parts):
         return _mail(parts, texts, about)
-    if len(texts) > _FEW:
-        return None
     if parts[-1] == "name" and set(parts[:-1]) & _FIRST:
         return lambda one: one.first
     if parts[-1] == "name" and set(parts[:-1]) & _LAST:
         return lambda one: one.last
+    if len(texts) > _FEW:
+        return None
     if texts and parts[-1] in ("country", "nation", "code", "timezone"):
         return None
     if parts[-1] in ("country", "nation"):

@@ -47,7 +47,11 @@ def echo(place: Place, name: str, leaf: Leaf, ordinary: Build) -> Build:
 
 
 def _at_root(place: Place) -> bool:
-    return place.name == ROOT or (place.parent is not None and place.parent.name == ROOT and not place.depth)
+    """Whether a member is the body's own, or in objects that tell about it: ``meta.pagination.total``."""
+    here: Place | None = place
+    while here is not None and here.name != ROOT and not here.depth:
+        here = here.parent
+    return here is not None and here.name == ROOT
 
 
 def _discriminator(place: Place, name: str, leaf: Leaf) -> Build | None:

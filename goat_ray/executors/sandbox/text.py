@@ -34,6 +34,7 @@ _SHAPES: tuple[tuple[frozenset[str], str], ...] = (
         frozenset({"key", "token", "hash", "secret", "signature", "etag", "checksum", "data", "payload"}),
         "9f2c41d7a0b35e86",
     ),
+    (frozenset({"id", "identifier"}), "A48213907"),
     (frozenset({"version"}), "2.14"),
     (frozenset({"ts"}), "1712345678.48213"),
 )
@@ -130,7 +131,7 @@ def _by_name(parts: tuple[str, ...]) -> Callable[[Random], str]:
     for words_, values in _WORD_LISTS:
         if meant & words_:
             return lambda random, values=values: random.choice(values)  # type: ignore[misc]
-    if meant & vocabulary.PEOPLE:
+    if {*parts[-1:]} & vocabulary.PEOPLE:
         return person
     if meant & {"description", "text", "summary", "overview", "content", "comment", "body", "message", "bio", "note"}:
         return lambda random: " ".join(random.sample(vocabulary.SENTENCES, 2))
