@@ -1,6 +1,6 @@
 """Settings of the dependency graph."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ class EmbeddingConfig(Settings):
     model: str = Field("", description="Empty: all-MiniLM-L6-v2. Else a local folder or a hub name.")
     batch_size: int = Field(64, ge=1, description="Texts per forward pass.")
     device: str = Field("", description="Empty: CUDA where there is one, else CPU.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="Of the weights. Halves are for GPUs; CPUs without instructions for them get slower."
+    )
     workers: int | None = Field(None, ge=1)
     cpus: float = Field(1.0, ge=0)
     gpus: float = Field(0.0, ge=0)
