@@ -54,7 +54,9 @@ def load_embedder(name: str = "", device: str = "", dtype: str = "float32") -> "
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     place = resolve_embedder(name)
     try:
-        return SentenceTransformer(place, device=device or None, local_files_only=Path(place).is_dir(), model_kwargs={"dtype": dtype})
+        return SentenceTransformer(
+            place, device=device or None, local_files_only=Path(place).is_dir(), model_kwargs={"dtype": dtype}
+        )
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the embedding model {place!r} cannot be loaded: {error}",
@@ -66,7 +68,7 @@ class Embed(Step[Embedding, Embedding]):
     """Fills in the vectors of distinct texts."""
 
     name = "embed"
-    version = 1
+    version = 2
     own_input_only = True
     takes = Embedding
     gives = Embedding
