@@ -10,12 +10,13 @@ from itertools import count
 from goat_ray import metering
 from goat_ray.errors import ModelError
 from goat_ray.teacher.budget import Lease, Spend
-from goat_ray.teacher.client import TIMEOUT, ChatClient, Completion, Schema, Setback
+from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, ChatClient, Completion, Schema, Setback
 from goat_ray.teacher.limiter import AdaptiveLimit
 from goat_ray.teacher.task import Failure, Message
 
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 20.0
+_REFUSALS = 50  # final ones in a row, after which the settings are at fault and not the requests
 _SLOW_SHARE = 0.5  # of the timeout: later answers lower the concurrency
 _CHARACTERS_PER_TOKEN = 3  # for a cautious estimate of what a prompt will cost
 _PROBE: list[Message] = [{"role": "user", "content": "Answer in JSON: {}"}]
@@ -53,6 +54,7 @@ class Asker:
         self._answered = float("-inf")  # when the endpoint last answered anything
         self._ill_since: float | None = None
         self._failed = float("-inf")
+        self._refused = 0  # in a row
         self._probing = asyncio.Lock()
 
     async def ask(self, messages: Sequence[Message], schema: Schema, seed: int, whom: str) -> Completion | Failure:
@@ -64,6 +66,7 @@ class Asker:
         for tries in count(1):
             result = await self._attempt(messages, schema, seed, whom)
             if not isinstance(result, Setback):
+                self._check_refusals(result)
                 return result
             self._check_patience(result)
             if self._is_exhausted(result, tries, began) and await self._is_well(began):
@@ -132,6 +135,20 @@ class Asker:
             return False
         async with self._probing:
             return not isinstance(await self._attempt(_PROBE, _PROBE_SCHEMA, 0, "probe"), Setback)
+
+    def _check_refusals(self, result: Completion | Failure) -> None:
+        """End the run where an endpoint accepts no request at all."""
+        if not isinstance(result, Failure) or result.reason != ENDPOINT_ERROR:
+            self._refused = 0
+            return
+        self._refused += 1
+        if self._refused >= _REFUSALS:
+            raise ModelError(
+                f"the endpoint has refused {self._refused} requests in a row: {result.detail}",
+                place=self._label,
+                remedy="Finished answers are kept. Check the teacher section of the configuration against what the "
+                "endpoint supports, and run the same command again to go on",
+            )
 
     def _check_patience(self, setback: Setback) -> None:
         """Open the circuit, for good, when nothing has been answered for too long."""

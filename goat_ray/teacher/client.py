@@ -47,3 +47,4 @@ class ChatClient(Protocol):
 
 TOO_LONG = "too-long"  # the reason of a prompt that leaves no room for an answer in the model's context
 TIMEOUT = "timeout"
+ENDPOINT_ERROR = "endpoint-error"  # the endpoint does not accept the request, or breaks on it

@@ -8,7 +8,7 @@ from typing import Any
 
 from goat_ray.errors import ModelError
 from goat_ray.storage import read_json
-from goat_ray.teacher.client import TOO_LONG, Completion
+from goat_ray.teacher.client import ENDPOINT_ERROR, TOO_LONG, Completion
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.task import Failure, Message
 
@@ -53,7 +53,7 @@ class Engine:
         except (ValueError, VLLMError) as error:  # mostly the request's fault
             too_long = (getattr(error, "parameter", None) or "").startswith("input_")
             detail = " ".join(str(error).split())[:_DETAIL_CHARACTERS]
-            return Failure(TOO_LONG if too_long else "endpoint-error", detail)
+            return Failure(TOO_LONG if too_long else ENDPOINT_ERROR, detail)
         (choice,) = output.outputs
         if choice.finish_reason == "length":
             if len(choice.token_ids) < sampling["max_tokens"]:

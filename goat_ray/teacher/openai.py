@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from goat_ray.errors import ConfigError, ModelError
-from goat_ray.teacher.client import TIMEOUT, TOO_LONG, Completion, Schema, Setback
+from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, Completion, Schema, Setback
 from goat_ray.teacher.config import OPENAI_URL, TeacherConfig
 from goat_ray.teacher.task import Failure, Message
 
@@ -81,14 +81,14 @@ class OpenAiClient:
         told = self._tell(f"status {status}: {error.get('message') or ''}")
         self._raise_if_hopeless(status, error, told)
         if status in _BUSY:
-            reason = "rate-limited" if status == 429 else "endpoint-error"
+            reason = "rate-limited" if status == 429 else ENDPOINT_ERROR
             return Setback(reason, told, busy=True, retry_after_s=_retry_after(headers))
         if status in _AGAIN or status >= 500:
-            return Setback("endpoint-error", told, retry_after_s=_retry_after(headers))
+            return Setback(ENDPOINT_ERROR, told, retry_after_s=_retry_after(headers))
         # OpenAI names the case by its code, vLLM by the parameter at fault.
         if error.get("code") == "context_length_exceeded" or str(error.get("param")).startswith("input_"):
             return Failure(TOO_LONG, told)
-        return Failure("endpoint-error", told)
+        return Failure(ENDPOINT_ERROR, told)
 
     def _raise_if_hopeless(self, status: int, error: Mapping[str, Any], told: str) -> None:
         place = self._config.base_url
@@ -99,7 +99,7 @@ class OpenAiClient:
                 remedy=f"Check the key in the environment variable {self._config.api_key_env or '(none is set)'}, "
                 "which teacher.api_key_env names",
             )
-        if status == 404:
+        if status == 404 or 300 <= status < 400:  # another place is not followed: the key was meant for this one
             raise ModelError(
                 f"the endpoint does not serve {self._options['model']!r}: {told}",
                 place=place,
@@ -121,7 +121,7 @@ class OpenAiClient:
             text, refusal = message.get("content") or "", message.get("refusal")
             spent = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            return Failure("endpoint-error", "The reply is no chat completion.")
+            return Failure(ENDPOINT_ERROR, "The reply is no chat completion.")
         finish = choice.get("finish_reason")
         if finish == "length":
             if 0 < spent[1] < self._config.max_tokens:

@@ -91,7 +91,7 @@ def rate(count: int) -> None:
         step = Verify(build_teacher(config), world.data)
         step.store = world.functions
         prompts = folder / "prompts.json"
-        prompts.write_text(json.dumps([JudgeEdge().messages(step._question(edge)) for edge in edges]))
+        prompts.write_text(json.dumps([JudgeEdge().messages(step.question(edge)) for edge in edges]))
         child = [
             sys.executable,
             "-m",
@@ -138,10 +138,10 @@ def prefixes(count: int) -> None:
             teacher.prepare()
             step = Verify(teacher, world.data)
             step.start()
-            questions = [step._question(edge) for edge in edges]
+            questions = [step.question(edge) for edge in edges]
             if ordered:  # as the step orders them
                 edges.sort(key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
-                questions = [step._question(edge) for edge in edges]
+                questions = [step.question(edge) for edge in edges]
             teacher.answer(JudgeEdge(), questions)
             time.sleep(2)  # vLLM's counters follow behind
             counters = deploy(config).metrics.remote().result()

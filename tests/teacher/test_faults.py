@@ -106,6 +106,14 @@ def test_an_endpoint_that_answers_nothing_stops_the_run(fault):
     assert "run the same command again" in str(caught.value)
 
 
+def test_an_endpoint_that_refuses_every_request_stops_the_run():
+    with FakeServer(errors={400: 1.0}) as server, pytest.raises(ModelError, match="refused 50 requests in a row"):
+        ask(settings(server))
+    with FakeServer(errors={400: 0.5}) as server:
+        answers = ask(settings(server))
+    assert 50 < sum(isinstance(answer, Failure) for answer in answers) < 150
+
+
 def test_nobody_listening_stops_the_run_and_a_rerun_asks_for_the_rest_only(tmp_path):
     with FakeServer() as server:
         first = ask(settings(server), FILMS[:50], tmp_path)

@@ -98,7 +98,9 @@ def test_one_bad_request_stops_nothing():
     assert answers[1].reason == "not-json"
 
 
-@pytest.mark.parametrize(("status", "told"), [(401, "GOAT_TEST_KEY"), (403, "GOAT_TEST_KEY"), (404, "teacher.model")])
+@pytest.mark.parametrize(
+    ("status", "told"), [(401, "GOAT_TEST_KEY"), (403, "GOAT_TEST_KEY"), (404, "teacher.model"), (307, "base_url")]
+)
 def test_wrong_key_or_model_ends_the_run(monkeypatch, status, told):
     monkeypatch.setenv("GOAT_TEST_KEY", KEY)
     with FakeServer(errors={status: 1.0}) as server, pytest.raises(ModelError, match=told) as caught:
