@@ -19,17 +19,15 @@ ATTEMPTS = 8  # at a name that nothing else has
 _PERSONAL = vocabulary.PEOPLE | {"full"}
 _BIRTH = frozenset({"birth", "birthday", "born"})
 _DEATH = frozenset({"death", "deathday", "died"})
-_EARLY = frozenset(
-    "first start starts begin begins from created opened joined issued placed ordered published check departs"
-    " departure since loaned borrowed registered requested date".split()
-)
-# What comes later, and by how many days at least and at most.
-_LATE: tuple[tuple[frozenset[str], int, int], ...] = (
-    (_DEATH, 25 * 365, 90 * 365),
-    (frozenset({"expires", "expiry", "expiration", "due", "deadline", "renewal"}), 14, 365),
-    (frozenset({"last"}), 100, 2000),
-    (frozenset({"end", "ends", "finish", "to", "until", "checkout", "out", "returns", "arrival", "arrives"}), 1, 14),
-    (frozenset({"updated", "modified", "changed", "closed", "paid", "shipped", "delivered", "returned"}), 1, 60),
+_MADE = frozenset("created opened joined issued placed ordered published loaned borrowed registered requested".split())
+_EARLY = _MADE | frozenset("first start starts begin begins from check departs departure since date".split())
+# Ends, what starts they belong to if there is a choice, and how many days lie between at least and at most.
+_LATE: tuple[tuple[frozenset[str], frozenset[str], int, int], ...] = (
+    (_DEATH, _BIRTH, 25 * 365, 90 * 365),
+    (frozenset("expires expiry expiration due deadline renewal".split()), _MADE, 14, 365),
+    (frozenset({"last"}), frozenset({"first"}), 100, 2000),
+    (frozenset("end ends finish to until checkout out returns arrival arrives".split()), _EARLY - _MADE, 1, 14),
+    (frozenset("updated modified changed closed paid shipped delivered returned".split()), _MADE, 1, 60),
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -58,6 +56,18 @@ class Filler:
         if name not in thing.attributes:
             thing.attributes[name] = self._make(thing, spec, beside, prefix)
         return thing.attributes[name]
+
+    def settle(self, thing: Thing, beside: Mapping[str, Spec]) -> None:
+        """Fill in what depends on other attributes, before a session changes those.
+
+        Else it would matter whether anyone had asked for it before the change.
+        """
+        repeated = thing.kind.repeats if thing.kind is not None else {}
+        for name, spec in beside.items():
+            depends = spec.meaning is not None or _ending(name) is not None or _EARLY & set(words(name))
+            if depends and name not in repeated:
+                self.fill(thing, spec, beside)
+        self._profile(thing, beside)
 
     def _make(self, thing: Thing, spec: Spec, beside: Mapping[str, Spec], prefix: str) -> Any:
         if is_label(spec.name) and not prefix and thing.kind is not None:
@@ -111,15 +121,16 @@ class Filler:
         """The day that suits the other dates of a thing; None where any day does."""
         if thing.kind is not None and thing.kind.ordinal and thing.parent is not None:
             return self._in_series(thing, thing.parent, spec)
-        gap = _gap(spec.name)
-        if gap is not None:
-            start = _day_of(next((self.fill(thing, s, beside, prefix) for s in _starts(spec, beside)), None))
-            return start + timedelta(days=random.randint(*gap)) if start is not None else None
-        for end in beside.values():  # those that a thing has already were given, and not made up
-            if end is not spec and any(start is spec for start in _starts(end, beside)):
-                last, gap = _day_of(thing.attributes.get(prefix + end.name)), _gap(end.name)
-                if last is not None and gap is not None:
-                    return last - timedelta(days=random.randint(*gap))
+        ending = _ending(spec.name)
+        if ending is not None:
+            starts = _starts(spec, beside)
+            start = _day_of(self.fill(thing, starts[0], beside, prefix)) if starts else None
+            return start + timedelta(days=random.randint(*ending[2:])) if start is not None else None
+        for end in beside.values():  # an end that a thing has already was given, and not made up
+            known = _ending(end.name)
+            last = _day_of(thing.attributes.get(prefix + end.name)) if known is not None else None
+            if known is not None and last is not None and _starts(end, beside)[:1] == [spec]:
+                return last - timedelta(days=random.randint(*known[2:]))
         return None
 
     def _in_series(self, thing: Thing, parent: Thing, spec: Spec) -> date | None:
@@ -135,17 +146,18 @@ class Filler:
 
 
 def _starts(end: Spec, beside: Mapping[str, Spec]) -> list[Spec]:
-    """The dates that an end comes after. Only a death has to do with a birth."""
-    if _gap(end.name) is None:
+    """The dates that an end comes after, the fittest first. Only a death has to do with a birth."""
+    found = _ending(end.name)
+    if found is None:
         return []
-    of_life = bool(_DEATH & set(words(end.name)))
-    found = []
-    for name, spec in beside.items():
-        parts = set(words(name))
-        wanted = parts & _BIRTH if of_life else parts & _EARLY and not parts & _BIRTH
-        if wanted and spec.type == "string" and not spec.depth and _gap(name) is None:
-            found.append(spec)
-    return found
+    _, fitting, _, _ = found
+    allowed = fitting if fitting is _BIRTH else _EARLY
+    starts = [
+        spec
+        for name, spec in beside.items()
+        if allowed & set(words(name)) and spec.type == "string" and not spec.depth and _ending(name) is None
+    ]
+    return sorted(starts, key=lambda spec: not fitting & set(words(spec.name)))
 
 
 def _day_of(value: Any) -> date | None:
@@ -166,7 +178,7 @@ def _name_by_key(thing: Thing, spec: Spec) -> str:
     return ""
 
 
-def _gap(name: str) -> tuple[int, int] | None:
-    """(least, most) days after the start; None for what is no end of anything."""
+def _ending(name: str) -> tuple[frozenset[str], frozenset[str], int, int] | None:
+    """What is known of the end that a date of that name is; None if it is none."""
     parts = set(words(name))
-    return next(((least, most) for late, least, most in _LATE if parts & late), None)
+    return next((known for known in _LATE if parts & known[0]), None)

@@ -78,6 +78,8 @@ class State:
     def change(self, thing: Thing) -> Thing:
         """A copy of a thing for this session to change."""
         self.writes += 1
+        if thing.kind is not None:
+            self.world.filler.settle(thing, self.world.specs.of_kind(thing.kind))
         copy = thing.copy()
         self._changed[thing.kind, thing.scope] = copy
         return copy

@@ -48,6 +48,7 @@ class Thing:
         made.single = dict(self.single)
         made.links = dict(self.links)
         made.given = self.given
+        made.profile = self.profile
         return made
 
     def within(self, kinds: tuple[Kind, ...]) -> "Thing | None":

@@ -72,7 +72,10 @@ class Writer:
         part = place.members.get(head) if head else None
         if isinstance(part, Place) and not part.kinds and not part.depth and not part.same:
             world = call.state.world
-            owned = world.parts(thing, world.specs.group(part), relation_name(part), False).items[0].thing.copy()
+            group = world.specs.group(part)
+            shown = world.parts(thing, group, relation_name(part), False).items[0].thing
+            world.filler.settle(shown, {name: spec for name, spec in group.specs.items() if name not in group.bound})
+            owned = shown.copy()
             owned.attributes[rest] = value
             thing.links[relation_name(part), ()] = Links([Link(owned)], 1)
             return
