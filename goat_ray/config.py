@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from goat_ray import settings
 from goat_ray.agent.config import AgentConfig
@@ -47,6 +48,12 @@ class GoatConfig(Settings):
     training: TrainingConfig = TrainingConfig()
     agent: AgentConfig = AgentConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _cascade_saves_something(self) -> Self:
+        if self.graph.verification.cascade is not None and self.teacher.backend == "rules":
+            raise ValueError("graph.verification.cascade saves calls of a model; leave it out with the teacher 'rules'")
+        return self
 
 
 def load_config(path: Path, changes: Sequence[str] = ()) -> GoatConfig:

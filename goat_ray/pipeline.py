@@ -12,11 +12,13 @@ from goat_ray.documents.servers import with_tool_lists
 from goat_ray.evaluation.heldout import Predict, held_out
 from goat_ray.evaluation.scoring import agent_scores, retriever_scores
 from goat_ray.graph.candidates import find_candidates
+from goat_ray.graph.cascade import Cascade, calibrate, choose_sample
 from goat_ray.graph.embedding import Embed
 from goat_ray.graph.ends import distinct_texts
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import VERSION as MEANINGS
 from goat_ray.graph.neighbours import find_neighbours
+from goat_ray.graph.scoring import EdgeModel
 from goat_ray.graph.verification import Verify
 from goat_ray.inspection import sample_lines, spread
 from goat_ray.records import (
@@ -109,12 +111,31 @@ class Road:
             inputs=[functions, neighbours],
             facts=facts,
         )
-        verified = self.runner.bulk(
-            Verify(self.teacher, functions.data, graph.verification), candidates, into="verified"
-        )
+        verified = self.runner.bulk(self._verify(functions, candidates), candidates, into="verified")
         if not graph.execute:
             return verified
-        return self.runner.bulk(ExecuteEdges(self.config.executor, functions.data), verified, into="edges")
+        return self.runner.bulk(ExecuteEdges(self.config.executor, functions.data, str(verified.folder)), verified, into="edges")
+
+    def _verify(self, functions: Dataset[ApiFunction], candidates: Dataset[CandidateEdge]) -> Verify:
+        """The judge of candidates; where a cascade is configured, behind one that is calibrated on a sample first."""
+        config = self.config.graph.verification
+        verify = Verify(self.teacher, functions.data, config)
+        cascade = config.cascade
+        if cascade is None:
+            return verify
+        facts: dict[str, int] = {}
+        sample = self.runner.gather_tables(
+            "calibration_sample",
+            CandidateEdge,
+            lambda: choose_sample(candidates, _store(functions), cascade.sample, facts),
+            settings={"model": EdgeModel.shipped().id, "size": cascade.sample},
+            inputs=[functions, candidates],
+            facts=facts,
+        )
+        judged = self.runner.bulk(verify, sample, into="calibration")
+        band = calibrate(sample, judged, _store(functions), cascade)
+        self.console.note(f"  the cascade asks about scores from {band.low:.4f} to {band.high:.4f}")
+        return Cascade(verify, band, judged)
 
     def sample(self) -> Dataset[CallPlan]:
         """Edges to call plans."""

@@ -37,12 +37,22 @@ class CandidatesConfig(Settings):
         }
 
 
+class CascadeConfig(Settings):
+    """A cheap score decides the clear candidates; the teacher judges a sample first, then those between."""
+
+    precision: float = Field(0.98, gt=0, lt=1, description="Of what is accepted without asking.")
+    recall: float = Field(0.98, gt=0, lt=1, description="1 - recall of all good edges may be lost without asking.")
+    sample: int = Field(400, ge=20, description="Candidates that the teacher judges to set the two thresholds.")
+    confidence: float = Field(0.8, ge=0.5, lt=1, description="With which the targets hold, as far as a sample tells.")
+
+
 class VerificationConfig(Settings):
     """How the teacher is asked about candidates (paper: section 3.1, filter 2)."""
 
     per_prompt: int = Field(
         1, ge=1, le=32, description="Candidates for one parameter in one prompt. More are cheaper and less exact."
     )
+    cascade: CascadeConfig | None = Field(None, description="None asks the teacher about every candidate.")
 
 
 class GraphConfig(Settings):

@@ -10,6 +10,8 @@ from goat_ray.storage import FunctionStore
 from goat_ray.teacher.edges import EdgeQuestion, EdgeVerdict, JudgeEdge, JudgeEdges
 from goat_ray.teacher.task import Failure, Teacher
 
+NOT_ACCEPTED = "not-accepted"
+
 
 class Verify(Step[CandidateEdge, Edge]):
     """Asks the teacher whether each candidate's field can serve as its parameter."""
@@ -55,7 +57,7 @@ class Verify(Step[CandidateEdge, Edge]):
             if isinstance(verdict, Failure):
                 yield Reject(id=edge.id, reason=verdict.reason, detail=verdict.detail)
             elif not verdict.accept:
-                yield Reject(id=edge.id, reason="not-accepted", detail=f"{self._describe(edge)}: {verdict.reason}")
+                yield Reject(id=edge.id, reason=NOT_ACCEPTED, detail=f"{self.describe(edge)}: {verdict.reason}")
             else:
                 yield Edge(**edge.model_dump(), reason=verdict.reason, teacher=self.teacher.label)
 
@@ -90,6 +92,7 @@ class Verify(Step[CandidateEdge, Edge]):
             wants=edge.wants,
         )
 
-    def _describe(self, edge: CandidateEdge) -> str:
+    def describe(self, edge: CandidateEdge) -> str:
+        """An edge in the words of the documents."""
         source, target = self.store[edge.source], self.store[edge.target]
         return f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
