@@ -44,6 +44,7 @@ class Asker:
     def __init__(
         self, client: ChatClient, label: str, concurrency: int, patience: Patience, lease: Lease, max_tokens: int
     ) -> None:
+        self.concurrency = concurrency
         self._client = client
         self._label = label
         self._patience = patience

@@ -103,9 +103,18 @@ class _Session:
         answers: dict[bytes, Ans | Failure] = dict(self._remembered(work, questions))
         new = {question.key: question for question in questions if question.key not in answers}
         count("cache hits", task.name, sum(question.key in answers for question in questions))
-        running = [asyncio.create_task(self._answer_one(work, question)) for question in new.values()]
+        todo = iter(new.values())
+
+        async def take_turns() -> None:
+            for question in todo:
+                answers[question.key] = await self._answer_one(work, question)
+
+        # Not a task for each question: tens of thousands that wait cost more than those that work. Twice as many
+        # as may be in flight, because some wait for another try.
+        tasks = min(len(new), 2 * self._asker.concurrency)
+        running = [asyncio.create_task(take_turns()) for _ in range(tasks)]
         try:
-            answers.update(zip(new, await asyncio.gather(*running), strict=True))
+            await asyncio.gather(*running)
         except BaseException:
             for other in running:
                 other.cancel()

@@ -1,6 +1,6 @@
 """Throughput of the teacher's client, against a bare client on the same server in the same run.
 
-python -m tests.benchmarks.bench_teacher client [--requests 20000] [--concurrency 256] [--latency 0.05] [--profile]
+python -m tests.benchmarks.bench_teacher [--requests 20000] [--concurrency 256] [--latency 0.05] [--profile]
 """
 
 import argparse
@@ -118,7 +118,7 @@ def ours(url: str, asked: list[EdgeQuestion], concurrency: int, cache: Path | No
     return rate
 
 
-def client(count: int, concurrency: int, latency: float, profile: bool) -> None:
+def client(count: int, concurrency: int, latency: float, rounds: int, profile: bool) -> None:
     """(b): the client through the fake server."""
     with tempfile.TemporaryDirectory() as folder, server_process(latency) as url:
         asked = questions(count, Path(folder) / "functions")
@@ -131,7 +131,7 @@ def client(count: int, concurrency: int, latency: float, profile: bool) -> None:
         ours(url, asked[:1000], concurrency, None)  # warm up both sides
         if profile:
             _profile(url, asked, concurrency)
-        for number in range(0 if profile else 3):
+        for number in range(0 if profile else rounds):
             raw = asyncio.run(bare(url, bodies, concurrency))
             plain = ours(url, asked, concurrency, None)
             kept = ours(url, asked, concurrency, Path(folder) / f"answers-{number}")
@@ -170,13 +170,13 @@ def _profile(url: str, asked: list[EdgeQuestion], concurrency: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=["client"])
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--concurrency", type=int, default=256)
     parser.add_argument("--latency", type=float, default=0.05)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    client(options.requests, options.concurrency, options.latency, options.profile)
+    client(options.requests, options.concurrency, options.latency, options.rounds, options.profile)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ python -m tests.benchmarks.bench_vllm prefixes  # the prefix cache's hit rate wi
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from goat_ray.graph.verification import Verify
 from goat_ray.records import CandidateEdge
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
-from goat_ray.teacher.edges import JudgeEdge
+from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge
 from goat_ray.teacher.engine import engine_arguments, environment
 from goat_ray.teacher.structured import json_schema
 from tests.world import World, all_pairs, make_world
@@ -40,6 +41,13 @@ def tiny(world: World, folder: Path) -> str:
 
     texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
     return str(make_tiny_model(folder / "tiny", texts, layers=2, context=2048))
+
+
+def question(world: World, edge: CandidateEdge) -> EdgeQuestion:
+    """What the step asks about an edge."""
+    source, target = world.functions[edge.source], world.functions[edge.target]
+    parameter = target.parameter(edge.parameter)
+    return EdgeQuestion(source, source.output(edge.field), edge.carries, target, parameter, edge.wants)
 
 
 def raw(model: str, prompts: Path) -> None:
@@ -88,10 +96,8 @@ def rate(count: int) -> None:
         model = tiny(world, folder)
         edges = all_pairs(world.functions)[:count]
         config = settings(model)
-        step = Verify(build_teacher(config), world.data)
-        step.store = world.functions
         prompts = folder / "prompts.json"
-        prompts.write_text(json.dumps([JudgeEdge().messages(step.question(edge)) for edge in edges]))
+        prompts.write_text(json.dumps([JudgeEdge().messages(question(world, edge)) for edge in edges]))
         child = [
             sys.executable,
             "-m",
@@ -103,7 +109,7 @@ def rate(count: int) -> None:
             str(prompts),
         ]
         said = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout
-        together, alone = json.loads(said.rpartition("RATES")[2])
+        together, alone = json.loads(re.search(r"RATES (.*)", said)[1])  # type: ignore[index]
         connect(ClusterConfig(local_cpus=4))
         teacher = build_teacher(config)
         teacher.prepare()
@@ -136,13 +142,9 @@ def prefixes(count: int) -> None:
             config = config.model_copy(update={"max_tokens": 16, "concurrency": 8})
             teacher = build_teacher(config)
             teacher.prepare()
-            step = Verify(teacher, world.data)
-            step.start()
-            questions = [step.question(edge) for edge in edges]
             if ordered:  # as the step orders them
                 edges.sort(key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
-                questions = [step.question(edge) for edge in edges]
-            teacher.answer(JudgeEdge(), questions)
+            teacher.answer(JudgeEdge(), [question(world, edge) for edge in edges])
             time.sleep(2)  # vLLM's counters follow behind
             counters = deploy(config).metrics.remote().result()
             asked, hit = (counters[f"vllm:prefix_cache_{what}_total"] for what in ("queries", "hits"))

@@ -1,0 +1,76 @@
+"""The task of answering an API call as the API might: for documents that say too little for the sandbox."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from goat_ray.identity import canonical_json
+from goat_ray.records import ApiFunction
+from goat_ray.teacher.task import Answer, Failure, Message, Task
+
+MAX_HISTORY = 6  # earlier calls shown
+MAX_BODY = 2000  # characters of each earlier response
+
+
+@dataclass(frozen=True)
+class SimulatedCall:
+    """A call, and what was called before in the same session."""
+
+    function: ApiFunction
+    arguments: dict[str, Any]
+    before: Sequence[tuple[str, dict[str, Any], Any]] = ()  # (title, arguments, body)
+
+
+class SimulatedResponse(Answer):
+    """What the API would say."""
+
+    status: int = Field(ge=200, le=599, description="HTTP status")
+    body: str = Field(description="the response body as JSON text")
+
+
+_INSTRUCTIONS = (
+    "You play an API server. Answer the call as the server would: realistic values, exactly the fields that its "
+    "document names, and nothing that contradicts earlier responses. Arguments that cannot be right get an error "
+    "status and a short error body. Answer in JSON."
+)
+
+
+class SimulateResponse(Task[SimulatedCall, SimulatedResponse]):
+    """One response, for the ``llm`` executor."""
+
+    name = "simulate-response"
+    version = 1
+    answer = SimulatedResponse
+
+    def messages(self, request: SimulatedCall) -> list[Message]:
+        # The document first: calls of one function share it.
+        history = "".join(
+            f"Earlier: {title} {canonical_json(arguments)} -> {json.dumps(body, ensure_ascii=False)[:MAX_BODY]}\n"
+            for title, arguments, body in request.before[-MAX_HISTORY:]
+        )
+        return [
+            {"role": "system", "content": _INSTRUCTIONS},
+            {
+                "role": "user",
+                "content": f"{_document(request.function)}\n\n{history}"
+                f"The call: {request.function.title} {canonical_json(request.arguments)}",
+            },
+        ]
+
+    def rule(self, request: SimulatedCall) -> SimulatedResponse | Failure:
+        return Failure("no-model", "rules cannot play an API; the sandbox executor does that")
+
+
+def _document(function: ApiFunction) -> str:
+    lines = [f"API: {function.service}: {function.title} - {function.summary} {function.description[:1000]}"]
+    lines += [
+        f"Parameter {one.name} ({one.type}{', required' if one.required else ''}): {one.description[:200]}"
+        for one in function.parameters
+    ]
+    lines += [f"Response field {one.path} ({one.type}): {one.description[:100]}" for one in function.outputs[:60]]
+    if function.response_example is not None:
+        lines.append(f"Example response: {json.dumps(function.response_example, ensure_ascii=False)[:MAX_BODY]}")
+    return "\n".join(lines)
