@@ -126,7 +126,7 @@ def rate(executor: Executor, sessions: list[Asked], name: str) -> float:
     """Calls a second, printed."""
     (made, succeeded), seconds = timed(lambda: asyncio.run(replay(executor, sessions)))
     print(f"{name:<12}{made / seconds:>9,.0f} calls/s, {succeeded / made:.1%} of them successful")
-    return made / seconds
+    return float(made / seconds)
 
 
 if __name__ == "__main__":
