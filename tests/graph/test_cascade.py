@@ -1,5 +1,6 @@
 """The cascade: which thresholds a sample asks for, who is asked, and who is said to have decided."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from goat_ray.config import GoatConfig
 from goat_ray.errors import ConfigError
+from goat_ray.graph import scoring
 from goat_ray.graph.cascade import Band, Cascade, Side, calibrate, choose_band, choose_sample
 from goat_ray.graph.config import CascadeConfig
 from goat_ray.graph.scoring import EdgeModel, Scorer
+from goat_ray.graph.train_edge_model import TrainingData
 from goat_ray.graph.verification import Verify
 from goat_ray.records import CandidateEdge, Edge, Record
 from goat_ray.settings import build
@@ -60,6 +63,7 @@ def test_targets_are_met_on_the_sample(likely: Side, unlikely: Side, precision: 
 
 
 def dataset(folder: Path, kind: type[Record], records: list, facts: dict[str, int] | None = None) -> Dataset:
+    folder.mkdir()
     write_records(folder, kind, records)
     write_json(folder / MANIFEST, {"facts": facts or {}})
     return Dataset(folder, kind, "", sum(isinstance(one, kind) for one in records), {})
@@ -146,3 +150,13 @@ def test_a_score_is_the_same_in_any_batch_and_ranks_gold_above_the_rest(
     confirmed = {edge.id for edge in world.edges}
     good = np.array([edge.id in confirmed for edge in edges])
     assert np.median(together[good]) > np.quantile(together[~good], 0.95)
+
+
+def test_the_shipped_model_is_what_the_training_script_makes(demo_documents: Path) -> None:
+    package = Path(scoring.__file__).parent
+    shipped = json.loads((package / scoring.MODEL).read_text())
+    made = TrainingData(str(demo_documents), package / "golds" / "demo.yaml").model()
+    assert made["provenance"] == shipped["provenance"]
+    # The solver's and the embedder's last digits differ between machines.
+    assert made["weights"] == pytest.approx(shipped["weights"], abs=0.01)
+    assert made["intercept"] == pytest.approx(shipped["intercept"], abs=0.01)
