@@ -36,6 +36,7 @@ from goat_ray.records import (
 )
 from goat_ray.runner import Runner
 from goat_ray.shards import nearest_on_ray
+from goat_ray.shared_limits import SharedLimits
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.curation import curate
@@ -62,11 +63,14 @@ class Road:
         self.config = config
         self.console = console or Console()
         self.runner = Runner(Path(config.run.directory).absolute(), self.console)
+        self.limits = SharedLimits()
         self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
 
     def ingest(self) -> Dataset[ApiFunction]:
         """Documents to functions."""
         connect(self.config.cluster)
+        if self.config.executor.backend in ("http", "toolbench"):
+            self.limits.start()
         self.teacher.check()
         self.console.heading("Documents")
         found = discover(with_tool_lists(self.config.documents, self.runner.directory / "mcp"))
@@ -114,7 +118,11 @@ class Road:
         verified = self.runner.bulk(self._verify(functions, candidates), candidates, into="verified")
         if not graph.execute:
             return verified
-        return self.runner.bulk(ExecuteEdges(self.config.executor, functions.data, str(verified.folder)), verified, into="edges")
+        return self.runner.bulk(
+            ExecuteEdges(self.config.executor, functions.data, str(verified.folder), limits=self.limits),
+            verified,
+            into="edges",
+        )
 
     def _verify(self, functions: Dataset[ApiFunction], candidates: Dataset[CandidateEdge]) -> Verify:
         """The judge of candidates; where a cascade is configured, behind one that is calibrated on a sample first."""
@@ -156,7 +164,8 @@ class Road:
         plans = self.sample()
         functions = self.runner.finished("functions", ApiFunction)
         synthesis = self.config.synthesis
-        traces = self.runner.bulk(Call(self.teacher, self.config.executor, functions.data), plans, into="traces")
+        call = Call(self.teacher, self.config.executor, functions.data, limits=self.limits)
+        traces = self.runner.bulk(call, plans, into="traces")
         narrated = self.runner.bulk(
             Narrate(self.teacher, functions.data, synthesis, traces.fingerprint), traces, into="narrated"
         )
@@ -290,6 +299,7 @@ class Road:
             self.config.agent,
             self.config.evaluation,
             fingerprints=[trained_id(model), trained_id(retriever), functions.fingerprint],
+            limits=self.limits,
         )
 
     @property

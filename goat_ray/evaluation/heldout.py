@@ -11,6 +11,7 @@ from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy, mean, set_accuracy
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.limits import Limits
 from goat_ray.identity import content_id
 from goat_ray.records import ExecutedCall, Json, Prediction, Reject, Sample, Score
 from goat_ray.step import Resources, Step
@@ -34,11 +35,13 @@ class Predict(Step[Sample, Prediction]):
         agent: AgentConfig,
         config: EvaluationConfig,
         fingerprints: Sequence[str],
+        limits: Limits | None = None,
     ) -> None:
         self.model = model
         self.retriever = retriever
         self.functions = functions
         self.executor = executor
+        self.limits = limits  # of the hosts that are called, shared with other workers
         self.agent = agent
         self.fingerprints = list(fingerprints)  # of model, retriever and functions: folders keep their names
         self.resources = Resources(cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=32)
@@ -46,7 +49,7 @@ class Predict(Step[Sample, Prediction]):
     def settings(self) -> Json:
         return {
             "inputs": self.fingerprints,
-            "executor": self.executor.model_dump(mode="json"),
+            "executor": self.executor.decisive(),
             "agent": self.agent.model_dump(mode="json", exclude={"batch_size"}),
         }
 
@@ -55,7 +58,7 @@ class Predict(Step[Sample, Prediction]):
         self.runner = Agent(
             TransformersModel(self.model, self.agent.batch_size),
             Retriever(functions, self.retriever),
-            build_executor(self.executor, functions),
+            build_executor(self.executor, functions, self.limits),
             self.agent,
         )
 

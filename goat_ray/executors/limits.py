@@ -18,6 +18,8 @@ from goat_ray.executors.http.config import LimitsConfig
 MAX_BATCH = 64  # permits per exchange
 MAX_WAIT_S = 1.0  # between exchanges, so that a pause that somebody cut short is noticed
 POLL_S = 0.05  # between exchanges of a process that waits for others' slots
+HEARTBEAT_S = 10.0  # between exchanges of a process that only holds permits
+LEASE_S = 3 * HEARTBEAT_S  # a process that holds permits and is not heard of for so long is dead
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,10 @@ class Grant:
 
 
 class HostLimits:
-    """Limits of one host for all processes. ``lease_s`` after its last exchange a process counts as dead."""
+    """Limits of one host for all processes."""
 
-    def __init__(self, config: LimitsConfig, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, config: LimitsConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
-        self._lease_s = lease_s
         self._clock = clock
         self._capacity = max(1.0, config.rate_per_s or 1.0)
         self._tokens, self._filled = self._capacity, clock()
@@ -58,6 +59,7 @@ class HostLimits:
         now = self._clock()
         self._forget_the_dead(now)
         held = max(0, self._held.get(process, (0, now))[0] - report.done)
+        self._held[process] = (held, now)
         self._note(process, report, now)
         grant = self._grant(now, process, want) if want else Grant()
         self._held[process] = (held + grant.permits, now)
@@ -66,7 +68,7 @@ class HostLimits:
         return grant
 
     def _forget_the_dead(self, now: float) -> None:
-        dead = [process for process, (_, seen) in self._held.items() if now - seen > self._lease_s]
+        dead = [process for process, (_, seen) in self._held.items() if now - seen > LEASE_S]
         for process in dead:
             del self._held[process]
         if self._probing not in self._held:
@@ -116,14 +118,13 @@ class Limits(Protocol):
 class LocalLimits:
     """Limits for this process alone, or the shared ones inside the process that keeps them."""
 
-    def __init__(self, lease_s: float = 300.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._lease_s = lease_s
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._hosts: dict[str, HostLimits] = {}
 
     async def exchange(self, host: str, config: LimitsConfig, process: str, report: Report, want: int) -> Grant:
         if host not in self._hosts:
-            self._hosts[host] = HostLimits(config, self._lease_s, self._clock)
+            self._hosts[host] = HostLimits(config, self._clock)
         return self._hosts[host].exchange(process, report, want)
 
 
@@ -138,7 +139,8 @@ class Gate:
         self._host, self._config, self._limits, self._process = host, config, limits, process
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._report = Report()
-        self._left = asyncio.Event()
+        self._in_flight = 0
+        self._changed = asyncio.Event()
         self._exchanging: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
@@ -157,26 +159,30 @@ class Gate:
         """Give a permit back, and say what was learnt about the host's health."""
         was = self._report
         self._report = Report(was.done + 1, was.succeeded + succeeded, was.failed + failed, max(was.pause_s, pause_s))
-        self._left.set()
+        self._in_flight -= 1
         self._wake()
 
     async def settle(self) -> None:
         """Report what is not reported yet, unless calls that wait will do it."""
-        if self._exchanging is not None and not self._waiting:
+        if self._exchanging is not None and not self._waiting and not self._in_flight:
             await asyncio.shield(self._exchanging)
 
     def _wake(self) -> None:
+        self._changed.set()
         if self._exchanging is None:
             self._exchanging = asyncio.get_running_loop().create_task(self._exchange())
 
     async def _exchange(self) -> None:
         try:
-            while self._waiting or self._report != Report():
+            while self._waiting or self._in_flight or self._report != Report():
+                self._changed.clear()  # changes from here on end the pause below
                 report, self._report = self._report, Report()
                 grant = await self._limits.exchange(self._host, self._config, self._process, report, len(self._waiting))
                 self._hand_out(grant)
                 if grant.wait_s and self._waiting:
                     await self._pause(min(grant.wait_s, MAX_WAIT_S))
+                elif not self._waiting and self._report == Report():
+                    await self._pause(HEARTBEAT_S)
         except Exception as error:  # whoever waits must hear of it, or would wait for ever
             for turn in self._waiting:
                 if not turn.done():
@@ -195,13 +201,13 @@ class Gate:
                 turn.set_exception(CircuitOpen())
             else:
                 permits -= 1
+                self._in_flight += 1
                 turn.set_result(None)
         if permits:  # those who wanted them were cancelled meanwhile
             self._report = replace(self._report, done=self._report.done + permits)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not longer than until an own permit is free again."""
-        self._left.clear()
+        """Wait, but not longer than until somebody enters or leaves."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._left.wait()
+                await self._changed.wait()

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from goat_ray import jsonpath
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
-from goat_ray.graph.values import ExampleValues, fit, invent
-from goat_ray.identity import rng
+from goat_ray.executors.limits import Limits
+from goat_ray.graph.feeding import Arguments, is_usable
+from goat_ray.graph.values import fit
 from goat_ray.records import ApiFunction, Edge, Json, Parameter, Reject
 from goat_ray.step import Resources, Step
-from goat_ray.storage import FunctionStore
+from goat_ray.storage import Dataset, FunctionStore
 
-ATTEMPTS = 3  # with other arguments each
+ATTEMPTS = 4  # with other arguments each
 VALUES = 3  # tried of one response
 
 
@@ -22,22 +24,32 @@ class ExecuteEdges(Step[Edge, Edge]):
     """Keeps an edge if source and target succeed and another value gives another result."""
 
     name = "execute"
-    version = 2
+    version = 3
     takes = Edge
     gives = Edge
 
-    def __init__(self, executor: ExecutorConfig, functions: str, resources: Resources | None = None) -> None:
+    def __init__(
+        self,
+        executor: ExecutorConfig,
+        functions: str,
+        edges: str = "",
+        resources: Resources | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self.config = executor
+        self.limits = limits  # of the hosts that are called, shared with other workers
         self.functions = functions  # Parquet folder of the functions dataset
+        self.edges = edges  # folder of the dataset of all edges that are to be executed; empty if nobody knows them
         self.resources = resources or Resources()
 
     def settings(self) -> Json:
-        return {"executor": self.config.model_dump(mode="json")}
+        return {"executor": self.config.decisive()}
 
     def start(self) -> None:
         self.store = FunctionStore.open(self.functions)
-        self.executor = build_executor(self.config, list(self.store))
-        self.values = ExampleValues(self.store)
+        self.executor = build_executor(self.config, list(self.store), self.limits)
+        edges = Dataset(Path(self.edges), Edge, "", 0, {}) if self.edges else None
+        self.arguments = Arguments(self.store, edges.records() if edges else [])
 
     def process(self, batch: Sequence[Edge]) -> Iterator[Edge | Reject]:
         yield from self.executor.run(self._check_all(batch))
@@ -62,13 +74,13 @@ class ExecuteEdges(Step[Edge, Edge]):
     async def _attempt(self, session: Session, edge: Edge, attempt: int) -> Edge | Reject:
         source, target = self.store[edge.source], self.store[edge.target]
         place = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
-        first = await session.call(source, self._arguments(source, edge, attempt))
+        first = await session.call(source, await self._arguments(session, source, edge, attempt))
         if not first.ok:
             return Reject(id=edge.id, reason="source-call-failed", detail=f"{place}: status {first.status}")
-        values = [value for _, value in jsonpath.find(first.body, edge.field) if _usable(value)]
+        values = [value for _, value in jsonpath.find(first.body, edge.field) if is_usable(value)]
         if not values:
             return Reject(id=edge.id, reason="no-value", detail=f"{place}: the response holds no value there")
-        arguments = self._arguments(target, edge, attempt)
+        arguments = await self._arguments(session, target, edge, attempt)
         parameter = target.parameter(edge.parameter)
         for value in list(dict.fromkeys(values))[:VALUES]:
             second = await session.call(target, {**arguments, parameter.name: fit(parameter, value)})
@@ -98,18 +110,11 @@ class ExecuteEdges(Step[Edge, Edge]):
             return f"a made-up value gives status {other.status}"
         return "a made-up value gives another response" if other.body != body else ""
 
-    def _arguments(self, function: ApiFunction, edge: Edge, attempt: int) -> dict[str, Any]:
-        """Required arguments from the documents' examples, chosen by the edge's id."""
-        random_ = rng(edge.id, function.id, attempt)
-        return {
-            parameter.name: invent(parameter, self.values.of(function, parameter), random_)
-            for parameter in function.parameters
-            if parameter.required
-        }
-
-
-def _usable(value: Any) -> bool:
-    return value is not None and value != "" and not isinstance(value, list | dict)
+    async def _arguments(self, session: Session, function: ApiFunction, edge: Edge, attempt: int) -> dict[str, Any]:
+        """Required arguments, chosen by the edge's id: as the documents show them, and from real responses, by turns."""
+        if attempt % 2 == 0:
+            return self.arguments.shown(function, edge.id, attempt)
+        return await self.arguments.fed(session, function, edge.id, attempt)
 
 
 def _made_up(value: Any) -> Any:

@@ -8,6 +8,7 @@ from goat_ray import jsonpath
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
+from goat_ray.executors.limits import Limits
 from goat_ray.graph.values import ExampleValues, fit, invent
 from goat_ray.identity import rng
 from goat_ray.records import (
@@ -39,10 +40,16 @@ class Call(Step[CallPlan, CallTrace]):
     gives = CallTrace
 
     def __init__(
-        self, teacher: Teacher, executor: ExecutorConfig, functions: str, resources: Resources | None = None
+        self,
+        teacher: Teacher,
+        executor: ExecutorConfig,
+        functions: str,
+        resources: Resources | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.teacher = teacher
         self.config = executor
+        self.limits = limits  # of the hosts that are called, shared with other workers
         self.functions = functions  # Parquet folder of the functions dataset
         self.resources = resources or Resources()
         self.task = FillArguments()
@@ -51,7 +58,7 @@ class Call(Step[CallPlan, CallTrace]):
         return {
             "teacher": self.teacher.settings(),
             "task": [self.task.name, self.task.version],
-            "executor": self.config.model_dump(mode="json"),
+            "executor": self.config.decisive(),
         }
 
     def prepare(self) -> None:
@@ -60,7 +67,7 @@ class Call(Step[CallPlan, CallTrace]):
     def start(self) -> None:
         self.teacher.start()
         self.store = FunctionStore.open(self.functions)
-        self.executor = build_executor(self.config, list(self.store))
+        self.executor = build_executor(self.config, list(self.store), self.limits)
         self.values = ExampleValues(self.store)
 
     def process(self, batch: Sequence[CallPlan]) -> Iterator[CallTrace | Reject]:

@@ -41,15 +41,15 @@ def authenticator(host: HostConfig, cleaner: Cleaner) -> Authenticator | None:
     place = f"executor.http.hosts, {host.host}"
     match host.auth:
         case ApiKeyAuth() as auth:
-            return _ApiKey(auth, _secret(auth.env, place, cleaner))
+            return _ApiKey(auth, secret(auth.env, place, cleaner))
         case BearerAuth() as auth:
-            return _Header(f"Bearer {_secret(auth.env, place, cleaner)}")
+            return _Header(f"Bearer {secret(auth.env, place, cleaner)}")
         case BasicAuth() as auth:
-            password = _secret(auth.password_env, place, cleaner)
+            password = secret(auth.password_env, place, cleaner)
             return _Header(_basic(_variable(auth.user_env, place), password, cleaner))
         case OAuth2Auth() as auth:
             return _OAuth2(
-                auth, _variable(auth.client_id_env, place), _secret(auth.client_secret_env, place, cleaner), cleaner
+                auth, _variable(auth.client_id_env, place), secret(auth.client_secret_env, place, cleaner), cleaner
             )
     return None
 
@@ -65,7 +65,8 @@ def _variable(name: str, place: str) -> str:
     return value
 
 
-def _secret(name: str, place: str, cleaner: Cleaner) -> str:
+def secret(name: str, place: str, cleaner: Cleaner) -> str:
+    """The value of an environment variable, made known to ``cleaner``; raises ``ConfigError`` if it is not set."""
     value = _variable(name, place)
     cleaner.learn(value)
     return value

@@ -1,0 +1,191 @@
+"""Record and replay: what executors answered, kept in Parquet, and answered again without them.
+
+A cassette is a folder of Parquet files with one row for each answer. Its key is the function, the arguments, and the
+session's earlier calls that may have changed something (all but GET and HEAD), so that a trace is replayed exactly.
+A file appears whole or not at all; of several rows with one key the smallest answers, a success before a failure.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, model_validator
+
+from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.identity import canonical_json, content_id
+from goat_ray.records import ApiFunction
+from goat_ray.settings import Settings
+from goat_ray.storage import parquet_files
+
+ROWS_PER_FILE = 1000
+SCHEMA = pa.schema(
+    [("key", pa.string()), ("function", pa.string()), ("arguments", pa.string()), ("calls_before", pa.string()),
+     ("status", pa.int64()), ("body", pa.string()), ("problem", pa.string())]
+)  # fmt: skip
+
+ANSWER = ("status", "body", "problem")
+
+
+class CassetteConfig(Settings):
+    """The ``executor.cassette`` section."""
+
+    path: str | None = Field(None, description="Folder, shared by all nodes of the cluster.")
+    mode: Literal["off", "record", "replay"] = "off"
+    on_miss: Literal["fail", "sandbox", "call"] = Field("fail", description="What replay does with a call it lacks.")
+
+    @model_validator(mode="after")
+    def _has_a_path(self) -> Self:
+        if self.mode != "off" and not self.path:
+            raise ValueError("set executor.cassette.path to the folder of the recorded answers")
+        return self
+
+
+class Recorder(Executor):
+    """Passes calls on and records what really happened; sessions' last calls are written when none is open."""
+
+    name = "recorder"
+
+    def __init__(self, executor: Executor, folder: Path) -> None:
+        self._executor = executor
+        self._folder = folder
+        self._rows: list[dict[str, Any]] = []
+        self._written: set[str] = set()
+        self._open = 0
+
+    def session(self) -> Session:
+        self._open += 1
+        return _RecordingSession(self, self._executor.session(), _History())
+
+    def keep(self, key: str, calls_before: str, function: ApiFunction, arguments: Any, result: CallResult) -> None:
+        """Remember a real answer, also a failure; each success once."""
+        if result.origin != "real" or key in self._written:
+            return
+        if result.ok:
+            self._written.add(key)
+        self._rows.append(
+            {
+                "key": key,
+                "function": function.id,
+                "arguments": canonical_json(arguments),
+                "calls_before": calls_before,
+                "status": result.status,
+                "body": canonical_json(result.body),
+                "problem": result.problem,
+            }
+        )
+        if len(self._rows) >= ROWS_PER_FILE:
+            self.flush()
+
+    def closed(self) -> None:
+        """Told of the end of each session."""
+        self._open -= 1
+        if not self._open:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is remembered, as one file."""
+        if not self._rows:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pylist(self._rows, schema=SCHEMA)
+        name = uuid.uuid4().hex
+        aside = self._folder / f".{name}.tmp"
+        with aside.open("wb") as file:
+            pq.write_table(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(self._folder / f"{name}.parquet")
+        self._rows = []
+
+    async def close(self) -> None:
+        self.flush()
+        await self._executor.close()
+
+
+class _RecordingSession(Session):
+    def __init__(self, recorder: Recorder, session: Session, history: "_History") -> None:
+        self._recorder, self._session, self._history = recorder, session, history
+
+    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+        key, before = self._history.add(function, arguments)
+        result = await self._session.call(function, arguments)
+        self._recorder.keep(key, before, function, arguments, result)
+        return result
+
+    async def close(self) -> None:
+        await self._session.close()
+        self._recorder.closed()
+
+
+class Player(Executor):
+    """Answers from a cassette; ``otherwise`` answers what it lacks, if there is one."""
+
+    name = "player"
+
+    def __init__(self, folder: Path, otherwise: Executor | None) -> None:
+        self._otherwise = otherwise
+        self._answers, self._rows = _read(folder)
+
+    def session(self) -> Session:
+        return _PlayingSession(self, self._otherwise.session() if self._otherwise else None, _History())
+
+    def recorded(self, key: str) -> CallResult | None:
+        """The recorded answer to a call, or None."""
+        row = self._rows.get(key)
+        if row is None:
+            return None
+        status, body, problem = (self._answers[name][row].as_py() for name in ANSWER)
+        return CallResult(status=status, body=json.loads(body), origin="recorded", problem=problem)
+
+    async def close(self) -> None:
+        if self._otherwise is not None:
+            await self._otherwise.close()
+
+
+class _PlayingSession(Session):
+    def __init__(self, player: Player, otherwise: Session | None, history: "_History") -> None:
+        self._player, self._otherwise, self._history = player, otherwise, history
+
+    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+        key, _ = self._history.add(function, arguments)
+        recorded = self._player.recorded(key)
+        if recorded is not None:
+            return recorded
+        if self._otherwise is not None:
+            return await self._otherwise.call(function, arguments)
+        return CallResult(status=504, body={"error": "not-recorded"}, origin="recorded", problem="not-recorded")
+
+    async def close(self) -> None:
+        if self._otherwise is not None:
+            await self._otherwise.close()
+
+
+class _History:
+    """The calls of a session so far that may have changed something."""
+
+    def __init__(self) -> None:
+        self._before = ""
+
+    def add(self, function: ApiFunction, arguments: dict[str, Any]) -> tuple[str, str]:
+        """(key of a call, what stands for the calls before it)."""
+        before = self._before
+        key = hashlib.sha256(canonical_json([before, function.id, arguments]).encode("utf-8", "replace")).hexdigest()
+        if function.method not in ("GET", "HEAD"):
+            self._before = content_id(key)
+        return key, before
+
+
+def _read(folder: Path) -> tuple[pa.Table, dict[str, int]]:
+    """The answers, and the row that counts of each key, whatever the order of files. Bodies stay in Arrow."""
+    tables = [pq.read_table(file, columns=["key", *ANSWER], partitioning=None) for file in parquet_files(folder)]
+    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    order = table.select(["key", *ANSWER]).sort_by([(name, "ascending") for name in ("key", *ANSWER)])
+    rows: dict[str, int] = {}
+    for row, key in enumerate(order["key"].to_pylist()):
+        rows.setdefault(key, row)
+    return order, rows
