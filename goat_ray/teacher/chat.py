@@ -1,6 +1,7 @@
 """The teacher that asks a chat model, whatever serves it."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import threading
@@ -19,6 +20,7 @@ from goat_ray.teacher.task import Ans, Failure, Message, Request, Task, Teacher
 
 T = TypeVar("T")
 
+_COLLECT_AFTER = 20_000  # objects
 _ECHO_CHARACTERS = 4000  # of a wrong answer shown back to the model; a runaway answer must not fill its context
 
 
@@ -41,6 +43,9 @@ class ChatTeacher(Teacher):
 
     def start(self) -> None:
         if self._session is None:
+            # Hundreds of requests come and go in bursts that the collector takes for growth: at its default it
+            # looks through them again and again, for a quarter of the time that a request takes, and finds nothing.
+            gc.set_threshold(max(_COLLECT_AFTER, gc.get_threshold()[0]))
             cache = AnswerCache(self._cache) if self._cache is not None else None
             self._session = _Session(self._connect, cache, self.settings())
 

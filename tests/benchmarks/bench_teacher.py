@@ -128,7 +128,7 @@ def client(count: int, concurrency: int, latency: float, rounds: int, profile: b
              "response_format": form, "seed": 1}
             for one in asked
         ]  # fmt: skip
-        ours(url, asked[:1000], concurrency, None)  # warm up both sides
+        ours(url, asked[:1000], concurrency, None)  # warms up, and sets the garbage collector for the bare client, too
         if profile:
             _profile(url, asked, concurrency)
         for number in range(0 if profile else rounds):
