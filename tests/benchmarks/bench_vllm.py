@@ -137,7 +137,7 @@ def prefixes(count: int) -> None:
         for ordered in (False, True):
             # A cache for a few prompts only, as a big corpus has far more targets than any cache holds; another
             # seed makes another engine, with an empty cache.
-            small = {"max_num_seqs": 8, "num_gpu_blocks_override": 96, "block_size": 16}
+            small = {"max_num_seqs": 8, "num_gpu_blocks_override": 160, "block_size": 16}
             config = settings(model, disable_log_stats=False, seed=int(ordered), **small)
             config = config.model_copy(update={"max_tokens": 16, "concurrency": 8})
             teacher = build_teacher(config)
