@@ -55,6 +55,12 @@ class GoatConfig(Settings):
             raise ValueError("graph.verification.cascade saves calls of a model; leave it out with the teacher 'rules'")
         return self
 
+    @model_validator(mode="after")
+    def _somebody_plays_the_api(self) -> Self:
+        if self.executor.backend == "llm" and self.teacher.backend == "rules":
+            raise ValueError("executor.backend 'llm' asks the teacher, and 'rules' cannot play an API; use 'sandbox'")
+        return self
+
 
 def load_config(path: Path, changes: Sequence[str] = ()) -> GoatConfig:
     """Read and check a configuration file; raises ``ConfigError`` before anything starts."""

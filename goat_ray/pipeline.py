@@ -11,6 +11,7 @@ from goat_ray.documents.ingest import Ingest
 from goat_ray.documents.servers import with_tool_lists
 from goat_ray.evaluation.heldout import Predict, held_out
 from goat_ray.evaluation.scoring import agent_scores, retriever_scores
+from goat_ray.executors.build import Outside
 from goat_ray.graph.candidates import find_candidates
 from goat_ray.graph.cascade import Cascade, calibrate, choose_sample
 from goat_ray.graph.embedding import Embed
@@ -37,6 +38,7 @@ from goat_ray.records import (
 from goat_ray.runner import Runner
 from goat_ray.shards import nearest_on_ray
 from goat_ray.shared_limits import SharedLimits
+from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.curation import curate
@@ -65,6 +67,7 @@ class Road:
         self.runner = Runner(Path(config.run.directory).absolute(), self.console)
         self.limits = SharedLimits()
         self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
+        self.outside = Outside(self.limits, LlmExecutor(self.teacher))
 
     def ingest(self) -> Dataset[ApiFunction]:
         """Documents to functions."""
@@ -119,7 +122,7 @@ class Road:
         if not graph.execute:
             return verified
         return self.runner.bulk(
-            ExecuteEdges(self.config.executor, functions.data, str(verified.folder), limits=self.limits),
+            ExecuteEdges(self.config.executor, functions.data, str(verified.folder), outside=self.outside),
             verified,
             into="edges",
         )
@@ -164,7 +167,7 @@ class Road:
         plans = self.sample()
         functions = self.runner.finished("functions", ApiFunction)
         synthesis = self.config.synthesis
-        call = Call(self.teacher, self.config.executor, functions.data, limits=self.limits)
+        call = Call(self.teacher, self.config.executor, functions.data, outside=self.outside)
         traces = self.runner.bulk(call, plans, into="traces")
         narrated = self.runner.bulk(
             Narrate(self.teacher, functions.data, synthesis, traces.fingerprint), traces, into="narrated"
@@ -299,7 +302,7 @@ class Road:
             self.config.agent,
             self.config.evaluation,
             fingerprints=[trained_id(model), trained_id(retriever), functions.fingerprint],
-            limits=self.limits,
+            outside=self.outside,
         )
 
     @property

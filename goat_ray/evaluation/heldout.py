@@ -9,9 +9,8 @@ from goat_ray.agent.model import TransformersModel
 from goat_ray.agent.retrieval import Retriever
 from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy, mean, set_accuracy
-from goat_ray.executors.build import build_executor
+from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.executors.limits import Limits
 from goat_ray.identity import content_id
 from goat_ray.records import ExecutedCall, Json, Prediction, Reject, Sample, Score
 from goat_ray.step import Resources, Step
@@ -35,13 +34,13 @@ class Predict(Step[Sample, Prediction]):
         agent: AgentConfig,
         config: EvaluationConfig,
         fingerprints: Sequence[str],
-        limits: Limits | None = None,
+        outside: Outside = ALONE,
     ) -> None:
         self.model = model
         self.retriever = retriever
         self.functions = functions
         self.executor = executor
-        self.limits = limits  # of the hosts that are called, shared with other workers
+        self.outside = outside
         self.agent = agent
         self.fingerprints = list(fingerprints)  # of model, retriever and functions: folders keep their names
         self.resources = Resources(cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=32)
@@ -49,16 +48,19 @@ class Predict(Step[Sample, Prediction]):
     def settings(self) -> Json:
         return {
             "inputs": self.fingerprints,
-            "executor": self.executor.decisive(),
+            "executor": self.outside.settings(self.executor),
             "agent": self.agent.model_dump(mode="json", exclude={"batch_size"}),
         }
+
+    def prepare(self) -> None:
+        self.outside.prepare()
 
     def start(self) -> None:
         functions = list(FunctionStore.open(self.functions))
         self.runner = Agent(
             TransformersModel(self.model, self.agent.batch_size),
             Retriever(functions, self.retriever),
-            build_executor(self.executor, functions, self.limits),
+            build_executor(self.executor, functions, self.outside),
             self.agent,
         )
 

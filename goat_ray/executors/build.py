@@ -1,6 +1,7 @@
 """From configuration to executor."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from goat_ray.executors.cassette import Player, Recorder
@@ -10,26 +11,47 @@ from goat_ray.executors.http.executor import HttpExecutor
 from goat_ray.executors.limits import Limits
 from goat_ray.executors.sandbox import SandboxExecutor
 from goat_ray.executors.toolbench import ToolbenchExecutor
-from goat_ray.records import ApiFunction
+from goat_ray.records import ApiFunction, Json
 
 
-def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction], limits: Limits | None = None) -> Executor:
-    """The executor that the configuration names, for these functions.
+@dataclass(frozen=True)
+class Outside:
+    """What an executor shares with others, or cannot make itself. Cheap to pickle."""
 
-    ``limits`` are the hosts' limits that it shares with others; without them they hold for this executor alone.
-    """
+    limits: Limits | None = None  # of hosts; without them, an executor's limits hold for itself alone
+    player: Executor | None = None  # plays the API for the backend ``llm``
+
+    def settings(self, config: ExecutorConfig) -> Json:
+        """What the answers of the configured executor depend on, for fingerprints."""
+        settings = config.decisive()
+        return settings | {"player": self.player.settings()} if self.player and config.backend == "llm" else settings
+
+    def prepare(self) -> None:
+        """See ``Executor.prepare``."""
+        if self.player is not None:
+            self.player.prepare()
+
+
+ALONE = Outside()
+
+
+def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction], outside: Outside = ALONE) -> Executor:
+    """The executor that the configuration names, for these functions."""
     cassette = config.cassette
     if cassette.path is None or cassette.mode == "off":
-        return _backend(config, functions, limits)
+        return _backend(config, functions, outside)
     folder = Path(cassette.path)
     if cassette.mode == "record":
-        return Recorder(_backend(config, functions, limits), folder)
+        return Recorder(_backend(config, functions, outside), folder)
     if cassette.on_miss == "call":
-        return Player(folder, _backend(config, functions, limits))
+        return Player(folder, _backend(config, functions, outside))
     return Player(folder, SandboxExecutor(functions, config.sandbox) if cassette.on_miss == "sandbox" else None)
 
 
-def _backend(config: ExecutorConfig, functions: Sequence[ApiFunction], limits: Limits | None) -> Executor:
+def _backend(config: ExecutorConfig, functions: Sequence[ApiFunction], outside: Outside) -> Executor:
+    if config.backend == "llm":
+        assert outside.player is not None, "whoever configures llm gives a player"
+        return outside.player
     if config.backend == "python":
         from goat_ray.executors.python.executor import PythonExecutor
 
@@ -39,7 +61,7 @@ def _backend(config: ExecutorConfig, functions: Sequence[ApiFunction], limits: L
 
         return McpExecutor(config.mcp)
     if config.backend == "http":
-        return HttpExecutor(config.http, limits)
+        return HttpExecutor(config.http, outside.limits)
     if config.backend == "toolbench":
-        return ToolbenchExecutor(config.toolbench, limits)
+        return ToolbenchExecutor(config.toolbench, outside.limits)
     return SandboxExecutor(functions, config.sandbox)

@@ -16,7 +16,7 @@ from goat_ray.settings import Settings
 class ExecutorConfig(Settings):
     """Where calls are run."""
 
-    backend: Literal["sandbox", "python", "mcp", "http", "toolbench"] = "sandbox"
+    backend: Literal["sandbox", "python", "mcp", "http", "toolbench", "llm"] = "sandbox"
     sandbox: SandboxConfig = SandboxConfig()
     python: PythonConfig = PythonConfig()
     mcp: McpConfig = McpConfig()
@@ -30,8 +30,10 @@ class ExecutorConfig(Settings):
         if self.backend in ("http", "toolbench"):
             pace, limits = dict.fromkeys(CallingConfig.model_fields, True), set(LimitsConfig.model_fields)
             exclude = {**pace, **dict.fromkeys(limits, True), "hosts": {"__all__": limits}}
-        section: Settings = getattr(self, self.backend)
-        settings = {"backend": self.backend, self.backend: section.model_dump(mode="json", exclude=exclude)}
+        settings: dict[str, Any] = {"backend": self.backend}
+        if self.backend != "llm":  # whose settings are the teacher's
+            section: Settings = getattr(self, self.backend)
+            settings[self.backend] = section.model_dump(mode="json", exclude=exclude)
         return settings | ({"cassette": self.cassette.model_dump()} if self.cassette.mode == "replay" else {})
 
     @model_validator(mode="after")

@@ -51,6 +51,13 @@ class Executor(ABC):
     name: ClassVar[str]
     _runner: asyncio.Runner | None = None
 
+    def prepare(self) -> None:
+        """Called once on the driver, before workers start: for what a whole cluster shares."""
+
+    def settings(self) -> Json:
+        """What answers depend on beside the configuration's ``executor`` section, as JSON."""
+        return None
+
     @abstractmethod
     def session(self) -> Session:
         """A fresh session. Backends that hold state (the sandbox) start it anew; others share one client."""

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.executors.build import build_executor
+from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
-from goat_ray.executors.limits import Limits
 from goat_ray.graph.feeding import Arguments, is_usable
 from goat_ray.graph.values import fit
 from goat_ray.records import ApiFunction, Edge, Json, Parameter, Reject
@@ -34,20 +33,23 @@ class ExecuteEdges(Step[Edge, Edge]):
         functions: str,
         edges: str = "",
         resources: Resources | None = None,
-        limits: Limits | None = None,
+        outside: Outside = ALONE,
     ) -> None:
         self.config = executor
-        self.limits = limits  # of the hosts that are called, shared with other workers
+        self.outside = outside
         self.functions = functions  # Parquet folder of the functions dataset
         self.edges = edges  # folder of the dataset of all edges that are to be executed; empty if nobody knows them
         self.resources = resources or Resources()
 
     def settings(self) -> Json:
-        return {"executor": self.config.decisive()}
+        return {"executor": self.outside.settings(self.config)}
+
+    def prepare(self) -> None:
+        self.outside.prepare()
 
     def start(self) -> None:
         self.store = FunctionStore.open(self.functions)
-        self.executor = build_executor(self.config, list(self.store), self.limits)
+        self.executor = build_executor(self.config, list(self.store), self.outside)
         edges = Dataset(Path(self.edges), Edge, "", 0, {}) if self.edges else None
         self.arguments = Arguments(self.store, edges.records() if edges else [])
 
@@ -111,7 +113,7 @@ class ExecuteEdges(Step[Edge, Edge]):
         return "a made-up value gives another response" if other.body != body else ""
 
     async def _arguments(self, session: Session, function: ApiFunction, edge: Edge, attempt: int) -> dict[str, Any]:
-        """Required arguments, chosen by the edge's id: as the documents show them, and from real responses, by turns."""
+        """Required arguments, chosen by the edge's id: by turns as the documents show them and from real responses."""
         if attempt % 2 == 0:
             return self.arguments.shown(function, edge.id, attempt)
         return await self.arguments.fed(session, function, edge.id, attempt)

@@ -24,7 +24,7 @@ from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.graph.config import CandidatesConfig
 from goat_ray.graph.embedding import DEFAULT_MODEL, load_embedder
-from goat_ray.graph.ends import ends, fits
+from goat_ray.graph.ends import Asking, Carrying, ends, fits
 from goat_ray.graph.scoring import FEATURES, MODEL, EdgeModel, Floats, Scorer
 from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, CandidateEdge
@@ -77,9 +77,13 @@ def read_functions(documents: str) -> FunctionStore:
 
 def all_candidates(functions: FunctionStore, config: CandidatesConfig) -> Iterator[CandidateEdge]:
     """The candidates of a corpus that is small enough to compare everything with everything."""
-    found = [ends(service) for service in functions.services()]
-    asking, carrying = ([one for part in found for one in part[side]] for side in (0, 1))  # type: ignore[attr-defined]
-    texts = sorted({one.text for one in [*asking, *carrying]})
+    asking: list[Asking] = []
+    carrying: list[Carrying] = []
+    for service in functions.services():
+        asked, carried = ends(service)
+        asking += asked
+        carrying += carried
+    texts = sorted({one.text for one in asking} | {one.text for one in carrying})
     row = {text: number for number, text in enumerate(texts)}
     vectors = load_embedder().encode(texts, normalize_embeddings=True, show_progress_bar=False)
     base = vectors[[row[one.text] for one in carrying]]

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.executors.build import build_executor
+from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
-from goat_ray.executors.limits import Limits
 from goat_ray.graph.values import ExampleValues, fit, invent
 from goat_ray.identity import rng
 from goat_ray.records import (
@@ -45,11 +44,11 @@ class Call(Step[CallPlan, CallTrace]):
         executor: ExecutorConfig,
         functions: str,
         resources: Resources | None = None,
-        limits: Limits | None = None,
+        outside: Outside = ALONE,
     ) -> None:
         self.teacher = teacher
         self.config = executor
-        self.limits = limits  # of the hosts that are called, shared with other workers
+        self.outside = outside
         self.functions = functions  # Parquet folder of the functions dataset
         self.resources = resources or Resources()
         self.task = FillArguments()
@@ -58,16 +57,17 @@ class Call(Step[CallPlan, CallTrace]):
         return {
             "teacher": self.teacher.settings(),
             "task": [self.task.name, self.task.version],
-            "executor": self.config.decisive(),
+            "executor": self.outside.settings(self.config),
         }
 
     def prepare(self) -> None:
         self.teacher.prepare()
+        self.outside.prepare()
 
     def start(self) -> None:
         self.teacher.start()
         self.store = FunctionStore.open(self.functions)
-        self.executor = build_executor(self.config, list(self.store), self.limits)
+        self.executor = build_executor(self.config, list(self.store), self.outside)
         self.values = ExampleValues(self.store)
 
     def process(self, batch: Sequence[CallPlan]) -> Iterator[CallTrace | Reject]:

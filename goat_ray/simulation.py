@@ -1,0 +1,114 @@
+"""The ``llm`` executor: a teacher plays the API, for documents without usable schemas."""
+
+import asyncio
+import json
+from typing import Any
+
+from goat_ray import jsonpath
+from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.records import ApiFunction, Json
+from goat_ray.teacher.simulation import SimulatedCall, SimulatedResponse, SimulateResponse
+from goat_ray.teacher.task import Failure, Teacher
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+
+
+class LlmExecutor(Executor):
+    """Asks a teacher for each response. Calls that run at the same time are asked about together."""
+
+    name = "llm"
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+        self._waiting: list[tuple[SimulatedCall, asyncio.Future[SimulatedResponse | Failure]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    def settings(self) -> Json:
+        return {"teacher": self._teacher.settings(), "task": [SimulateResponse.name, SimulateResponse.version]}
+
+    def prepare(self) -> None:
+        self._teacher.prepare()
+
+    def session(self) -> Session:
+        return _LlmSession(self)
+
+    async def ask(self, call: SimulatedCall) -> SimulatedResponse | Failure:
+        """One answer. While a batch is out, further calls gather for the next one."""
+        answer: asyncio.Future[SimulatedResponse | Failure] = asyncio.get_running_loop().create_future()
+        self._waiting.append((call, answer))
+        if self._asking is None:
+            self._asking = asyncio.get_running_loop().create_task(self._ask_all())
+        return await answer
+
+    async def _ask_all(self) -> None:
+        await asyncio.sleep(0)  # let others of the same moment join
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                try:
+                    answers = await asyncio.to_thread(
+                        self._teacher.answer, SimulateResponse(), [call for call, _ in batch]
+                    )
+                except BaseException as error:
+                    for _, future in batch:
+                        if not future.done():
+                            future.set_exception(error)
+                    continue
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)
+        finally:
+            self._asking = None
+
+
+class _LlmSession(Session):
+    """Shows the teacher what it said before, so that a session agrees with itself."""
+
+    def __init__(self, executor: LlmExecutor) -> None:
+        self._executor = executor
+        self._before: list[tuple[str, dict[str, Any], Any]] = []
+
+    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+        answer = await self._executor.ask(SimulatedCall(function, arguments, tuple(self._before)))
+        if isinstance(answer, Failure):
+            return _problem("no-simulation", f"{answer.reason}: {answer.detail}")
+        try:
+            body = json.loads(answer.body)
+        except ValueError as error:
+            return _problem("invalid-simulation", f"the body is no JSON: {error}")
+        result = CallResult(status=answer.status, body=body, origin="simulated")
+        if result.ok and (flaw := misfit(function, body)):
+            return _problem("invalid-simulation", flaw)
+        self._before.append((function.title, arguments, body))
+        return result
+
+
+def misfit(function: ApiFunction, body: Any) -> str:
+    """How a body differs from the documented fields; empty where it fits. Some fields may be absent."""
+    if not function.outputs:
+        return ""
+    present = 0
+    for field in function.outputs:
+        values = [value for _, value in jsonpath.find(body, field.path) if value is not None]
+        present += bool(values)
+        kinds = _TYPES.get(field.type)
+        for value in values:
+            if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+                return f"{field.path} is {value!r:.80}, not of type {field.type}"
+    # An empty list leaves out all fields of its items, and is a good answer.
+    if not present and body not in ([], {}) and not _has_empty_list(body):
+        return f"none of the {len(function.outputs)} documented fields is there"
+    return ""
+
+
+def _has_empty_list(body: Any) -> bool:
+    return isinstance(body, dict) and any(value == [] for value in body.values())
+
+
+def _problem(problem: str, detail: str) -> CallResult:
+    return CallResult(status=502, body={"error": detail}, origin="simulated", problem=problem)
