@@ -181,7 +181,7 @@ class Gate:
                 self._hand_out(grant)
                 if grant.wait_s and self._waiting:
                     await self._pause(min(grant.wait_s, MAX_WAIT_S))
-                elif not self._waiting and self._report == Report():
+                elif self._in_flight and not self._waiting and self._report == Report():
                     await self._pause(HEARTBEAT_S)
         except Exception as error:  # whoever waits must hear of it, or would wait for ever
             for turn in self._waiting:
