@@ -162,6 +162,17 @@ def graph_evaluate(
 
 @app.command()
 @_plain_errors
+def plan(config: Config, changes: Changes = None, size: Annotated[int, typer.Option("--pilot", min=1)] = 100) -> None:
+    """What a run will ask of its teacher: requests, tokens, hours, money, extrapolated from a pilot.
+
+    Example: goat plan configs/local.yaml --pilot 200
+    """
+    for line in _road(config, changes).plan(size):
+        typer.echo(line)
+
+
+@app.command()
+@_plain_errors
 def sample(config: Config, changes: Changes = None) -> None:
     """Draw call plans from the graph.
 

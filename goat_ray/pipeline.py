@@ -1,5 +1,6 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from goat_ray.documents.servers import with_tool_lists
 from goat_ray.evaluation.heldout import Predict, held_out
 from goat_ray.evaluation.scoring import agent_scores, retriever_scores
 from goat_ray.executors.build import Outside
+from goat_ray.forecast import StepForecast, forecast
 from goat_ray.graph.candidates import find_candidates
 from goat_ray.graph.cascade import Cascade, calibrate, choose_sample
 from goat_ray.graph.embedding import Embed
@@ -45,6 +47,7 @@ from goat_ray.synthesis.curation import curate
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.training.agent import base_model, train_agent
 from goat_ray.training.examples import FormatExamples, retrieval_pairs
 from goat_ray.training.publishing import trained_id
@@ -81,8 +84,8 @@ class Road:
         documents = self.runner.gather("documents", Document, lambda: found, settings={"documents": ids})
         return self.runner.bulk(Ingest(self.config.documents), documents, into="functions")
 
-    def graph(self) -> Dataset[Edge]:
-        """Functions to verified edges: the funnel of the paper."""
+    def candidates(self) -> Dataset[CandidateEdge]:
+        """Functions to pairs worth a look: the part of the funnel that asks no teacher."""
         functions = self.ingest()
         self.console.heading("Dependency graph")
         graph = self.config.graph
@@ -110,7 +113,7 @@ class Road:
             inputs=[embeddings],
         )
         facts: dict[str, int] = {}
-        candidates = self.runner.gather_tables(
+        return self.runner.gather_tables(
             "candidates",
             CandidateEdge,
             lambda: find_candidates(_store(functions), neighbours, graph.candidates, facts),
@@ -118,8 +121,13 @@ class Road:
             inputs=[functions, neighbours],
             facts=facts,
         )
+
+    def graph(self) -> Dataset[Edge]:
+        """Functions to verified edges: the funnel of the paper."""
+        candidates = self.candidates()
+        functions = self.runner.finished("functions", ApiFunction)
         verified = self.runner.bulk(self._verify(functions, candidates), candidates, into="verified")
-        if not graph.execute:
+        if not self.config.graph.execute:
             return verified
         return self.runner.bulk(
             ExecuteEdges(self.config.executor, functions.data, str(verified.folder), outside=self.outside),
@@ -271,6 +279,43 @@ class Road:
         )
         return list(scores.records())
 
+    def forecast(self, size: int) -> list[StepForecast]:
+        """What the teacher's steps will take, from a pilot of so many candidates and plans in ``pilot/``.
+
+        The pilot's graph is what the rules accept, so that its plans are about as long as the real ones.
+        """
+        candidates = self.candidates()
+        functions = self.runner.finished("functions", ApiFunction)
+        self.console.heading("Pilot")
+        pilot = Runner(self.runner.directory / "pilot", self.console)
+        some = pilot.gather(
+            "candidates",
+            CandidateEdge,
+            lambda: spread(candidates.records(), candidates.rows, size),
+            settings={"size": size},
+            inputs=[candidates],
+        )
+        verified = pilot.bulk(Verify(self.teacher, functions.data, self.config.graph.verification), some, "verified")
+        assumed = pilot.bulk(Verify(RulesTeacher(), functions.data), candidates, "assumed")
+        sampling = self.config.sampling.model_copy(update={"plans": size})
+        plans = pilot.gather(
+            "plans",
+            CallPlan,
+            lambda: sample_plans(_store(functions), assumed.records(), sampling),
+            settings=sampling.model_dump(mode="json"),
+            inputs=[functions, assumed],
+        )
+        call = Call(self.teacher, self.config.executor, functions.data, outside=self.outside)
+        traces = pilot.bulk(call, plans, "traces")
+        narrate = Narrate(self.teacher, functions.data, self.config.synthesis, traces.fingerprint)
+        narrated = pilot.bulk(narrate, traces, "narrated")
+        whole = self.config.sampling.plans
+        return [
+            StepForecast.of(verified, some.rows, candidates.rows),
+            StepForecast.of(traces, plans.rows, whole),
+            StepForecast.of(narrated, traces.rows, whole * traces.rows // max(plans.rows, 1)),
+        ]
+
     def run(self) -> None:
         """Everything, then a summary of where it lies."""
         self.evaluate()
@@ -285,6 +330,11 @@ class Road:
         """One part by name, alone in its run directory."""
         with self.runner.exclusive():
             getattr(self, part)()
+
+    def plan(self, size: int) -> Iterator[str]:
+        """The forecast as text, alone in the run directory."""
+        with self.runner.exclusive():
+            yield from forecast(self.forecast(size), self.config.teacher)
 
     def _heldout(self) -> Dataset[Sample]:
         samples = self.runner.finished("samples", Sample)

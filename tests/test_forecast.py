@@ -1,0 +1,56 @@
+"""The forecast against what the whole then really asks."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goat_ray.config import GoatConfig
+from goat_ray.forecast import forecast
+from goat_ray.identity import rng
+from goat_ray.pipeline import Road
+from goat_ray.records import Edge
+from goat_ray.storage import MANIFEST, read_json
+from goat_ray.teacher.fake_server import Body, FakeServer
+from goat_ray.teacher.instances import instance
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+def answer(request: Body) -> Any:
+    """Arguments that work; for all else something that follows the schema."""
+    form = request["response_format"]["json_schema"]
+    if form["name"] == "ArgumentValues":
+        known = re.findall(r"- (\S+) \(.*Values known to work: (\[.*\])", request["messages"][-1]["content"])
+        return {"values_json": json.dumps({name: json.loads(values)[0] for name, values in known})}
+    return instance(form["schema"], rng(request["messages"]))
+
+
+def test_a_pilot_foretells_the_requests_and_tokens_of_the_whole(
+    ray_cluster: None, tmp_path: Path, demo_documents: Path
+) -> None:
+    with FakeServer(answers=answer) as server:
+        teacher = {"backend": "openai", "model": "fake", "base_url": server.base_url}
+        teacher |= {"budget": {"prompt_usd_per_million": 2.0, "completion_usd_per_million": 8.0}}
+        config = {
+            "run": {"directory": str(tmp_path / "run")},
+            "documents": {"paths": [str(sorted(demo_documents.iterdir())[0])]},
+            "teacher": teacher,
+            "graph": {"execute": False},
+            "sampling": {"plans": 500},
+        }
+        road = Road(GoatConfig.model_validate(config))
+        steps = road.forecast(60)
+        asked = server.count
+        road.graph()
+    facts = (read_json(tmp_path / "run" / "verified" / MANIFEST) or {})["facts"]
+    verify = steps[0]
+    for what in ("requests", "prompt tokens"):
+        really = facts[f"judge-edge {what}"] + verify.counts[what]  # the pilot's answers are not asked for again
+        assert verify.counts[what] * verify.factor == pytest.approx(really, rel=0.15)
+    assert asked == sum(step.counts["requests"] for step in steps) > 100
+    assert [step.whole for step in steps[:2]] == [road.runner.finished("candidates", Edge).rows, 500]
+    text = "\n".join(forecast(steps, road.config.teacher))
+    assert "USD" in text and "60 of 500 in traces" in text
