@@ -17,7 +17,8 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         parts = {part for value in values for part in (value.strip(), *value.split()[1:])}
-        self._parts = sorted((part for part in parts if len(part) >= MIN_SECRET), key=len, reverse=True)
+        escaped = {json.dumps(part)[1:-1] for part in parts}  # as a text within a JSON text shows it
+        self._parts = sorted((part for part in parts | escaped if len(part) >= MIN_SECRET), key=len, reverse=True)
 
     def hide(self, text: str) -> str:
         """The text with ``***`` in place of each secret."""
@@ -26,5 +27,14 @@ class Secrets:
         return text
 
     def hide_in(self, value: Any) -> Any:
-        """The JSON value with ``***`` in place of each secret inside its texts."""
-        return json.loads(self.hide(json.dumps(value, ensure_ascii=False))) if self._parts else value
+        """The JSON value with ``***`` in place of each secret inside its texts, keys and numbers."""
+        if not self._parts:
+            return value
+        if isinstance(value, dict):
+            return {self.hide(key): self.hide_in(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.hide_in(item) for item in value]
+        if isinstance(value, str):
+            return self.hide(value)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return HIDDEN if is_number and self.hide(str(value)) != str(value) else value
