@@ -2,23 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from goat_ray import __version__
-from goat_ray.errors import GoatError
+from goat_ray.cli_inspect import inspect_app
+from goat_ray.cli_options import RunDirectory, plain_errors
 
 if TYPE_CHECKING:
     from goat_ray.pipeline import Part, Road
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 app = typer.Typer(
     name="goat",
@@ -27,9 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-)
-inspect_app = typer.Typer(
-    help="Look at what a run holds, as readable text.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(inspect_app, name="inspect")
 
@@ -54,7 +47,6 @@ Config = Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo.yaml"
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. sampling.plans=100.")
 ]
-RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
 
 
 class Which(StrEnum):
@@ -66,24 +58,6 @@ class Which(StrEnum):
 
 
 Only = Annotated[Which, typer.Option("--only", help="One of the two models.")]
-Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
-
-
-def _plain_errors(command: Callable[P, T]) -> Callable[P, T]:
-    """Errors meant for the user are one line on stderr and exit status 1; others are bugs and keep their trace."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return command(*args, **kwargs)
-        except GoatError as error:
-            typer.echo(f"goat: {error}", err=True)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            typer.echo("goat: interrupted; run the same command again to go on", err=True)
-            raise typer.Exit(130) from None
-
-    return run
 
 
 def _version(wanted: bool) -> None:
@@ -102,7 +76,7 @@ def _main(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def run(config: Config, changes: Changes = None) -> None:
     """The whole road: documents, graph, samples, training, scores.
 
@@ -112,7 +86,7 @@ def run(config: Config, changes: Changes = None) -> None:
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def ingest(config: Config, changes: Changes = None) -> None:
     """Read API documents into functions.
 
@@ -122,7 +96,7 @@ def ingest(config: Config, changes: Changes = None) -> None:
 
 
 @graph_app.command("build")
-@_plain_errors
+@plain_errors
 def graph(config: Config, changes: Changes = None) -> None:
     """Build the dependency graph: candidates, verification, execution.
 
@@ -132,7 +106,7 @@ def graph(config: Config, changes: Changes = None) -> None:
 
 
 @graph_app.command("evaluate")
-@_plain_errors
+@plain_errors
 def graph_evaluate(
     gold: Annotated[Path, typer.Option("--gold", help="JSON Lines with source, target, param and, optionally, note.")],
     where: Annotated[
@@ -161,7 +135,7 @@ def graph_evaluate(
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def plan(config: Config, changes: Changes = None, size: Annotated[int, typer.Option("--pilot", min=1)] = 100) -> None:
     """What a run will ask of its teacher: requests, tokens, hours, money, extrapolated from a pilot.
 
@@ -172,7 +146,7 @@ def plan(config: Config, changes: Changes = None, size: Annotated[int, typer.Opt
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def sample(config: Config, changes: Changes = None) -> None:
     """Draw call plans from the graph.
 
@@ -182,7 +156,7 @@ def sample(config: Config, changes: Changes = None) -> None:
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def synthesize(config: Config, changes: Changes = None) -> None:
     """Execute the plans and write queries and responses: the corpus.
 
@@ -192,7 +166,7 @@ def synthesize(config: Config, changes: Changes = None) -> None:
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def train(config: Config, changes: Changes = None, only: Only = Which.both) -> None:
     """Fine-tune the retriever and the agent on the corpus.
 
@@ -203,7 +177,7 @@ def train(config: Config, changes: Changes = None, only: Only = Which.both) -> N
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def evaluate(config: Config, changes: Changes = None, only: Only = Which.both) -> None:
     """Score retriever and agent on held-out samples, before and after training.
 
@@ -229,7 +203,7 @@ class Format(StrEnum):
 
 
 @app.command()
-@_plain_errors
+@plain_errors
 def export(
     run_directory: RunDirectory,
     into: Annotated[Path, typer.Argument(help="Folder to write to.", metavar="FOLDER")],
@@ -248,132 +222,8 @@ def export(
         typer.echo(f"{into / name}  {count:,} entries")
 
 
-@inspect_app.command("corpus")
-@_plain_errors
-def inspect_corpus(run_directory: RunDirectory) -> None:
-    """Sizes, shapes, coverage and variety of the samples.
-
-    Example: goat inspect corpus runs/demo
-    """
-    from goat_ray import inspection
-    from goat_ray.synthesis.report import CorpusReport
-
-    corpus = inspection.corpus_of(run_directory)
-    for line in CorpusReport.of(corpus, corpus.functions).lines():
-        typer.echo(line)
-
-
-@inspect_app.command("functions")
-@_plain_errors
-def inspect_functions(run_directory: RunDirectory, count: Count = 5) -> None:
-    """Functions with parameters and output fields.
-
-    Example: goat inspect functions runs/demo -n 3
-    """
-    from goat_ray import inspection
-
-    store = inspection.functions_of(run_directory)
-    for function in inspection.spread(store, len(store), count):
-        typer.echo("\n".join(inspection.function_lines(function)) + "\n")
-
-
-@inspect_app.command("edges")
-@_plain_errors
-def inspect_edges(run_directory: RunDirectory, count: Count = 20) -> None:
-    """Verified edges, one a line.
-
-    Example: goat inspect edges runs/demo -n 50
-    """
-    from goat_ray import inspection
-    from goat_ray.records import Edge
-    from goat_ray.storage import open_dataset
-
-    store = inspection.functions_of(run_directory)
-    edges = open_dataset(run_directory / "edges", Edge)
-    for edge in inspection.spread(edges.records(), edges.rows, count):
-        typer.echo(inspection.edge_line(edge, store))
-
-
-@inspect_app.command("graph")
-@_plain_errors
-def inspect_graph(
-    run_directory: RunDirectory,
-    graphml: Annotated[
-        Path | None, typer.Option("--graphml", help="Also write the graph to this GraphML file.")
-    ] = None,
-    edgelist: Annotated[
-        Path | None,
-        typer.Option("--edgelist", help="Also write a weighted edge list, its weight the parameter's index."),
-    ] = None,
-) -> None:
-    """The graph's size, components, degrees, hubs and chains.
-
-    Example: goat inspect graph runs/demo --graphml demo.graphml
-    """
-    from goat_ray import inspection
-    from goat_ray.graph import statistics
-
-    functions, edges = inspection.functions_of(run_directory), list(inspection.edges_of(run_directory))
-    for line in statistics.describe(functions, edges):
-        typer.echo(line)
-    if graphml is not None:
-        statistics.write_graphml(graphml, functions, edges)
-    if edgelist is not None:
-        statistics.write_edgelist(edgelist, functions, edges)
-
-
-@inspect_app.command("samples")
-@_plain_errors
-def inspect_samples(run_directory: RunDirectory, count: Count = 5) -> None:
-    """Samples: query, calls with the origin of each argument, response.
-
-    Example: goat inspect samples runs/demo -n 10
-    """
-    from goat_ray import inspection
-    from goat_ray.records import Sample
-    from goat_ray.storage import open_dataset
-
-    store = inspection.functions_of(run_directory)
-    samples = open_dataset(run_directory / "samples", Sample)
-    for found in inspection.spread(samples.records(), samples.rows, count):
-        typer.echo("\n".join(inspection.sample_lines(found, store)) + "\n")
-
-
-@inspect_app.command("rejects")
-@_plain_errors
-def inspect_rejects(
-    run_directory: RunDirectory,
-    dataset: Annotated[str, typer.Argument(help="One of the run's datasets, e.g. edges or narrated")],
-    count: Count = 20,
-) -> None:
-    """What a step dropped, and why.
-
-    Example: goat inspect rejects runs/demo verified
-    """
-    from goat_ray.records import Record
-    from goat_ray.storage import open_dataset
-
-    for reject in open_dataset(run_directory / dataset, Record).rejected(count):
-        typer.echo(f"{reject.reason:<20} {reject.detail or reject.id}")
-
-
-@inspect_app.command("funnel")
-@_plain_errors
-def inspect_funnel(run_directory: RunDirectory) -> None:
-    """Rows kept and dropped at each step of a run.
-
-    Example: goat inspect funnel runs/demo
-    """
-    from goat_ray import inspection
-
-    for stage in inspection.funnel(run_directory):
-        counts = {**stage["facts"], **stage["rejects"]}
-        detail = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-        typer.echo(f"{stage['name']:<12}{stage['rows']:>10,} kept  {detail}")
-
-
 @app.command("fake-server")
-@_plain_errors
+@plain_errors
 def fake_server(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each reply.")] = 0.0,

@@ -1,0 +1,33 @@
+"""What the ``goat`` command's modules share: how errors are shown, and arguments that many commands take."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from goat_ray.errors import GoatError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
+Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
+
+
+def plain_errors(command: Callable[P, T]) -> Callable[P, T]:
+    """Errors meant for the user are one line on stderr and exit status 1; others are bugs and keep their trace."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GoatError as error:
+            typer.echo(f"goat: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("goat: interrupted; run the same command again to go on", err=True)
+            raise typer.Exit(130) from None
+
+    return run
