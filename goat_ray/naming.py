@@ -2,10 +2,20 @@
 
 import re
 from functools import lru_cache
+from typing import Any
+from unittest.mock import patch
 
-import inflect
+import typeguard
 
-_engine = inflect.engine()
+
+def _inflect() -> Any:
+    """The library without run-time type checks, whose preparation takes each process three seconds at import."""
+    with patch.object(typeguard, "typechecked", lambda target: target):
+        import inflect
+    return inflect
+
+
+_engine = _inflect().engine()
 _BOUNDARY = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _SINGULAR = frozenset("news gas alias atlas canvas bias lens".split())
@@ -28,19 +38,21 @@ def singular(word: str) -> str:
     # inflect takes any final s for a plural; these are singular far more often (address, bus, basis).
     if len(word) < 4 or word.endswith(("ss", "us", "is")) or word in _SINGULAR:
         return word
-    return _engine.singular_noun(word) or word
+    found: str = _engine.singular_noun(word) or word
+    return found
 
 
 @lru_cache(maxsize=65536)
 def plural(word: str) -> str:
     """Plural of an English noun."""
-    return _engine.plural_noun(word) or word
+    found: str = _engine.plural_noun(word) or word
+    return found
 
 
 @lru_cache(maxsize=4096)
 def with_article(phrase: str) -> str:
     """``a branch``, ``an order``."""
-    return _engine.a(phrase)
+    return str(_engine.a(phrase))
 
 
 @lru_cache(maxsize=1024)

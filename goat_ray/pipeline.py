@@ -48,10 +48,8 @@ from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.rules import RulesTeacher
-from goat_ray.training.agent import base_model, train_agent
 from goat_ray.training.examples import FormatExamples, retrieval_pairs
 from goat_ray.training.publishing import trained_id
-from goat_ray.training.retriever import train_retriever
 
 SHOWN_SAMPLES = 3
 
@@ -190,6 +188,9 @@ class Road:
 
     def train_retriever(self) -> Path:
         """Samples to a fine-tuned retriever; returns its folder."""
+        # Here and below: torch and transformers take seconds to load, and most commands need neither.
+        from goat_ray.training.retriever import train_retriever
+
         samples = self.synthesize()
         self.teacher.release()  # its GPUs are needed now
         functions = self.runner.finished("functions", ApiFunction)
@@ -211,6 +212,8 @@ class Road:
 
     def train_agent(self) -> Path:
         """Samples to a fine-tuned agent; returns its folder."""
+        from goat_ray.training.agent import train_agent
+
         samples = self.synthesize()
         self.teacher.release()
         functions = self.runner.finished("functions", ApiFunction)
@@ -263,6 +266,8 @@ class Road:
         return list(scores.records())
 
     def _score_agent(self) -> list[Score]:
+        from goat_ray.training.agent import base_model
+
         retriever, agent = str(self.train_retriever()), str(self.train_agent())
         functions = self.runner.finished("functions", ApiFunction)
         examples = self.runner.finished("examples", Example)

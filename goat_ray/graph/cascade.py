@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy.stats import beta
 
 from goat_ray.graph.config import CascadeConfig
 from goat_ray.graph.scoring import EdgeModel, Floats, Scorer
@@ -54,6 +53,8 @@ class Side:
         Believed is a beta distribution: the verdicts, and before them the classifier's probabilities as if they
         were ``PRIOR`` verdicts. Without such a prior, a bound on a rare error would take thousands of verdicts.
         """
+        from scipy.stats import beta  # takes a second to load, and most runs have no cascade
+
         count, good = int(where.sum()), int(self.accepted[where].sum())
         expected = float(np.clip(self.scores[where].mean(), 1e-6, 1 - 1e-6))
         believed = beta.ppf(quantile, PRIOR * expected + good, PRIOR * (1 - expected) + count - good)

@@ -2,9 +2,12 @@
 
 import os
 import pickle
+import signal
+import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 from ray import serve
@@ -120,6 +123,25 @@ def test_prompt_follows_the_chat_template(teacher, config):
     ids = tokenizer.apply_chat_template(JudgeFilm().messages(film), add_generation_prompt=True)["input_ids"]
     (failure,) = teacher.answer(JudgeFilm(), [film])
     assert f"contains {len(ids)} input tokens" in failure.detail
+
+
+def test_a_killed_engine_is_started_again_and_its_questions_are_asked_again(teacher, config):
+    def replicas():
+        titles = {process.pid: " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])}
+        return {pid for pid, title in titles.items() if "ServeReplica" in title and app_name(config) in title}
+
+    (victim,) = replicas()
+    answers = []
+    asking = threading.Thread(
+        target=lambda: answers.extend(teacher.answer(JudgeFilm(), [f"reel {n}" for n in range(256)]))
+    )
+    asking.start()
+    time.sleep(0.5)
+    os.kill(victim, signal.SIGKILL)
+    asking.join()
+
+    assert len(answers) == 256 and all(isinstance(answer, Verdict) for answer in answers)
+    assert replicas() and victim not in replicas()
 
 
 def test_model_that_cannot_be_read_says_so(ray_cluster, tmp_path):
