@@ -1,17 +1,24 @@
-"""Real HTTP on the cluster: limits that two processes share."""
+"""Real HTTP on the cluster: limits that two processes share, and a road that is recorded and replayed."""
 
 import asyncio
+import json
 import time
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from goat_ray.config import GoatConfig
+from goat_ray.documents.config import DocumentsConfig
 from goat_ray.executors.http.config import HttpConfig, LimitsConfig
 from goat_ray.executors.http.executor import HttpExecutor
 from goat_ray.executors.limits import Report
-from goat_ray.records import ApiFunction
-from goat_ray.shared_limits import SharedLimits
-from tests.executors.servers import moody_app, serving
+from goat_ray.pipeline import Road
+from goat_ray.records import ApiFunction, Sample
+from goat_ray.shared_limits import NAME, NAMESPACE, SharedLimits
+from tests.executors.servers import api_app, moody_app, serving
+from tests.world import World
 
 pytestmark = pytest.mark.ray
 
@@ -53,6 +60,7 @@ def test_two_processes_share_a_hosts_limits(ray_cluster: None) -> None:
 def test_the_rate_holds_for_all_and_outlives_the_actor(ray_cluster: None) -> None:
     import ray
 
+    wait_until_gone()
     config = LimitsConfig(rate_per_s=0.001)
     limits = SharedLimits()
     limits.start()
@@ -67,3 +75,60 @@ def test_the_rate_holds_for_all_and_outlives_the_actor(ray_cluster: None) -> Non
     while (granted := asyncio.run(ask(limits, "a"))) == 0 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert granted == 1, "limits that were lost start afresh"
+
+
+def wait_until_gone() -> None:
+    """An actor of an earlier test may still be on its way out, and would be found by its name."""
+    import ray
+
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            ray.kill(ray.get_actor(NAME, NAMESPACE))
+        except ValueError:
+            return
+        time.sleep(0.1)
+
+
+def road(directory: Path, document: Path, port: int, cassette: dict[str, Any]) -> Road:
+    host = {"host": "bookshop.example", "server": f"http://127.0.0.1:{port}/v1", "allow_private": True}
+    http = {"hosts": [host], "allow_methods": ["GET", "POST"], "backoff_s": 0.01}
+    return Road(
+        GoatConfig.model_validate(
+            {
+                "run": {"directory": str(directory)},
+                "documents": DocumentsConfig(paths=[str(document)]).model_dump(),
+                "sampling": {"plans": 30},
+                "executor": {"backend": "http", "http": http, "cassette": cassette},
+            }
+        )
+    )
+
+
+def by_id(samples: Any) -> dict[str, Sample]:
+    return {sample.id: sample for sample in samples.records()}
+
+
+@pytest.mark.slow
+def test_a_road_over_http_is_recorded_and_replayed_with_the_server_down(
+    ray_cluster: None, tmp_path: Path, world: World, demo_documents: Path
+) -> None:
+    document = demo_documents / "bookshop.yaml"
+    app = api_app([f for f in world.functions if f.server == "https://bookshop.example/v1"], "/v1")
+    tape = str(tmp_path / "tape")
+    with serving(app) as port:
+        real = by_id(road(tmp_path / "real", document, port, {"path": tape, "mode": "record"}).synthesize())
+    assert app.state.calls.total() > 100
+    assert len(real) >= 10
+    assert {call.origin for sample in real.values() for call in sample.calls} == {"real"}
+
+    asked = app.state.calls.total()
+    replayed = by_id(road(tmp_path / "replayed", document, port, {"path": tape, "mode": "replay"}).synthesize())
+    assert app.state.calls.total() == asked
+    assert replayed.keys() == real.keys()
+    assert {call.origin for sample in replayed.values() for call in sample.calls} == {"recorded"}
+    assert [bodies(sample) for _, sample in sorted(replayed.items())] == [bodies(s) for _, s in sorted(real.items())]
+
+
+def bodies(sample: Sample) -> str:
+    return json.dumps([call.body for call in sample.calls], sort_keys=True)
