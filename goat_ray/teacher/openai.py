@@ -7,13 +7,13 @@ ten times the CPU time on each request, most of it in a connection pool that sca
 import json
 import os
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
-from time import time
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
 from goat_ray.errors import ConfigError, ModelError
+from goat_ray.retry_after import retry_after_s
 from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, Completion, Schema, Setback
 from goat_ray.teacher.config import OPENAI_URL, TeacherConfig
 from goat_ray.teacher.task import Failure, Message
@@ -80,11 +80,12 @@ class OpenAiClient:
         error = error if isinstance(error, dict) else {"message": error or content.decode("utf-8", "replace")}
         told = self._tell(f"status {status}: {error.get('message') or ''}")
         self._raise_if_hopeless(status, error, told)
+        pause_s = retry_after_s(headers.get("retry-after", ""), datetime.now(UTC))
         if status in _BUSY:
             reason = "rate-limited" if status == 429 else ENDPOINT_ERROR
-            return Setback(reason, told, busy=True, retry_after_s=_retry_after(headers))
+            return Setback(reason, told, busy=True, retry_after_s=pause_s)
         if status in _AGAIN or status >= 500:
-            return Setback(ENDPOINT_ERROR, told, retry_after_s=_retry_after(headers))
+            return Setback(ENDPOINT_ERROR, told, retry_after_s=pause_s)
         # OpenAI names the case by its code, vLLM by the parameter at fault.
         if error.get("code") == "context_length_exceeded" or str(error.get("param")).startswith("input_"):
             return Failure(TOO_LONG, told)
@@ -149,19 +150,6 @@ def _read_key(variable: str) -> str:
             remedy=f"Set {variable} on every node before Ray starts there, or pass it through the runtime environment",
         )
     return key
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an endpoint asks to wait (RFC 9110, section 10.2.3: seconds, or a date)."""
-    text = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except (TypeError, ValueError):
-        return None
 
 
 def _is_strict(node: Any) -> bool:

@@ -1,39 +1,29 @@
 """Makes of an untrusted response body what may be kept: JSON without secrets that every file can hold."""
 
-import base64
 import json
-from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, quote_plus
 
-from goat_ray.hiding import HIDDEN, Secrets
+from goat_ray.hiding import Secrets
 
 MAX_DEPTH = 100  # levels of JSON; deeper bodies are kept as texts
 
 
 class Cleaner:
-    """Hides secrets, however they are written; ``learn`` adds those that are only known later."""
+    """Makes bodies and texts fit to be kept; ``learn`` adds secrets that are only known later."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._known: set[str] = set()
-        self.learn(*secrets)
-
-    def learn(self, *secrets: str) -> None:
-        """Hide these from now on, also in URLs and in Base64."""
-        for secret in secrets:
-            if secret:
-                self._known |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}
-                self._known.add(base64.b64encode(secret.encode()).decode())
-        self._secrets = Secrets(self._known)
+    def __init__(self) -> None:
+        self._secrets = Secrets()
+        self.learn = self._secrets.learn
 
     def text(self, text: str) -> str:
         """The text without secrets, and without lone surrogates, which no UTF-8 file can hold."""
-        return self._secrets.hide(text).encode("utf-8", "replace").decode()
+        return self._secrets.hide(_writable(text))
 
     def body(self, content: bytes, content_type: str) -> Any:
         """A body as JSON if it is JSON, else as a text, and None where it is empty or binary."""
         try:
-            return self._value(json.loads(content), MAX_DEPTH)
+            # NaN and the infinities are no JSON.
+            return self._secrets.hide_in(_storable(json.loads(content, parse_constant=lambda _: None), MAX_DEPTH))
         except (ValueError, RecursionError):
             pass
         kind, _, rest = content_type.lower().partition(";")
@@ -44,15 +34,19 @@ class Cleaner:
         except (LookupError, UnicodeDecodeError):
             return None
 
-    def _value(self, value: Any, depth: int) -> Any:
-        if not depth:
-            raise RecursionError
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(name): self._value(inner, depth - 1) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [self._value(inner, depth - 1) for inner in value]
-        if isinstance(value, float) and value - value != 0:  # NaN and the infinities are no JSON
-            return None
-        return HIDDEN if self._secrets.hide(str(value)) != str(value) else value
+
+def _storable(value: Any, depth: int) -> Any:
+    """The JSON value as any file can hold it; raises ``RecursionError`` where it is nested too deep."""
+    if not depth:
+        raise RecursionError
+    if isinstance(value, str):
+        return _writable(value)
+    if isinstance(value, dict):
+        return {_writable(name): _storable(inner, depth - 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner, depth - 1) for inner in value]
+    return None if isinstance(value, float) and value - value != 0 else value  # 1e999 is read as infinity
+
+
+def _writable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -3,12 +3,12 @@
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx2
 
 from goat_ray.executors.http.guard import RefusedAddress
 from goat_ray.executors.http.request import Draft
+from goat_ray.retry_after import retry_after_s
 
 MAX_PAUSE_S = 600.0  # nobody waits longer, whatever a Retry-After says
 _GZIP_OR_ZLIB = 47  # zlib's window bits that tell the two apart by themselves
@@ -38,11 +38,7 @@ class Received:
 
 def retry_after(text: str, now: datetime) -> float:
     """Seconds to wait from ``now``, never more than ``MAX_PAUSE_S``; 0 for what cannot be read."""
-    try:
-        seconds = float(text) if text.strip().isdigit() else (parsedate_to_datetime(text) - now).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
-    return min(max(seconds, 0.0), MAX_PAUSE_S)
+    return min(retry_after_s(text, now) or 0.0, MAX_PAUSE_S)
 
 
 async def exchange(transport: httpx2.AsyncBaseTransport, draft: Draft, timeout_s: float, limit: int) -> Received:
