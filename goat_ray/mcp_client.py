@@ -57,13 +57,13 @@ async def list_tools(client: Client, server: McpServer) -> list[Tool]:
         cursor = page.next_cursor
         if len(tools) > server.max_tools:
             raise McpError(
-                f"lists more than {server.max_tools} tools", place=_place(server), remedy="Raise its max_tools"
+                f"lists more than {server.max_tools} tools", place=server.place, remedy="Raise its max_tools"
             )
         if not cursor:
             return tools
         if cursor in cursors:
             problem = f"lists its tools in circles: the same nextCursor twice, after {len(tools)} tools"
-            raise McpError(problem, place=_place(server), remedy="Mend the server")
+            raise McpError(problem, place=server.place, remedy="Mend the server")
         cursors.add(cursor)
 
 
@@ -139,7 +139,7 @@ def _told(server: McpServer, error: BaseException, witness: _Witness) -> GoatErr
         remedy = "Check that the server runs, and its url"
     else:
         remedy = "Run its command by hand to see more, and list the variables it needs in env"
-    return McpError(server.secrets().hide(_cause(server, error, witness)), place=_place(server), remedy=remedy)
+    return McpError(server.secrets().hide(_cause(server, error, witness)), place=server.place, remedy=remedy)
 
 
 def _cause(server: McpServer, error: BaseException, witness: _Witness) -> str:
@@ -162,7 +162,3 @@ def _cause(server: McpServer, error: BaseException, witness: _Witness) -> str:
 
 def _shortened(error: BaseException) -> str:
     return " ".join(str(error).split())[:MAX_CAUSE] or type(error).__name__
-
-
-def _place(server: McpServer) -> str:
-    return f"MCP server {server.name}"

@@ -6,11 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from goat_ray.errors import ConfigError
 from goat_ray.hiding import Secrets
-from goat_ray.settings import Settings
-
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+from goat_ray.settings import Settings, VariableName, environment_variable, is_http_address
 
 
 class McpServer(Settings):
@@ -52,33 +49,28 @@ class McpServer(Settings):
         if self.url and self.env:
             raise ValueError("env belongs to a command; a url gets its secrets by headers_env")
         address = urlsplit(self.url)
-        if self.url and (address.scheme not in ("http", "https") or not address.hostname):
+        if self.url and not is_http_address(self.url):
             raise ValueError("url is no http(s) address, such as http://127.0.0.1:8000/mcp")
         if address.username or address.password:
             raise ValueError("url holds credentials; put them into a variable that headers_env names")
         return self
 
+    @property
+    def place(self) -> str:
+        """The server as errors name it."""
+        return f"MCP server {self.name}"
+
     def variables(self) -> dict[str, str]:
         """The variables that ``env`` names, with their values; raises ``ConfigError`` where one is not set."""
-        return {name: self._value(name) for name in self.env}
+        return {name: environment_variable(name, place=self.place) for name in self.env}
 
     def headers(self) -> dict[str, str]:
         """The headers of ``headers_env`` with their values; raises ``ConfigError`` where one is not set."""
-        return {header: self._value(name) for header, name in self.headers_env.items()}
+        return {header: environment_variable(name, place=self.place) for header, name in self.headers_env.items()}
 
     def secrets(self) -> Secrets:
         """The values of the variables that the server gets."""
         return Secrets(os.environ.get(name, "") for name in (*self.env, *self.headers_env.values()))
-
-    def _value(self, name: str) -> str:
-        value = os.environ.get(name, "")
-        if not value:
-            raise ConfigError(
-                f"the environment variable {name} is not set",
-                place=f"MCP server {self.name}",
-                remedy="Export it where goat starts, and on the nodes of a cluster",
-            )
-        return value
 
 
 def _distinct(servers: list[McpServer]) -> list[McpServer]:

@@ -1,12 +1,14 @@
 """Base of every configuration section: strict, immutable, and clear about what is wrong."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from goat_ray.errors import ConfigError
@@ -16,6 +18,36 @@ class Settings(BaseModel):
     """A section of the configuration. Unknown keys are errors; each package owns its sections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def variable_name(name: str) -> str:
+    """The name of an environment variable; raises ``ValueError`` without the text, which may be a secret by mistake."""
+    if not (name.isascii() and name.isidentifier()):
+        raise ValueError("is not the name of an environment variable; put the secret in one and give its name here")
+    return name
+
+
+VariableName = Annotated[str, AfterValidator(variable_name)]
+"""A secret's environment variable: configurations hold names, never values."""
+
+
+def environment_variable(name: str, *, place: str) -> str:
+    """The value of an environment variable; raises ``ConfigError`` where it is not set."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise ConfigError(
+            f"the environment variable {name} is not set",
+            place=place,
+            remedy=f"Set {name} where goat starts, and on every node before Ray starts there; with ray job submit, in "
+            "env_vars of the runtime environment",
+        )
+    return value
+
+
+def is_http_address(url: str) -> bool:
+    """Whether a text is an address such as http://localhost:8000/v1."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 S = TypeVar("S", bound=Settings)

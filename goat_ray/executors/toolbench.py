@@ -14,11 +14,12 @@ from pydantic import Field, field_validator
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.executors.http.auth import secret
 from goat_ray.executors.http.caller import Caller, failure
-from goat_ray.executors.http.config import CallingConfig, EnvName, HostConfig, LimitsConfig
+from goat_ray.executors.http.config import CallingConfig, HostConfig, LimitsConfig
 from goat_ray.executors.http.request import Draft
 from goat_ray.executors.limits import Limits, LocalLimits
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction
+from goat_ray.settings import VariableName, is_http_address
 
 # How the proxies begin their errors, and what each means.
 _ERRORS: tuple[tuple[str, int, str], ...] = (
@@ -39,7 +40,9 @@ class ToolbenchConfig(CallingConfig, LimitsConfig):
     """The ``executor.toolbench`` section."""
 
     url: str | None = Field(None, description="Of the proxy, e.g. http://127.0.0.1:8080/virtual.")
-    key_env: EnvName | None = Field(None, description="Environment variable with the ToolBench key, if one is needed.")
+    key_env: VariableName | None = Field(
+        None, description="Environment variable with the ToolBench key, if one is needed."
+    )
     strip: str = Field("", description="How the proxy may shorten responses; empty for not at all.")
     allow_private: bool = Field(False, description="Whether the proxy may be on this machine or network.")
     allow_methods: list[str] = Field(["GET", "HEAD"], description="Of the APIs behind the proxy; others are refused.")
@@ -47,7 +50,7 @@ class ToolbenchConfig(CallingConfig, LimitsConfig):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, url: str | None) -> str | None:
-        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+        if url is not None and not is_http_address(url):
             raise ValueError("starts with http:// or https:// and names a host")
         return url
 

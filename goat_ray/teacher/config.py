@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from goat_ray.settings import Settings
+from goat_ray.settings import Settings, is_http_address, variable_name
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -132,15 +132,13 @@ class TeacherConfig(Settings):
     @field_validator("api_key_env")
     @classmethod
     def _names_a_variable(cls, name: str) -> str:
-        if name and not (name.isascii() and name.isidentifier()):
-            raise ValueError("is not the name of an environment variable; put the key in one and give its name here")
-        return name
+        return variable_name(name) if name else name
 
     @field_validator("base_url")
     @classmethod
     def _plain_url(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_http_address(url):
             raise ValueError("is not an HTTP address; write it like http://localhost:8000/v1")
         if parts.username or parts.password:
             raise ValueError("carries credentials; put the key in an environment variable and name it in api_key_env")

@@ -5,15 +5,16 @@ ten times the CPU time on each request, most of it in a connection pool that sca
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
-from goat_ray.errors import ConfigError, ModelError
+from goat_ray.errors import ModelError
+from goat_ray.hiding import Secrets
 from goat_ray.retry_after import retry_after_s
+from goat_ray.settings import environment_variable
 from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, Completion, Schema, Setback
 from goat_ray.teacher.config import OPENAI_URL, TeacherConfig
 from goat_ray.teacher.task import Failure, Message
@@ -28,7 +29,9 @@ class OpenAiClient:
 
     def __init__(self, config: TeacherConfig) -> None:
         self._config = config
-        self._key = _read_key(config.api_key_env)
+        variable = config.api_key_env
+        self._key = environment_variable(variable, place="teacher.api_key_env") if variable else ""
+        self._secrets = Secrets([self._key])
         self._url = f"{config.base_url}/chat/completions"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the asker bounds what is in flight
@@ -134,22 +137,7 @@ class OpenAiClient:
 
     def _tell(self, text: str) -> str:
         text = " ".join(text.split())
-        if self._key:  # some servers repeat what they were sent
-            text = text.replace(self._key, "***")
-        return text[:_DETAIL_CHARACTERS]
-
-
-def _read_key(variable: str) -> str:
-    if not variable:
-        return ""
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(
-            f"the environment variable {variable} is not set in the process that asks the teacher",
-            place="teacher.api_key_env",
-            remedy=f"Set {variable} on every node before Ray starts there, or pass it through the runtime environment",
-        )
-    return key
+        return self._secrets.hide(text)[:_DETAIL_CHARACTERS]  # some servers repeat what they were sent
 
 
 def _is_strict(node: Any) -> bool:

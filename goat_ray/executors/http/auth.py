@@ -3,17 +3,16 @@
 import asyncio
 import base64
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import quote_plus, urlencode
 
-from goat_ray.errors import ConfigError
 from goat_ray.executors.http.cleaning import Cleaner
 from goat_ray.executors.http.config import ApiKeyAuth, BasicAuth, BearerAuth, HostConfig, OAuth2Auth
 from goat_ray.executors.http.request import FORM, Draft
 from goat_ray.records import ApiFunction
+from goat_ray.settings import environment_variable
 
 EARLY_S = 30.0  # a token is renewed so long before it ends
 SHORTEST_S = 60.0  # lifetime of a token whose server does not say
@@ -46,28 +45,16 @@ def authenticator(host: HostConfig, cleaner: Cleaner) -> Authenticator | None:
             return _Header(f"Bearer {secret(auth.env, place, cleaner)}")
         case BasicAuth() as auth:
             password = secret(auth.password_env, place, cleaner)
-            return _Header(_basic(_variable(auth.user_env, place), password, cleaner))
+            return _Header(_basic(environment_variable(auth.user_env, place=place), password, cleaner))
         case OAuth2Auth() as auth:
-            return _OAuth2(
-                auth, _variable(auth.client_id_env, place), secret(auth.client_secret_env, place, cleaner), cleaner
-            )
+            client = environment_variable(auth.client_id_env, place=place)
+            return _OAuth2(auth, client, secret(auth.client_secret_env, place, cleaner), cleaner)
     return None
-
-
-def _variable(name: str, place: str) -> str:
-    value = os.environ.get(name, "")
-    if not value:
-        raise ConfigError(
-            f"the environment variable {name} is not set",
-            place=place,
-            remedy="Set it on every node; with ray job submit, in env_vars of the runtime environment",
-        )
-    return value
 
 
 def secret(name: str, place: str, cleaner: Cleaner) -> str:
     """The value of an environment variable, made known to ``cleaner``; raises ``ConfigError`` if it is not set."""
-    value = _variable(name, place)
+    value = environment_variable(name, place=place)
     cleaner.learn(value)
     return value
 

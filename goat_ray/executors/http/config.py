@@ -1,28 +1,17 @@
 """Configuration of the http executor: which hosts may be called, and how."""
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from goat_ray.settings import Settings
-
-
-def _environment_variable(name: str) -> str:
-    if not name.isidentifier():
-        # The name is left out: somebody may have written the secret itself here.
-        raise ValueError("is the name of an environment variable, not the secret itself")
-    return name
-
-
-EnvName = Annotated[str, AfterValidator(_environment_variable)]
+from goat_ray.settings import Settings, VariableName, is_http_address
 
 
 class ApiKeyAuth(Settings):
     """A key in a header, the query or a cookie; the document says where, unless this does."""
 
     type: Literal["api_key"] = "api_key"
-    env: EnvName = Field(description="Environment variable that holds the key.")
+    env: VariableName = Field(description="Environment variable that holds the key.")
     location: Literal["header", "query", "cookie"] | None = None
     name: str | None = None
 
@@ -31,15 +20,15 @@ class BearerAuth(Settings):
     """``Authorization: Bearer`` with a token that somebody else got."""
 
     type: Literal["bearer"] = "bearer"
-    env: EnvName = Field(description="Environment variable that holds the token.")
+    env: VariableName = Field(description="Environment variable that holds the token.")
 
 
 class BasicAuth(Settings):
     """User name and password (RFC 7617)."""
 
     type: Literal["basic"] = "basic"
-    user_env: EnvName
-    password_env: EnvName
+    user_env: VariableName
+    password_env: VariableName
 
 
 class OAuth2Auth(Settings):
@@ -47,8 +36,8 @@ class OAuth2Auth(Settings):
 
     type: Literal["oauth2"] = "oauth2"
     token_url: str
-    client_id_env: EnvName
-    client_secret_env: EnvName
+    client_id_env: VariableName
+    client_secret_env: VariableName
     scope: str = ""
 
 
@@ -78,7 +67,7 @@ class HostConfig(LimitsConfig):
     @model_validator(mode="after")
     def _server_is_a_url(self) -> Self:
         for url in (self.server, getattr(self.auth, "token_url", None)):
-            if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            if url is not None and not is_http_address(url):
                 raise ValueError("server and token_url start with http:// or https:// and name a host")
         return self
 
