@@ -68,7 +68,8 @@ class Road:
         self.runner = Runner(Path(config.run.directory).absolute(), self.console)
         self.limits = SharedLimits()
         self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
-        self.outside = Outside(self.limits, LlmExecutor(self.teacher))
+        player = LlmExecutor(self.teacher) if config.executor.backend == "llm" else None
+        self.outside = Outside(self.limits, player)
 
     def ingest(self) -> Dataset[ApiFunction]:
         """Documents to functions."""

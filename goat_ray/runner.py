@@ -332,7 +332,8 @@ class _Worker:
         try:
             outcomes = list(self._step.process(batch))
         finally:  # what a batch has cost counts even where it ends the run; waiting, as this worker may end, too
-            ray.get(self._tally.count.remote(metering.drain()))
+            if counts := metering.drain():
+                ray.get(self._tally.count.remote(counts))
         if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
             raise RunError(
                 f"step {self._step.name!r} did not give exactly one outcome for each record",

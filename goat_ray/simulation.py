@@ -76,14 +76,14 @@ class _LlmSession(Session):
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         answer = await self._executor.ask(SimulatedCall(function, arguments, tuple(self._before)))
         if isinstance(answer, Failure):
-            return _problem("no-simulation", f"{answer.reason}: {answer.detail}")
+            return CallResult.failed(502, f"{answer.reason}: {answer.detail}", "no-simulation", "simulated")
         try:
             body = json.loads(answer.body)
         except ValueError as error:
-            return _problem("invalid-simulation", f"the body is no JSON: {error}")
+            return CallResult.failed(502, f"the body is no JSON: {error}", "invalid-simulation", "simulated")
         result = CallResult(status=answer.status, body=body, origin="simulated")
         if result.ok and (flaw := misfit(function, body)):
-            return _problem("invalid-simulation", flaw)
+            return CallResult.failed(502, flaw, "invalid-simulation", "simulated")
         self._before.append((function.title, arguments, body))
         return result
 
@@ -108,7 +108,3 @@ def misfit(function: ApiFunction, body: Any) -> str:
 
 def _has_empty_list(body: Any) -> bool:
     return isinstance(body, dict) and any(value == [] for value in body.values())
-
-
-def _problem(problem: str, detail: str) -> CallResult:
-    return CallResult(status=502, body={"error": detail}, origin="simulated", problem=problem)

@@ -23,8 +23,7 @@ class Outside:
 
     def settings(self, config: ExecutorConfig) -> Json:
         """What the answers of the configured executor depend on, for fingerprints."""
-        settings = config.decisive()
-        return settings | {"player": self.player.settings()} if self.player and config.backend == "llm" else settings
+        return config.decisive() | ({"player": self.player.settings()} if self.player is not None else {})
 
     def prepare(self) -> None:
         """See ``Executor.prepare``."""

@@ -25,6 +25,11 @@ class CallResult(Part):
         """Whether the call succeeded (2xx)."""
         return 200 <= self.status < 300
 
+    @classmethod
+    def failed(cls, status: int, message: str, problem: str, origin: Origin = "real") -> Self:
+        """A call that the executor, not the API, has an answer to."""
+        return cls(status=status, body={"error": message}, origin=origin, problem=problem)
+
 
 class Session(ABC):
     """A conversation with the API whose writes are visible to its own later calls. ``async with`` closes it."""
@@ -83,3 +88,30 @@ class Executor(ABC):
             runner, self._runner = self._runner, None
             with runner:
                 runner.run(self.close())
+
+
+class SharedExecutor(Executor):
+    """One whose sessions have no state of their own: all of them call the same service by the same connections."""
+
+    def session(self) -> Session:
+        """A session; what it writes is in the real service and stays there."""
+        return _SharedSession(self)
+
+    @abstractmethod
+    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+        """See ``Session.call``."""
+
+    @abstractmethod
+    async def settle(self) -> None:
+        """Told of the end of each session."""
+
+
+class _SharedSession(Session):
+    def __init__(self, executor: SharedExecutor) -> None:
+        self._executor = executor
+
+    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+        return await self._executor.call(function, arguments)
+
+    async def close(self) -> None:
+        await self._executor.settle()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, SharedExecutor
 from goat_ray.executors.http.auth import secret
 from goat_ray.executors.http.caller import Caller, failure
 from goat_ray.executors.http.config import CallingConfig, HostConfig, LimitsConfig
@@ -61,7 +61,7 @@ class ToolbenchConfig(CallingConfig, LimitsConfig):
         return HostConfig(host=urlsplit(self.url).netloc, allow_private=self.allow_private, server=self.url, **limits)
 
 
-class ToolbenchExecutor(Executor):
+class ToolbenchExecutor(SharedExecutor):
     """Calls RapidAPI tools by category, tool and API name."""
 
     name = "toolbench"
@@ -74,12 +74,7 @@ class ToolbenchExecutor(Executor):
         self._caller = Caller(config, [config.host()], limits or LocalLimits())
         self._key = secret(config.key_env, "executor.toolbench", self._caller.cleaner) if config.key_env else ""
 
-    def session(self) -> Session:
-        """A session; what it writes is behind the proxy and stays there."""
-        return _Session(self)
-
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        """See ``Session.call``."""
         if function.method not in self.config.allow_methods:
             return failure(405, "refused-method", f"{function.method} is not in executor.toolbench.allow_methods")
         question = {
@@ -100,22 +95,10 @@ class ToolbenchExecutor(Executor):
         return answered(result)
 
     async def settle(self) -> None:
-        """Give back permits that are no longer used."""
         await self._caller.settle()
 
     async def close(self) -> None:
         await self._caller.close()
-
-
-class _Session(Session):
-    def __init__(self, executor: ToolbenchExecutor) -> None:
-        self._executor = executor
-
-    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        return await self._executor.call(function, arguments)
-
-    async def close(self) -> None:
-        await self._executor.settle()
 
 
 def proxy_name(text: str) -> str:

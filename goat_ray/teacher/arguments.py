@@ -9,7 +9,7 @@ from pydantic import Field
 from goat_ray.identity import rng
 from goat_ray.records import ApiFunction, Parameter
 from goat_ray.teacher.shortening import LEVELS, shorter
-from goat_ray.teacher.task import Answer, Failure, Message, Task
+from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,12 @@ class FillArguments(Task[FreeArguments, ArgumentValues]):
             f"Values known to work: {json.dumps(shown[:5], ensure_ascii=False)}"
             for parameter, shown in zip(request.parameters, request.shown, strict=True)
         ]
-        return [
-            {
-                "role": "system",
-                "content": "You choose argument values for an API call that a person might really want. "
-                "Use identifiers only from the values known to work. Answer in JSON.",
-            },
-            {
-                "role": "user",
-                "content": f"API: {request.function.title} - {request.function.summary}. "
-                f"{request.function.description[:600]}\nParameters to fill:\n" + "\n".join(lines),
-            },
-        ]
+        return prompt(
+            "You choose argument values for an API call that a person might really want. "
+            "Use identifiers only from the values known to work. Answer in JSON.",
+            f"API: {request.function.title} - {request.function.summary}. "
+            f"{request.function.description[:600]}\nParameters to fill:\n" + "\n".join(lines),
+        )
 
     def shortened(self, request: FreeArguments, level: int) -> FreeArguments | None:
         if level > LEVELS:

@@ -8,7 +8,7 @@ from pydantic import Field
 from goat_ray.naming import is_identifier, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
 from goat_ray.teacher.shortening import LEVELS, shorter
-from goat_ray.teacher.task import Answer, Failure, Message, Task
+from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,10 @@ class JudgeEdge(Task[EdgeQuestion, EdgeVerdict]):
 
     def messages(self, request: EdgeQuestion) -> list[Message]:
         # Candidates are ordered by target, so the target's description is the prefix that neighbours share.
-        return [
-            {"role": "system", "content": _INSTRUCTIONS},
-            {
-                "role": "user",
-                "content": f"{_target_text(request)}\n\n{_source_text(request)}\n\n"
-                "Can a value of this field serve as that parameter?",
-            },
-        ]
+        return prompt(
+            _INSTRUCTIONS,
+            f"{_target_text(request)}\n\n{_source_text(request)}\n\nCan a value of this field serve as that parameter?",
+        )
 
     def shortened(self, request: EdgeQuestion, level: int) -> EdgeQuestion | None:
         return _shorter(request, level) if level <= LEVELS else None
@@ -96,14 +92,11 @@ class JudgeEdges(Task[Sequence[EdgeQuestion], EdgeVerdicts]):
 
     def messages(self, request: Sequence[EdgeQuestion]) -> list[Message]:
         sources = "\n\n".join(f"{number}. {_source_text(one)}" for number, one in enumerate(request, 1))
-        return [
-            {"role": "system", "content": _INSTRUCTIONS},
-            {
-                "role": "user",
-                "content": f"{_target_text(request[0])}\n\n{sources}\n\n"
-                f"For each of the {len(request)} fields: can a value of it serve as that parameter?",
-            },
-        ]
+        return prompt(
+            _INSTRUCTIONS,
+            f"{_target_text(request[0])}\n\n{sources}\n\n"
+            f"For each of the {len(request)} fields: can a value of it serve as that parameter?",
+        )
 
     def shortened(self, request: Sequence[EdgeQuestion], level: int) -> Sequence[EdgeQuestion] | None:
         return [_shorter(one, level) for one in request] if level <= LEVELS else None

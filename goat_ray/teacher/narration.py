@@ -9,7 +9,7 @@ from pydantic import Field
 from goat_ray.teacher import phrases
 from goat_ray.teacher.shortening import LEVELS, shorter_story
 from goat_ray.teacher.story import Story
-from goat_ray.teacher.task import Answer, Failure, Message, Task
+from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 from goat_ray.teacher.telling import Teller
 
 MIN_LEAK = 3  # shorter upstream values ("2") occur in honest queries by chance
@@ -48,15 +48,12 @@ class WriteSubqueries(Task[Story, Subqueries]):
     answer = Subqueries
 
     def messages(self, request: Story) -> list[Message]:
-        return [
-            {
-                "role": "system",
-                "content": "You describe API calls as short instructions to an assistant, one per call, "
-                "in order, without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
-                "Answer in JSON.",
-            },
-            {"role": "user", "content": f"Calls:\n{request.prompt(outputs=False)}"},
-        ]
+        return prompt(
+            "You describe API calls as short instructions to an assistant, one per call, "
+            "in order, without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
+            "Answer in JSON.",
+            f"Calls:\n{request.prompt(outputs=False)}",
+        )
 
     def shortened(self, request: Story, level: int) -> Story | None:
         return shorter_story(request, level) if level <= LEVELS else None
@@ -83,16 +80,13 @@ class WriteQuery(Task[ToldStory, Text]):
 
     def messages(self, request: ToldStory) -> list[Message]:
         steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
-        return [
-            {
-                "role": "system",
-                "content": "You write what a person would ask an assistant who then makes the given "
-                "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or "
-                "parameters, do not use ids that only the calls reveal. Mention every value given by the user. "
-                "Answer in JSON.",
-            },
-            {"role": "user", "content": f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}"},
-        ]
+        return prompt(
+            "You write what a person would ask an assistant who then makes the given "
+            "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or "
+            "parameters, do not use ids that only the calls reveal. Mention every value given by the user. "
+            "Answer in JSON.",
+            f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}",
+        )
 
     def shortened(self, request: ToldStory, level: int) -> ToldStory | None:
         return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None
@@ -118,13 +112,10 @@ class Paraphrase(Task[AskedStory, Texts]):
     answer = Texts
 
     def messages(self, request: AskedStory) -> list[Message]:
-        return [
-            {
-                "role": "system",
-                "content": "You reword requests. Keep every name, number and condition. Answer in JSON.",
-            },
-            {"role": "user", "content": f"Give {request.paraphrases} other wordings of: {request.query}"},
-        ]
+        return prompt(
+            "You reword requests. Keep every name, number and condition. Answer in JSON.",
+            f"Give {request.paraphrases} other wordings of: {request.query}",
+        )
 
     def rule(self, request: AskedStory) -> Texts | Failure:
         found: list[str] = []
@@ -143,17 +134,11 @@ class WriteResponse(Task[AskedStory, Text]):
     answer = Text
 
     def messages(self, request: AskedStory) -> list[Message]:
-        return [
-            {
-                "role": "system",
-                "content": "You answer the user's request from the outputs of the calls that were made. "
-                "Say only what the outputs say. Answer in JSON.",
-            },
-            {
-                "role": "user",
-                "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nRequest: {request.query}",
-            },
-        ]
+        return prompt(
+            "You answer the user's request from the outputs of the calls that were made. "
+            "Say only what the outputs say. Answer in JSON.",
+            f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nRequest: {request.query}",
+        )
 
     def shortened(self, request: AskedStory, level: int) -> AskedStory | None:
         return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None
@@ -181,19 +166,13 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
 
     def messages(self, request: AnsweredStory) -> list[Message]:
         steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
-        return [
-            {
-                "role": "system",
-                "content": "You check training samples. Accept only if (1) the request reads like a "
-                "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give "
-                "and no value that only a call reveals, (4) the response follows from the outputs. Answer in JSON.",
-            },
-            {
-                "role": "user",
-                "content": f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nSteps:\n{steps}"
-                f"\n\nRequest: {request.query}\n\nResponse: {request.response}",
-            },
-        ]
+        return prompt(
+            "You check training samples. Accept only if (1) the request reads like a "
+            "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give "
+            "and no value that only a call reveals, (4) the response follows from the outputs. Answer in JSON.",
+            f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nSteps:\n{steps}"
+            f"\n\nRequest: {request.query}\n\nResponse: {request.response}",
+        )
 
     def shortened(self, request: AnsweredStory, level: int) -> AnsweredStory | None:
         return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction
-from goat_ray.teacher.task import Answer, Failure, Message, Task
+from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 
 MAX_HISTORY = 6  # earlier calls shown
 MAX_BODY = 2000  # characters of each earlier response
@@ -51,14 +51,11 @@ class SimulateResponse(Task[SimulatedCall, SimulatedResponse]):
             f"Earlier: {title} {canonical_json(arguments)} -> {json.dumps(body, ensure_ascii=False)[:MAX_BODY]}\n"
             for title, arguments, body in request.before[-MAX_HISTORY:]
         )
-        return [
-            {"role": "system", "content": _INSTRUCTIONS},
-            {
-                "role": "user",
-                "content": f"{_document(request.function)}\n\n{history}"
-                f"The call: {request.function.title} {canonical_json(request.arguments)}",
-            },
-        ]
+        return prompt(
+            _INSTRUCTIONS,
+            f"{_document(request.function)}\n\n{history}"
+            f"The call: {request.function.title} {canonical_json(request.arguments)}",
+        )
 
     def rule(self, request: SimulatedCall) -> SimulatedResponse | Failure:
         return Failure("no-model", "rules cannot play an API; the sandbox executor does that")

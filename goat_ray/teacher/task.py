@@ -21,6 +21,11 @@ class Message(TypedDict):
     content: str
 
 
+def prompt(instructions: str, question: str) -> list[Message]:
+    """The chat that tells a model what it is to do, and asks."""
+    return [{"role": "system", "content": instructions}, {"role": "user", "content": question}]
+
+
 class Answer(BaseModel):
     """Base of all answers. The JSON schema of a subclass drives structured output."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, SharedExecutor
 from goat_ray.executors.http.caller import Caller, failure
 from goat_ray.executors.http.config import HostConfig, HttpConfig
 from goat_ray.executors.http.request import BadArguments, draft
@@ -12,7 +12,7 @@ from goat_ray.executors.limits import Limits, LocalLimits
 from goat_ray.records import ApiFunction
 
 
-class HttpExecutor(Executor):
+class HttpExecutor(SharedExecutor):
     """Calls the hosts that the configuration names, and no others. All sessions share one pool of connections."""
 
     name = "http"
@@ -24,12 +24,7 @@ class HttpExecutor(Executor):
         self._methods = {method.upper() for method in config.allow_methods}
         self._caller = Caller(config, config.hosts, self._limits)
 
-    def session(self) -> Session:
-        """A session; what it writes is in the real service and stays there."""
-        return _Session(self)
-
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        """See ``Session.call``."""
         if function.method not in self._methods:
             return failure(405, "refused-method", f"{function.method} is not in executor.http.allow_methods")
         host = _host(function, self.config.hosts)
@@ -44,22 +39,10 @@ class HttpExecutor(Executor):
         return await self._caller.call(request, function)
 
     async def settle(self) -> None:
-        """Give back permits that are no longer used."""
         await self._caller.settle()
 
     async def close(self) -> None:
         await self._caller.close()
-
-
-class _Session(Session):
-    def __init__(self, executor: HttpExecutor) -> None:
-        self._executor = executor
-
-    async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        return await self._executor.call(function, arguments)
-
-    async def close(self) -> None:
-        await self._executor.settle()
 
 
 def _host(function: ApiFunction, hosts: Sequence[HostConfig]) -> HostConfig | None:

@@ -64,7 +64,7 @@ class _McpSession(Session):
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         connection = self._connections.get(function.service)
         if connection is None:
-            return _failed(501, f"no MCP server is called {function.service!r}", "unknown-server")
+            return CallResult.failed(501, f"no MCP server is called {function.service!r}", "unknown-server")
         result = await _called(connection, function.name, nested(arguments))
         return result.model_copy(update={"body": connection.server.secrets().hide_in(result.body)})
 
@@ -73,11 +73,11 @@ async def _called(connection: Connection, tool: str, arguments: dict[str, Any]) 
     try:
         result = await connection.call(tool, arguments)
     except GoatError as error:
-        return _failed(503, str(error), "unreachable-server")
+        return CallResult.failed(503, str(error), "unreachable-server")
     except MCPError as error:
-        return _failed(_STATUS.get(error.code, 500), error.message, _PROBLEM.get(error.code, ""))
+        return CallResult.failed(_STATUS.get(error.code, 500), error.message, _PROBLEM.get(error.code, ""))
     except Exception as error:  # the SDK's complaints about a result have no type in common
-        return _failed(502, f"bad result: {' '.join(str(error).split())[:500]}", "bad-result")
+        return CallResult.failed(502, f"bad result: {' '.join(str(error).split())[:500]}", "bad-result")
     body = _body(result)
     if result.is_error:
         return CallResult(status=400, body={"error": body}, origin="real")
@@ -101,7 +101,3 @@ def _part(block: ContentBlock) -> Any:
         except (ValueError, RecursionError):  # a text that only looks like it
             pass
     return block.text
-
-
-def _failed(status: int, message: str, problem: str) -> CallResult:
-    return CallResult(status=status, body={"error": message}, origin="real", problem=problem)

@@ -75,7 +75,7 @@ class _PythonSession(Session):
 
     def _ask(self, request: dict[str, Any]) -> CallResult:
         if self._lost:
-            return _failed(503, f"the session ended with an earlier call, which {self._lost}", "session-lost")
+            return CallResult.failed(503, f"the session ended with an earlier call, which {self._lost}", "session-lost")
         try:
             self._process = self._process or self._server.fork()
             answer = self._process.ask(request)
@@ -93,8 +93,4 @@ class _PythonSession(Session):
         if self._process is not None:
             with contextlib.suppress(OSError):
                 self._process.kill()
-        return _failed(status, f"the call {why}", problem)
-
-
-def _failed(status: int, message: str, problem: str) -> CallResult:
-    return CallResult(status=status, body={"error": message}, origin="real", problem=problem)
+        return CallResult.failed(status, f"the call {why}", problem)
