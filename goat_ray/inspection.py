@@ -14,8 +14,8 @@ from goat_ray.synthesis.exports.corpus import Corpus
 R = TypeVar("R", bound=Record)
 
 ROAD = (
-    "documents", "functions", "texts", "embeddings", "neighbours", "candidates", "verified", "edges", "plans", "traces",
-    "narrated", "samples", "examples",
+    "documents", "functions", "texts", "embeddings", "neighbours", "candidates", "calibration_sample", "calibration",
+    "verified", "edges", "plans", "traces", "narrated", "samples", "examples",
 )  # fmt: skip
 """The datasets of a run in the order of the road."""
 
