@@ -114,7 +114,7 @@ def inspect_rejects(
 
     Example: goat inspect rejects runs/demo verified
     """
-    from goat_ray.records import Record
+    from goat_ray.rows import Record
     from goat_ray.storage import open_dataset
 
     for reject in open_dataset(run_directory / dataset, Record).rejected(count):

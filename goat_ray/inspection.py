@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from goat_ray.graph.quality import Gold, Quality, grade, report
-from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Record, Sample
+from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Sample
+from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
 from goat_ray.synthesis.exports.corpus import Corpus
 

@@ -26,7 +26,8 @@ from goat_ray.carryover import INPUT, REMAINING, carried_over, carry_over, input
 from goat_ray.console import Console, Tally
 from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
-from goat_ray.records import Json, Record, Reject
+from goat_ray.records import Reject
+from goat_ray.rows import Json, Record
 from goat_ray.step import Step
 from goat_ray.storage import (
     MANIFEST,

@@ -6,7 +6,8 @@ from typing import Any
 
 from goat_ray import jsonpath
 from goat_ray.executors.executor import CallResult, Executor, Session
-from goat_ray.records import ApiFunction, Json
+from goat_ray.records import ApiFunction
+from goat_ray.rows import Json
 from goat_ray.teacher.simulation import SimulatedCall, SimulatedResponse, SimulateResponse
 from goat_ray.teacher.task import Failure, Teacher
 

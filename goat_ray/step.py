@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from goat_ray.identity import content_id
-from goat_ray.records import Json, Record, Reject
+from goat_ray.records import Reject
+from goat_ray.rows import Json, Record
 
 In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from goat_ray.errors import RunError
-from goat_ray.records import ApiFunction, Record, Reject
+from goat_ray.records import ApiFunction, Reject
+from goat_ray.rows import Record
 
 R = TypeVar("R", bound=Record)
 

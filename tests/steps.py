@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from goat_ray.identity import content_id
-from goat_ray.records import Document, Json, Reject
+from goat_ray.records import Document, Reject
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 
 

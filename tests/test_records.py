@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from goat_ray.records import (
-    ApiFunction,
-    Argument,
-    CallTrace,
-    ExecutedCall,
-    OutputField,
-    Parameter,
-    Record,
-    Sample,
-)
+from goat_ray.records import ApiFunction, Argument, CallTrace, ExecutedCall, OutputField, Parameter, Sample
+from goat_ray.rows import Record
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),

@@ -7,7 +7,8 @@ from goat_ray.documents import functions, goat_corpus, mcp, openapi, python, rap
 from goat_ray.documents.config import Limits
 from goat_ray.documents.flaws import Flaw, UnknownFormat
 from goat_ray.documents.loading import Source
-from goat_ray.records import ApiFunction, Document, Json, Reject
+from goat_ray.records import ApiFunction, Document, Reject
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 
 

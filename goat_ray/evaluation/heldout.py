@@ -12,7 +12,8 @@ from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy
 from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.identity import content_id
-from goat_ray.records import ExecutedCall, Json, Prediction, Reject, Sample, Score
+from goat_ray.records import ExecutedCall, Prediction, Reject, Sample, Score
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
 

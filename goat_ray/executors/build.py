@@ -11,7 +11,8 @@ from goat_ray.executors.http.executor import HttpExecutor
 from goat_ray.executors.limits import Limits
 from goat_ray.executors.sandbox import SandboxExecutor
 from goat_ray.executors.toolbench import ToolbenchExecutor
-from goat_ray.records import ApiFunction, Json
+from goat_ray.records import ApiFunction
+from goat_ray.rows import Json
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
-from goat_ray.records import ApiFunction, Json, Origin, Part
+from goat_ray.records import ApiFunction, Origin
+from goat_ray.rows import Json, Part
 
 T = TypeVar("T")
 

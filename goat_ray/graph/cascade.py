@@ -18,7 +18,8 @@ import pyarrow as pa
 from goat_ray.graph.config import CascadeConfig
 from goat_ray.graph.scoring import EdgeModel, Floats, Scorer
 from goat_ray.graph.verification import NOT_ACCEPTED, Verify
-from goat_ray.records import CandidateEdge, Edge, Json, Reject
+from goat_ray.records import CandidateEdge, Edge, Reject
+from goat_ray.rows import Json
 from goat_ray.storage import MANIFEST, Dataset, FunctionStore, read_json
 
 EVEN = 0.5

@@ -11,7 +11,8 @@ import numpy as np
 
 from goat_ray.errors import ModelError
 from goat_ray.graph.config import EmbeddingConfig
-from goat_ray.records import Embedding, Json, Reject
+from goat_ray.records import Embedding, Reject
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
 from goat_ray.graph.feeding import Arguments, is_usable
 from goat_ray.graph.values import fit
-from goat_ray.records import ApiFunction, Edge, Json, Parameter, Reject
+from goat_ray.records import ApiFunction, Edge, Parameter, Reject
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
 

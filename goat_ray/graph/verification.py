@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from goat_ray.graph.config import VerificationConfig
-from goat_ray.records import CandidateEdge, Edge, Json, Reject
+from goat_ray.records import CandidateEdge, Edge, Reject
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.teacher.edges import EdgeQuestion, EdgeVerdict, JudgeEdge, JudgeEdges

@@ -10,17 +10,8 @@ from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
 from goat_ray.graph.values import ExampleValues, fit, invent
 from goat_ray.identity import rng
-from goat_ray.records import (
-    ApiFunction,
-    Argument,
-    Binding,
-    CallPlan,
-    CallTrace,
-    ExecutedCall,
-    Json,
-    PlannedCall,
-    Reject,
-)
+from goat_ray.records import ApiFunction, Argument, Binding, CallPlan, CallTrace, ExecutedCall, PlannedCall, Reject
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.teacher.arguments import FillArguments, FreeArguments

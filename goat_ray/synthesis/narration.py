@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.records import CallTrace, Json, Lineage, Reject, Sample
+from goat_ray.records import CallTrace, Lineage, Reject, Sample
+from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SynthesisConfig

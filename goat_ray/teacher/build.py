@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from goat_ray.records import Json
+from goat_ray.rows import Json
 from goat_ray.teacher.asking import Asker, Patience
 from goat_ray.teacher.budget import Lease, Ledger, LedgerAccess, LocalLedger
 from goat_ray.teacher.chat import ChatTeacher

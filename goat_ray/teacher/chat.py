@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from goat_ray.identity import canonical_json
 from goat_ray.metering import count
-from goat_ray.records import Json
+from goat_ray.rows import Json
 from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, StoredAnswer, compact
 from goat_ray.teacher.asking import Asker
 from goat_ray.teacher.client import TOO_LONG, Completion, Schema

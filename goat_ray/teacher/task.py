@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, Literal, Self, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from goat_ray.records import Json
+from goat_ray.rows import Json
 
 
 class Message(TypedDict):

@@ -10,7 +10,8 @@ from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.retrieval import document_text
 from goat_ray.identity import content_id
-from goat_ray.records import Example, ExampleKind, Json, Reject, RetrievalPair, Sample, Span
+from goat_ray.records import Example, ExampleKind, Reject, RetrievalPair, Sample, Span
+from goat_ray.rows import Json
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore

@@ -23,7 +23,8 @@ from goat_ray.graph.config import CandidatesConfig
 from goat_ray.graph.ends import distinct_texts
 from goat_ray.graph.neighbours import find_neighbours
 from goat_ray.identity import content_id
-from goat_ray.records import ApiFunction, CandidateEdge, Embedding, Neighbours, OutputField, Parameter, Record
+from goat_ray.records import ApiFunction, CandidateEdge, Embedding, Neighbours, OutputField, Parameter
+from goat_ray.rows import Record
 from goat_ray.storage import Dataset, FunctionStore, write_tables
 from tests.benchmarks.bench_search import ATTRIBUTES, ENTITIES, TEMPLATES, WIDTH, Clock, field_vectors
 

@@ -20,7 +20,8 @@ from goat_ray.graph.quality import Gold, Triple, grade
 from goat_ray.graph.scoring import Scorer
 from goat_ray.graph.train_edge_model import all_candidates, calibration, read_functions
 from goat_ray.graph.verification import Verify
-from goat_ray.records import ApiFunction, CandidateEdge, Edge, Record, Reject
+from goat_ray.records import ApiFunction, CandidateEdge, Edge, Reject
+from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, Dataset, FunctionStore, write_json, write_records
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import TeacherConfig

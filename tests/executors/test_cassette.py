@@ -15,7 +15,8 @@ from goat_ray.executors.build import build_executor
 from goat_ray.executors.cassette import Player, Recorder
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor, Session
-from goat_ray.records import ApiFunction, Json
+from goat_ray.records import ApiFunction
+from goat_ray.rows import Json
 
 READ = ApiFunction.create(service="s", name="read", method="GET")
 WRITE = ApiFunction.create(service="s", name="write", method="POST")

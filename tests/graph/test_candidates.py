@@ -12,7 +12,8 @@ from goat_ray.graph.config import CandidatesConfig
 from goat_ray.graph.ends import CALLERS_OWN, distinct_texts, ends, fits
 from goat_ray.graph.neighbours import find_neighbours
 from goat_ray.identity import content_id, rng
-from goat_ray.records import ApiFunction, CandidateEdge, Embedding, Neighbours, Record
+from goat_ray.records import ApiFunction, CandidateEdge, Embedding, Neighbours
+from goat_ray.rows import Record
 from goat_ray.storage import Dataset, FunctionStore, write_tables
 from tests.world import World
 

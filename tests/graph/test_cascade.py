@@ -17,7 +17,8 @@ from goat_ray.graph.config import CascadeConfig
 from goat_ray.graph.scoring import EdgeModel, Scorer
 from goat_ray.graph.train_edge_model import TrainingData
 from goat_ray.graph.verification import Verify
-from goat_ray.records import CandidateEdge, Edge, Record
+from goat_ray.records import CandidateEdge, Edge
+from goat_ray.rows import Record
 from goat_ray.settings import build
 from goat_ray.storage import MANIFEST, Dataset, write_json, write_records
 from goat_ray.teacher.build import build_teacher

@@ -10,7 +10,8 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from goat_ray.identity import content_id
-from goat_ray.records import Example, Record, Span
+from goat_ray.records import Example, Span
+from goat_ray.rows import Record
 from goat_ray.training.tiny import make_tiny_model
 from goat_ray.training.tokenization import load_tokenizer
 

@@ -16,7 +16,8 @@ from goat_ray.executors.sandbox.things import Thing
 from goat_ray.executors.sandbox.world import World
 from goat_ray.executors.sandbox.writing import Writer
 from goat_ray.identity import canonical_json
-from goat_ray.records import ApiFunction, Json
+from goat_ray.records import ApiFunction
+from goat_ray.rows import Json
 
 Answer = tuple[int, Json]  # status, body
 

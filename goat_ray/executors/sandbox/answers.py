@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from goat_ray.records import Json
+from goat_ray.rows import Json
 
 MAX_BYTES = 64 << 20  # of all answers kept by one worker
 Key = tuple[str, str]  # function id, arguments

@@ -12,7 +12,8 @@ from goat_ray.executors.sandbox.faults import Faults
 from goat_ray.executors.sandbox.model import infer
 from goat_ray.executors.sandbox.state import State
 from goat_ray.executors.sandbox.world import World
-from goat_ray.records import ApiFunction, Json
+from goat_ray.records import ApiFunction
+from goat_ray.rows import Json
 
 
 class SandboxExecutor(Executor):

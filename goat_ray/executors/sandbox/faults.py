@@ -4,7 +4,7 @@ from typing import Any
 
 from goat_ray.executors.sandbox.config import FaultsConfig
 from goat_ray.identity import content_id, rng
-from goat_ray.records import Json
+from goat_ray.rows import Json
 
 _ANSWERS: dict[str, tuple[int, dict[str, Json]]] = {
     "timeout": (504, {"error": "timeout", "message": "the service did not answer in time"}),
