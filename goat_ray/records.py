@@ -9,6 +9,7 @@ a plan, its trace and its sample. ``rows.py`` turns them into Parquet rows
 and back.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from goat_ray.identity import content_id
@@ -166,6 +167,7 @@ class Binding(Part):
     parameter: str
     step: int | None = None  # index of the upstream call; None means free
     field: str = ""  # JSON path pattern in that call's output
+    each: bool = False  # one call for each item of the list on the field's path, up to a limit, rather than for one
 
 
 class PlannedCall(Part):
@@ -192,23 +194,50 @@ class Argument(Part):
     parameter: str
     value: Json
     provenance: Provenance
-    step: int | None = None  # upstream only: index of the call whose output holds the value
+    step: int | None = None  # upstream only: index of the executed call whose output holds the value
     location: str = ""  # upstream only: JSON path of the value in that call's body
+    chosen: str = ""
+    """Upstream only: how the item was chosen where the value stands in a list. Empty for by position, which
+    ``location`` shows; "highest F" or "lowest F" of a number and "latest F" or "earliest F" of a date, F being the
+    name of a member of the items; "each" where the call is one of a fan-out over the items."""
 
 
 class ExecutedCall(Part):
-    """One call that was really made."""
+    """One call that was really made.
+
+    A planned call becomes one executed call, except that
+
+    - a fan-out makes it several: neighbours in the trace with the same ``planned``, all successful, which differ
+      in the arguments that say ``chosen="each"``;
+    - a failed call that was corrected stays in the trace before its correction, with the same ``planned``.
+    """
 
     function: str  # ApiFunction.id
     arguments: list[Argument]
     status: int  # HTTP status, or its nearest equivalent
     body: Json
     origin: Origin
+    planned: int = 0  # index of the plan's call that this one carries out
+    group: int = 0  # calls of one group do not depend on each other: they may run at once, after those of lower groups
+    corrected_by: int | None = None  # of a failed call: index of the executed call that makes up for it
 
     @property
     def values(self) -> dict[str, Any]:
         """Argument values by parameter name."""
         return {argument.parameter: argument.value for argument in self.arguments}
+
+
+def without_failures(calls: Sequence[ExecutedCall]) -> list[ExecutedCall]:
+    """The calls that failed left out and the steps of the others counted anew: what should have been done at once."""
+    if all(call.corrected_by is None for call in calls):
+        return list(calls)
+    kept = [number for number, call in enumerate(calls) if call.corrected_by is None]
+    place = {number: index for index, number in enumerate(kept)}
+    return [calls[number].model_copy(update={"arguments": _renumbered(calls[number], place)}) for number in kept]
+
+
+def _renumbered(call: ExecutedCall, place: dict[int, int]) -> list[Argument]:
+    return [a if a.step is None else a.model_copy(update={"step": place[a.step]}) for a in call.arguments]
 
 
 class CallTrace(Record):
@@ -234,7 +263,7 @@ class Sample(Record):
     """A user's goal, the calls that reach it, and the answer; ``id`` is the plan's."""
 
     query: str
-    subqueries: list[str]  # one per call
+    subqueries: list[str]  # one per call; a failed call and its correction are after the same
     calls: list[ExecutedCall]
     response: str
     paraphrases: list[str] = []
