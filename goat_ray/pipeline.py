@@ -7,6 +7,7 @@ from typing import Literal
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
 from goat_ray.console import Console
+from goat_ray.corpus import CorpusMaker
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.documents.servers import with_tool_lists
@@ -24,6 +25,7 @@ from goat_ray.graph.neighbours import find_neighbours
 from goat_ray.graph.scoring import EdgeModel
 from goat_ray.graph.verification import Verify
 from goat_ray.inspection import sample_lines, spread
+from goat_ray.plans import PlanSource
 from goat_ray.records import (
     ApiFunction,
     CallPlan,
@@ -43,9 +45,7 @@ from goat_ray.shared_limits import SharedLimits
 from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.calling import Call
-from goat_ray.synthesis.curation import curate
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.training.examples import FormatExamples, retrieval_pairs
@@ -157,35 +157,27 @@ class Road:
 
     def sample(self) -> Dataset[CallPlan]:
         """Edges to call plans."""
+        return self._plan_source().plans()
+
+    def _plan_source(self) -> PlanSource:
         edges = self.graph()
         functions = self.runner.finished("functions", ApiFunction)
         self.console.heading("Synthesis")
-        sampling = self.config.sampling
-        return self.runner.gather(
-            "plans",
-            CallPlan,
-            lambda: sample_plans(_store(functions), edges.records(), sampling),
-            settings=sampling.model_dump(mode="json"),
-            inputs=[functions, edges],
-        )
+        return PlanSource(self.runner, functions, edges, self.config.sampling)
 
     def synthesize(self) -> Dataset[Sample]:
-        """Plans to executed calls to samples."""
-        plans = self.sample()
-        functions = self.runner.finished("functions", ApiFunction)
-        synthesis = self.config.synthesis
-        call = Call(self.teacher, self.config.executor, functions.data, outside=self.outside)
-        traces = self.runner.bulk(call, plans, into="traces")
-        narrated = self.runner.bulk(
-            Narrate(self.teacher, functions.data, synthesis, traces.fingerprint), traces, into="narrated"
-        )
-        return self.runner.gather(
-            "samples",
-            Sample,
-            lambda: curate(narrated, synthesis),
-            settings=synthesis.model_dump(mode="json"),
-            inputs=[narrated],
-        )
+        """Plans to executed calls to samples, as many as are asked for."""
+        source = self._plan_source()
+        config = self.config
+        return CorpusMaker(
+            self.runner,
+            self.teacher,
+            self.outside,
+            source,
+            executor=config.executor,
+            synthesis=config.synthesis,
+            embedder=config.graph.embedding.model,
+        ).samples()
 
     def train_retriever(self) -> Path:
         """Samples to a fine-tuned retriever; returns its folder."""
@@ -276,10 +268,11 @@ class Road:
         contenders = {"untuned": (base, self.config.graph.embedding.model), "tuned": (agent, retriever)}
         self.console.heading("Evaluation")
         heldout = self._heldout()
-        predictions = {
-            run: self.runner.bulk(self._predict(*models, functions), heldout, into=f"predictions_{run}")
-            for run, models in contenders.items()
-        }
+        predictions = {}
+        for run, models in contenders.items():
+            predict = self._predict(*models, functions)
+            predictions[run] = self.runner.bulk(predict, heldout, into=f"predictions_{run}")
+            predict.release()
         scores = self.runner.gather(
             "scores", Score, lambda: agent_scores(predictions, heldout), settings={}, inputs=[*predictions.values()]
         )
@@ -303,14 +296,7 @@ class Road:
         )
         verified = pilot.bulk(Verify(self.teacher, functions.data, self.config.graph.verification), some, "verified")
         assumed = pilot.bulk(Verify(RulesTeacher(), functions.data), candidates, "assumed")
-        sampling = self.config.sampling.model_copy(update={"plans": size})
-        plans = pilot.gather(
-            "plans",
-            CallPlan,
-            lambda: sample_plans(_store(functions), assumed.records(), sampling),
-            settings=sampling.model_dump(mode="json"),
-            inputs=[functions, assumed],
-        )
+        plans = PlanSource(pilot, functions, assumed, self.config.sampling).plans(0, size)
         call = Call(self.teacher, self.config.executor, functions.data, outside=self.outside)
         traces = pilot.bulk(call, plans, "traces")
         narrate = Narrate(self.teacher, functions.data, self.config.synthesis, traces.fingerprint)

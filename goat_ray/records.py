@@ -177,11 +177,25 @@ class PlannedCall(Part):
     bindings: list[Binding]
 
 
+class PlanOrder(Record):
+    """What one plan should be like; ``id`` derives from the number, which no other order of a run has."""
+
+    number: int
+    length: int  # calls
+    shape: str  # one of synthesis/shapes.py
+    service: str = ""  # of the function to start from; empty for any
+    function: int  # to start from: its number in the call graph
+    edge: int = -1  # to start from: the row in the call graph of an edge into that function; -1 for none
+
+
 class CallPlan(Record):
     """A connected subgraph in topological order, with a source for each argument."""
 
     calls: list[PlannedCall]
-    seed: int
+    seed: int  # the number of the order that it was drawn for
+    shape: str = ""  # how its calls hang together, see synthesis/shapes.py
+    service: str = ""  # of the function that it was grown from
+    structure: str = ""  # the same for plans that differ only in their seed and in the order of independent calls
 
 
 Provenance = Literal["user", "constant", "upstream"]
@@ -256,7 +270,7 @@ class Lineage(Part):
     seed: int
 
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "unseen"]
 
 
 class Sample(Record):
@@ -270,6 +284,18 @@ class Sample(Record):
     verdict: str = ""  # the judge's reason for keeping it
     split: Split = "train"
     lineage: Lineage
+
+
+class Traits(Record):
+    """What curation needs to know of a sample, as columns; ``id`` is the sample's."""
+
+    query: int  # digest: equal for queries that differ in case and space only
+    calls: int  # digest of functions and arguments
+    length: int  # calls
+    shape: str  # see synthesis/shapes.py
+    service: str  # of the last call
+    split: Split
+    signature: list[int]  # MinHash of the query, see synthesis/near_duplicates.py
 
 
 class Span(Part):

@@ -1,16 +1,39 @@
 """Settings of sampling and synthesis."""
 
-from pydantic import Field, field_validator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from goat_ray.settings import Settings
+from goat_ray.synthesis.contamination import ContaminationConfig
+from goat_ray.synthesis.quotas import QuotasConfig
+from goat_ray.synthesis.shapes import Shape
+from goat_ray.synthesis.splits import SplitsConfig
+
+LONGEST = 12  # calls of a plan
+
+Share = Annotated[float, Field(ge=0)]
 
 
 class SamplingConfig(Settings):
     """Which subgraphs become samples."""
 
     plans: int = Field(1000, ge=1, description="Plans to draw. Not each becomes an accepted sample.")
-    lengths: dict[int, float] = Field(
-        {1: 1, 2: 3, 3: 3, 4: 2, 5: 1}, description="Number of calls -> relative share of the plans."
+    lengths: dict[int, Share] = Field(
+        {1: 1, 2: 3, 3: 3, 4: 2, 5: 1}, description=f"Number of calls, 1 to {LONGEST} -> relative share of the plans."
+    )
+    shapes: dict[Shape, Share] = Field(
+        {"chain": 4, "parallel": 2, "tree": 2, "join": 2, "diamond": 2},
+        description="How the calls hang together -> relative share of the plans that are long enough for it.",
+    )
+    services: dict[str, Share] = Field(
+        {}, description="Service -> relative share of the plans; empty for all services by their functions."
+    )
+    coverage: int = Field(
+        2, ge=0, description="Plans to grow from each function and each link of two functions, where there are enough."
+    )
+    variants: int = Field(
+        10, ge=1, description="Plans that may have the same structure; they differ in values and chosen items."
     )
     optional_arguments: float = Field(
         0.3, ge=0, le=1, description="Chance that a call gets one optional argument besides the required ones."
@@ -19,15 +42,34 @@ class SamplingConfig(Settings):
 
     @field_validator("lengths")
     @classmethod
-    def _positive(cls, lengths: dict[int, float]) -> dict[int, float]:
-        if not lengths or min(lengths) < 1 or min(lengths.values()) < 0 or sum(lengths.values()) <= 0:
-            raise ValueError("lengths are at least 1 and their shares not negative and not all zero")
+    def _possible(cls, lengths: dict[int, float]) -> dict[int, float]:
+        if not lengths or not 1 <= min(lengths) <= max(lengths) <= LONGEST or sum(lengths.values()) <= 0:
+            raise ValueError(f"lengths are 1 to {LONGEST}, and their shares not all zero")
         return lengths
 
 
 class SynthesisConfig(Settings):
-    """How executed calls become samples."""
+    """How executed calls become samples, and which samples the corpus."""
 
     paraphrases: int = Field(2, ge=0, le=4, description="Other wordings of the query, for each sample.")
-    validation_share: float = Field(0.05, ge=0, lt=1)
-    test_share: float = Field(0.1, ge=0, lt=1)
+    accepted: int | None = Field(
+        None, ge=1, description="Samples that the corpus is to have, drawing plans until it has; null makes what "
+        "sampling.plans give."
+    )
+    max_plans: int | None = Field(None, ge=1, description="Plans that may be drawn for accepted samples; null: any.")
+    shortfall: Literal["stop", "go-on"] = Field(
+        "stop", description="After fewer samples than accepted asks for: end with an error, or go on with these."
+    )
+    quotas: QuotasConfig = QuotasConfig()
+    near_duplicates: float = Field(
+        0.9, gt=0, le=1, description="Similarity of two queries, as a Jaccard index of their pairs of words, from "
+        "which one of them goes; 1 keeps all."
+    )
+    splits: SplitsConfig = SplitsConfig()
+    contamination: ContaminationConfig = ContaminationConfig()
+
+    @model_validator(mode="after")
+    def _quotas_are_of_something(self) -> Self:
+        if self.accepted is None and (self.quotas != QuotasConfig() or self.max_plans is not None):
+            raise ValueError("quotas and max_plans are for accepted, which is not set")
+        return self

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from goat_ray.records import Sample
 from goat_ray.storage import FunctionStore
+from goat_ray.synthesis.shapes import shape_of
 
 VARIETY_QUERIES = 10_000  # distinct-n falls with the number of texts, so it is always taken of at most so many
 
@@ -38,7 +39,7 @@ class CorpusReport:
         self.samples += 1
         self.splits[sample.split] += 1
         self.lengths[len(sample.calls)] += 1
-        self.shapes[shape(sample)] += 1
+        self.shapes[shape_of(sample)] += 1
         self.services.update({functions[call.function].service for call in sample.calls})
         self.teachers[sample.lineage.teacher] += 1
         self.provenance.update(argument.provenance for call in sample.calls for argument in call.arguments)
@@ -68,19 +69,6 @@ class CorpusReport:
         distinct = ", ".join(f"distinct-{n} {self.distinct(n):.3f}" for n in self._grams)
         yield f"variety             {distinct} of {queries:,} queries"
         yield f"written by          {', '.join(sorted(self.teachers))}"
-
-
-def shape(sample: Sample) -> str:
-    """How the calls of a sample hang together."""
-    sources = [{one.step for one in call.arguments if one.step is not None} for call in sample.calls]
-    fan_out = Counter(step for steps in sources for step in steps)
-    if len(sample.calls) == 1:
-        return "single"
-    if any(len(steps) > 1 for steps in sources):
-        return "join"
-    if sum(not steps for steps in sources) > 1:
-        return "parallel"
-    return "tree" if any(count > 1 for count in fan_out.values()) else "chain"
 
 
 def _shares(counts: Counter[str] | Counter[int], total: int) -> str:

@@ -18,6 +18,7 @@ from goat_ray.naming import is_identifier
 from goat_ray.records import ApiFunction, Binding, CallPlan, Edge, Parameter, PlannedCall, Reject
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SamplingConfig
+from goat_ray.synthesis.shapes import shape_of
 
 ATTEMPTS = 60  # tries at one plan before its seed is given up
 UNREACHABLE = 1 << 30
@@ -180,7 +181,21 @@ class PlanSampler:
         order = _topological(draft, random_)
         position = {function: number for number, function in enumerate(order)}
         calls = [self._call(function, draft, position, random_) for function in order]
-        return CallPlan(id=content_id([call.model_dump() for call in calls], seed), calls=calls, seed=seed)
+        plan = CallPlan(id=content_id([call.model_dump() for call in calls], seed), calls=calls, seed=seed)
+        parts = sorted(
+            (
+                call.function,
+                [(b.parameter, calls[b.step].function if b.step is not None else "", b.field) for b in call.bindings],
+            )
+            for call in calls
+        )
+        return plan.model_copy(
+            update={
+                "shape": shape_of(plan),
+                "service": self.functions[draft.functions[0]].service,
+                "structure": content_id(parts),
+            }
+        )
 
     def _bind_scoped(self, draft: _Draft, random_: random.Random) -> None:
         """Take some scoped numbers from a call about the same thing; the user gives the others ("season 2")."""
