@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from goat_ray.settings import Settings
+from goat_ray.teacher.config import EngineConfig
 
 
 class PromptConfig(Settings):
@@ -28,4 +29,10 @@ class AgentConfig(Settings):
     plan_tokens: int = Field(128, ge=1, description="Most new tokens of a plan.")
     call_tokens: int = Field(128, ge=1, description="Most new tokens of one call's arguments.")
     answer_tokens: int = Field(160, ge=1, description="Most new tokens of the answer.")
-    batch_size: int = Field(16, ge=1, description="Prompts generated together.")
+    batch_size: int = Field(16, ge=1, description="Prompts generated together, where no engine batches them.")
+    engine: EngineConfig | None = Field(
+        None,
+        description="How vLLM engines on the cluster serve the model, as in teacher.engine; a LoRA adapter is served "
+        "on its base. Without it each worker loads the model with transformers.",
+    )
+    concurrency: int = Field(64, ge=1, description="Requests in flight per process, where engines serve the model.")

@@ -29,12 +29,12 @@ class TransformersModel:
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
-            self._model: Any = AutoModelForCausalLM.from_pretrained(_base_of(folder))
+            self._model: Any = AutoModelForCausalLM.from_pretrained(base_of(folder))
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"the language model {folder!r} cannot be loaded: {error}", remedy="Train it first, or give its folder"
             ) from error
-        if _base_of(folder) != folder:
+        if base_of(folder) != folder:
             from peft import PeftModel
 
             self._model = PeftModel.from_pretrained(self._model, folder)
@@ -72,7 +72,7 @@ class TransformersModel:
         return texts
 
 
-def _base_of(folder: str) -> str:
+def base_of(folder: str) -> str:
     """The base model that an adapter folder names; the folder itself where it holds a whole model."""
     import json
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.loop import Agent
-from goat_ray.agent.model import TransformersModel
 from goat_ray.agent.retrieval import Retriever
+from goat_ray.agent.served import open_model, start_engines, stop_engines
 from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy, mean, set_accuracy
 from goat_ray.executors.build import ALONE, Outside, build_executor
@@ -50,16 +50,21 @@ class Predict(Step[Sample, Prediction]):
         return {
             "inputs": self.fingerprints,
             "executor": self.outside.settings(self.executor),
-            "agent": self.agent.model_dump(mode="json", exclude={"batch_size"}),
+            "agent": self.agent.model_dump(mode="json", exclude={"batch_size", "concurrency"}, exclude_none=True),
         }
 
     def prepare(self) -> None:
         self.outside.prepare()
+        start_engines(self.model, self.agent)
+
+    def release(self) -> None:
+        """Called on the driver when it is done: the next model may need the engines' place."""
+        stop_engines(self.model, self.agent)
 
     def start(self) -> None:
         functions = list(FunctionStore.open(self.functions))
         self.runner = Agent(
-            TransformersModel(self.model, self.agent.batch_size),
+            open_model(self.model, self.agent),
             Retriever(functions, self.retriever),
             build_executor(self.executor, functions, self.outside),
             self.agent,

@@ -19,8 +19,6 @@ _LONGEST_DELAY_S = 20.0
 _REFUSALS = 50  # final ones in a row, after which the settings are at fault and not the requests
 _SLOW_SHARE = 0.5  # of the timeout: later answers lower the concurrency
 _CHARACTERS_PER_TOKEN = 3  # for a cautious estimate of what a prompt will cost
-_PROBE: list[Message] = [{"role": "user", "content": "Answer in JSON: {}"}]
-_PROBE_SCHEMA: Schema = {"title": "Probe", "type": "object", "properties": {}, "additionalProperties": False}
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,23 @@ class Patience:
     max_retries: int = 4  # of one request that fails while others are answered
     patience_s: float = 120.0  # for an endpoint that answers nothing
     timeout_s: float = 60.0  # of one attempt; the client enforces it
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent at each attempt."""
+
+    messages: Sequence[Message]
+    schema: Schema | None
+    seed: int
+    max_tokens: int | None = None
+
+
+_PROBE = _Request(
+    [{"role": "user", "content": "Answer in JSON: {}"}],
+    {"title": "Probe", "type": "object", "properties": {}, "additionalProperties": False},
+    seed=0,
+)
 
 
 class Asker:
@@ -58,14 +73,21 @@ class Asker:
         self._refused = 0  # in a row
         self._probing = asyncio.Lock()
 
-    async def ask(self, messages: Sequence[Message], schema: Schema, seed: int, whom: str) -> Completion | Failure:
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        schema: Schema | None,
+        seed: int,
+        whom: str,
+        max_tokens: int | None = None,
+    ) -> Completion | Failure:
         """Ask until there is an answer or no hope; raises ``ModelError`` and ``RunError`` for the whole run.
 
         What it costs is counted for ``whom``, each attempt as a request.
         """
         began = time.monotonic()
         for tries in count(1):
-            result = await self._attempt(messages, schema, seed, whom)
+            result = await self._attempt(_Request(messages, schema, seed, max_tokens), whom)
             if not isinstance(result, Setback):
                 self._check_refusals(result)
                 return result
@@ -83,16 +105,17 @@ class Asker:
         """Release connections."""
         await self._client.close()
 
-    async def _attempt(self, messages: Sequence[Message], schema: Schema, seed: int, whom: str) -> Completion | Failure:
-        estimate = self._estimate(messages) if self._lease.is_limited else Spend(requests=1)
+    async def _attempt(self, request: "_Request", whom: str) -> Completion | Failure:
+        estimate = self._estimate(request) if self._lease.is_limited else Spend(requests=1)
         await self._lease.take(estimate)
         spent = Spend()
         try:
             entered = await self._limit.enter()
             spent = Spend(requests=1)  # from here on it may have reached the endpoint
-            result = await self._within(entered, messages, schema, seed)
+            result = await self._within(entered, request)
             if isinstance(result, Completion):
                 spent = Spend(1, result.prompt_tokens, result.completion_tokens)
+                metering.count("cached prompt tokens", whom, result.cached_tokens)
             return result
         finally:
             self._lease.book(estimate, spent)
@@ -100,13 +123,11 @@ class Asker:
             metering.count("prompt tokens", whom, spent.prompt_tokens)
             metering.count("completion tokens", whom, spent.completion_tokens)
 
-    async def _within(
-        self, entered: float, messages: Sequence[Message], schema: Schema, seed: int
-    ) -> Completion | Failure:
+    async def _within(self, entered: float, request: "_Request") -> Completion | Failure:
         """One attempt in a slot of the limit, which learns from how it went."""
         result: Completion | Failure | None = None
         try:
-            result = await self._client.attempt(messages, schema, seed)
+            result = await self._client.attempt(request.messages, request.schema, request.seed, request.max_tokens)
         finally:
             setback = result if isinstance(result, Setback) else None
             overloaded = setback is not None and (setback.busy or setback.reason == TIMEOUT)
@@ -117,9 +138,9 @@ class Asker:
             self._limit.pause(min(setback.retry_after_s, self._patience.patience_s))
         return result
 
-    def _estimate(self, messages: Sequence[Message]) -> Spend:
-        characters = sum(len(message["content"]) for message in messages)
-        return Spend(1, characters // _CHARACTERS_PER_TOKEN + 1, self._max_tokens)
+    def _estimate(self, request: "_Request") -> Spend:
+        characters = sum(len(message["content"]) for message in request.messages)
+        return Spend(1, characters // _CHARACTERS_PER_TOKEN + 1, request.max_tokens or self._max_tokens)
 
     # --- whose fault it is -----------------------------------------------------------------------
 
@@ -135,7 +156,7 @@ class Asker:
         if self._probing.locked():  # somebody is finding out
             return False
         async with self._probing:
-            return not isinstance(await self._attempt(_PROBE, _PROBE_SCHEMA, 0, "probe"), Setback)
+            return not isinstance(await self._attempt(_PROBE, "probe"), Setback)
 
     def _check_refusals(self, result: Completion | Failure) -> None:
         """End the run where an endpoint accepts no request at all."""

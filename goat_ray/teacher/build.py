@@ -31,7 +31,7 @@ class _ConfiguredTeacher(ChatTeacher):
     """A chat teacher as the configuration describes it."""
 
     def __init__(self, config: TeacherConfig, cache: Path | None) -> None:
-        super().__init__(f"{config.backend}:{config.adapter or config.model}", partial(_connect, config, cache), cache)
+        super().__init__(f"{config.backend}:{config.adapter or config.model}", partial(connect, config, cache), cache)
         self._config = config
 
     def settings(self) -> Json:
@@ -71,7 +71,8 @@ class _EngineTeacher(_ConfiguredTeacher):
         shutdown(self._config)
 
 
-def _connect(config: TeacherConfig, cache: Path | None) -> Asker:
+def connect(config: TeacherConfig, cache: Path | None = None) -> Asker:
+    """Connect to the model that a configuration names; call it in the event loop that will ask."""
     lease = Lease(
         _ledger(config, cache),
         remedy="Finished answers are kept. Raise teacher.budget and run the same command again to go on",

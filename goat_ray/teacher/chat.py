@@ -4,7 +4,6 @@ import asyncio
 import gc
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -14,6 +13,7 @@ from goat_ray.metering import count
 from goat_ray.rows import Json
 from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, StoredAnswer, compact
 from goat_ray.teacher.asking import Asker
+from goat_ray.teacher.background import BackgroundLoop
 from goat_ray.teacher.client import TOO_LONG, Completion, Schema
 from goat_ray.teacher.structured import json_schema, parse_answer
 from goat_ray.teacher.task import Ans, Failure, Message, Request, Task, Teacher
@@ -65,41 +65,29 @@ class ChatTeacher(Teacher):
 
 
 class _Session:
-    """A connection and the event loop it lives in. The loop outlasts each call, and so do pooled connections."""
+    """A connection and the event loop it lives in."""
 
     def __init__(self, connect: Callable[[], Asker], cache: AnswerCache | None, settings: Json) -> None:
         self._cache = cache
         self._settings = settings
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="teacher", daemon=True)
-        self._thread.start()
+        self._loop = BackgroundLoop("teacher")
         try:
             self._asker = self.run(self._open(connect))
         except BaseException:
-            self._stop()
+            self._loop.close()
             raise
 
     async def _open(self, connect: Callable[[], Asker]) -> Asker:
         return connect()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:  # also Ctrl-C: do not leave requests in flight
-            future.cancel()
-            raise
+        return self._loop.run(work)
 
     def close(self) -> None:
         try:
             self.run(self._asker.close())
         finally:
-            self._stop()
-
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+            self._loop.close()
 
     async def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
         """Answers in order; equal questions are asked once, and those that were answered before not at all."""
@@ -174,7 +162,10 @@ class _Session:
     async def _ask(self, work: "_Work[Request, Ans]", messages: list[Message], key: bytes) -> Completion | Failure:
         # The seed derives from what is asked, so that a rerun asks for the same answer.
         seed = int.from_bytes(key[:4], "big") >> 1
-        return await self._asker.ask(messages, work.schema, seed, work.task.name)
+        completion = await self._asker.ask(messages, work.schema, seed, work.task.name)
+        if isinstance(completion, Completion) and completion.truncated:
+            return Failure("truncated", "The answer reached teacher.max_tokens.")
+        return completion
 
 
 class _Question(Generic[Request]):

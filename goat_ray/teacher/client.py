@@ -16,6 +16,8 @@ class Completion:
     text: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt's, those that the engine's prefix cache knew
+    truncated: bool = False  # the limit of tokens cut it
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,12 @@ class Setback(Failure):
 class ChatClient(Protocol):
     """One connection to a served chat model. It makes single attempts; ``Asker`` decides about others."""
 
-    async def attempt(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
-        """The model's text, held to the schema where the endpoint can.
+    async def attempt(
+        self, messages: Sequence[Message], schema: Schema | None, seed: int, max_tokens: int | None = None
+    ) -> Completion | Failure:
+        """The model's text, held to the schema where there is one and the endpoint can.
+
+        ``max_tokens`` bounds this answer; None takes the configured bound.
 
         A ``Setback`` may be tried again, any other ``Failure`` is final; ``TOO_LONG`` as its reason asks for
         a shorter prompt. Raises ``GoatError`` for what no other request would survive either, such as a wrong

@@ -37,9 +37,9 @@ class Engine:
         self._defaults = self._engine.model_config.get_diff_sampling_param()  # the model maker's advice
 
     async def complete(
-        self, messages: list[Message], schema: str, sampling: dict[str, Any], adapter: str = ""
+        self, messages: list[Message], schema: str | None, sampling: dict[str, Any], adapter: str = ""
     ) -> Completion | Failure:
-        """The model's text, which follows the JSON schema; vLLM's errors stay here, for callers lack vLLM."""
+        """The model's text, by the JSON schema if there is one; vLLM's errors stay here, for callers lack vLLM."""
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -55,20 +55,27 @@ class Engine:
             detail = " ".join(str(error).split())[:_DETAIL_CHARACTERS]
             return Failure(TOO_LONG if too_long else ENDPOINT_ERROR, detail)
         (choice,) = output.outputs
-        if choice.finish_reason == "length":
-            if len(choice.token_ids) < sampling["max_tokens"]:
-                return Failure(TOO_LONG, "The answer reached the end of the model's context.")
-            return Failure("truncated", "The answer reached teacher.max_tokens.")
-        return Completion(str(choice.text), len(output.prompt_token_ids), len(choice.token_ids))
+        truncated = choice.finish_reason == "length"
+        if truncated and len(choice.token_ids) < sampling["max_tokens"]:
+            return Failure(TOO_LONG, "The answer reached the end of the model's context.")
+        return Completion(
+            str(choice.text),
+            len(output.prompt_token_ids),
+            len(choice.token_ids),
+            output.num_cached_tokens or 0,
+            truncated,
+        )
 
-    async def _generate(self, messages: list[Message], schema: str, sampling: dict[str, Any], adapter: str) -> Any:
+    async def _generate(
+        self, messages: list[Message], schema: str | None, sampling: dict[str, Any], adapter: str
+    ) -> Any:
         from vllm.lora.request import LoRARequest
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
         # No seed: a seeded request kills the CPU engine, and on GPUs batching makes it no more repeatable.
         params = SamplingParams(
             **{**self._defaults, **sampling},
-            structured_outputs=StructuredOutputsParams(json=schema),
+            structured_outputs=StructuredOutputsParams(json=schema) if schema is not None else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         lora = LoRARequest(adapter, *self._adapters[adapter]) if adapter else None

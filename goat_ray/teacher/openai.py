@@ -43,17 +43,21 @@ class OpenAiClient:
             self._headers["authorization"] = f"Bearer {self._key}"
         self._forms: dict[str, tuple[Schema, str]] = {}  # by the schema's title
         # OpenAI's newer models refuse max_tokens, most other servers know nothing else.
-        limit = "max_completion_tokens" if config.base_url == OPENAI_URL else "max_tokens"
-        self._options = {"model": config.adapter or config.model, **config.sampling, limit: config.max_tokens}
+        self._limit = "max_completion_tokens" if config.base_url == OPENAI_URL else "max_tokens"
+        self._options = {"model": config.adapter or config.model, **config.sampling}
 
-    async def attempt(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
+    async def attempt(
+        self, messages: Sequence[Message], schema: Schema | None, seed: int, max_tokens: int | None = None
+    ) -> Completion | Failure:
         """Ask once (see ``ChatClient``); raises ``ModelError`` for a refused key or an unknown model."""
-        body = f'{self._form(schema)}"seed":{seed},"messages":{json.dumps(messages)}}}'.encode()
+        limit = max_tokens or self._config.max_tokens
+        form = self._form(schema) if schema is not None else json.dumps(self._options)[:-1] + ","
+        body = f'{form}"{self._limit}":{limit},"seed":{seed},"messages":{json.dumps(messages)}}}'.encode()
         try:
             async with self._session.post(
                 self._url, data=body, headers=self._headers, allow_redirects=False
             ) as response:
-                return self._read(response.status, response.headers, await response.read())
+                return self._read(response.status, response.headers, await response.read(), limit)
         except TimeoutError:
             return Setback(TIMEOUT, f"No answer within {self._config.timeout_s:g} s.")
         except aiohttp.ClientError as error:
@@ -72,13 +76,13 @@ class OpenAiClient:
         """Close pooled connections."""
         await self._session.close()
 
-    def _read(self, status: int, headers: Mapping[str, str], content: bytes) -> Completion | Failure:
+    def _read(self, status: int, headers: Mapping[str, str], content: bytes, limit: int) -> Completion | Failure:
         try:
             body = json.loads(content)
         except ValueError:
             body = None
         if status == 200:
-            return self._completion(body)
+            return self._completion(body, limit)
         error = body.get("error") if isinstance(body, dict) else None
         error = error if isinstance(error, dict) else {"message": error or content.decode("utf-8", "replace")}
         told = self._tell(f"status {status}: {error.get('message') or ''}")
@@ -116,7 +120,7 @@ class OpenAiClient:
                 remedy="Finished answers are kept. Top it up and run the same command again to go on",
             )
 
-    def _completion(self, body: Any) -> Completion | Failure:
+    def _completion(self, body: Any, limit: int) -> Completion | Failure:
         """The text of a reply; servers that are only nearly compatible leave parts out."""
         try:
             choice = body["choices"][0]
@@ -124,16 +128,15 @@ class OpenAiClient:
             usage = body.get("usage") or {}
             text, refusal = message.get("content") or "", message.get("refusal")
             spent = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+            cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             return Failure(ENDPOINT_ERROR, "The reply is no chat completion.")
         finish = choice.get("finish_reason")
-        if finish == "length":
-            if 0 < spent[1] < self._config.max_tokens:
-                return Failure(TOO_LONG, "The answer reached the end of the model's context.")
-            return Failure("truncated", "The answer reached teacher.max_tokens.")
+        if finish == "length" and 0 < spent[1] < limit:
+            return Failure(TOO_LONG, "The answer reached the end of the model's context.")
         if finish == "content_filter" or refusal:
             return Failure("refused", self._tell(str(refusal or "content filter")))
-        return Completion(text, *spent)
+        return Completion(text, *spent, cached, truncated=finish == "length")
 
     def _tell(self, text: str) -> str:
         text = " ".join(text.split())

@@ -169,15 +169,17 @@ class VllmClient:
         self._sampling = {**config.sampling, "max_tokens": config.max_tokens}
         self._recovery = asyncio.Lock()
 
-    async def attempt(self, messages: Sequence[Message], schema: Schema, seed: int) -> Completion | Failure:
+    async def attempt(
+        self, messages: Sequence[Message], schema: Schema | None, seed: int, max_tokens: int | None = None
+    ) -> Completion | Failure:
         """Ask once (see ``ChatClient``); ``seed`` is not used.
 
         Where a replica died, waits until one serves again: an engine that restarts with a big model takes
         longer than anyone's retries. Raises ``ModelError`` when the engines are gone for good.
         """
-        response = self._handle.complete.remote(
-            list(messages), json.dumps(schema), self._sampling, self._config.adapter
-        )
+        form = None if schema is None else json.dumps(schema)
+        sampling = self._sampling if max_tokens is None else self._sampling | {"max_tokens": max_tokens}
+        response = self._handle.complete.remote(list(messages), form, sampling, self._config.adapter)
         assert isinstance(response, DeploymentResponse)
         try:
             result: Completion | Failure = await asyncio.wait_for(response, self._config.timeout_s)

@@ -27,7 +27,7 @@ class Scripted:
         self.cancelled = 0
         self.closed = 0
 
-    async def attempt(self, messages, schema, seed):
+    async def attempt(self, messages, schema, seed, max_tokens=None):
         self.asked.append(messages)
         self.seeds[seed] += 1
         try:

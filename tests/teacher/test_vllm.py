@@ -12,6 +12,8 @@ import pytest
 import ray
 from ray import serve
 
+from goat_ray import metering
+from goat_ray.agent.served import ServedModel
 from goat_ray.errors import ModelError, RunError
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
@@ -105,6 +107,21 @@ def test_an_adapter_answers_from_the_same_engines(teacher, config):
         one.close()
     assert all(isinstance(answer, Verdict) for answers in said.values() for answer in answers)
     assert said[""] != said["tuned"]
+
+
+def test_the_agent_speaks_through_the_same_engines(teacher, config):
+    cold = config.model_copy(update={"temperature": 0.0})
+    prompts = [f"Request: {film}" for film in FILMS[:8]] + ["word " * 2000]
+    said = {}
+    for name in ("", "tuned"):
+        model = ServedModel(cold.model_copy(update={"adapter": name}))
+        said[name] = model.generate(prompts, 12)
+        assert model.generate(prompts[:1], 4) == [said[name][0][: len(model.generate(prompts[:1], 4)[0])]]
+        model.close()
+    assert all(said[""][:8])
+    assert said[""][8] == ""  # beyond the model's context: no text, and the others are not harmed
+    assert said[""] != said["tuned"]
+    assert {name for name, whom in metering.drain() if whom == "agent"} >= {"requests", "prompt tokens", "failures"}
 
 
 def test_slow_answer_is_a_timeout_and_frees_the_engine(teacher, config):
