@@ -119,6 +119,8 @@ class Runner:
     ) -> Dataset[Out]:
         """The same for algorithms on whole columns, whose output is too long for one record at a time.
 
+        Tables are as ``write_tables`` takes them.
+
         ``facts`` are counts that ``make`` fills in while it runs; they go into the manifest.
         """
         return self._gather(

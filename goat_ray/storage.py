@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +26,7 @@ REJECTED = "rejected"
 REJECT_COLUMNS = ("reject_reason", "reject_detail")
 MANIFEST = "manifest.json"
 ROWS_PER_FILE = 50_000
+ROWS_AT_A_TIME = 4096  # of records on their way to columns
 
 
 def outcome_schema(kind: type[Record]) -> pa.Schema:
@@ -126,48 +128,73 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_records(folder: Path, kind: type[Record], records: Iterable[Record]) -> None:
     """Write records and rejects as partitioned Parquet files, with bounded memory."""
+    rows = map(outcome_row, records)
     schema = outcome_schema(kind)
-    pending: list[dict[str, Any]] = []
-    number = 0
-    for record in records:
-        pending.append(outcome_row(record))
-        if len(pending) == ROWS_PER_FILE:
-            _write_part(folder, schema, pending, number)
-            pending, number = [], number + 1
-    _write_part(folder, schema, pending, number)
+    write_tables(folder, kind, (pa.Table.from_pylist(some, schema=schema) for some in _batched(rows, ROWS_AT_A_TIME)))
 
 
 def write_tables(folder: Path, kind: type[Record], tables: Iterable[pa.Table]) -> None:
-    """Write kept records that are columns already; each table has ``kind``'s columns and becomes rows of a file."""
-    target = folder / f"{OUTCOME}={KEPT}"
-    target.mkdir(parents=True, exist_ok=True)
-    schema = kind.arrow_schema()
-    for number, table in enumerate(_of_file_size(tables)):
-        whole = table.select(schema.names).cast(schema)
-        for name in REJECT_COLUMNS:
-            whole = whole.append_column(name, pa.nulls(whole.num_rows, pa.string()))
-        pq.write_table(whole, target / f"part-{number:06d}.parquet")
+    """Write records that are columns already, with bounded memory.
+
+    Tables have ``kind``'s columns, and all rows are kept; or they have those of ``outcome_schema``.
+    """
+    schema = outcome_schema(kind)
+    with _Parts(folder, pa.schema(list(schema)[:-1])) as parts:
+        for table in tables:
+            if OUTCOME in table.column_names:
+                for outcome in (KEPT, REJECTED):
+                    parts.write(outcome, table.filter(pa.compute.equal(table[OUTCOME], outcome)))
+            else:
+                parts.write(KEPT, table)
 
 
-def _of_file_size(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    pending: list[pa.Table] = []
-    for table in tables:
-        pending.append(table)
-        if sum(part.num_rows for part in pending) >= ROWS_PER_FILE:
-            yield pa.concat_tables(pending)
-            pending = []
-    if any(part.num_rows for part in pending):
-        yield pa.concat_tables(pending)
+class _Parts:
+    """The files of one dataset that is being written: a series for each outcome, each of about ROWS_PER_FILE rows."""
 
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self._folder = folder
+        self._schema = schema
+        self._open: dict[str, pq.ParquetWriter] = {}
+        self._rows: Counter[str] = Counter()  # of the open file
+        self._files: Counter[str] = Counter()
 
-def _write_part(folder: Path, schema: pa.Schema, rows: list[dict[str, Any]], number: int) -> None:
-    table = pa.Table.from_pylist(rows, schema=schema)
-    for outcome in (KEPT, REJECTED):
-        part = table.filter(pa.compute.equal(table[OUTCOME], outcome)).drop_columns([OUTCOME])
-        if part.num_rows:
-            target = folder / f"{OUTCOME}={outcome}"
+    def write(self, outcome: str, table: pa.Table) -> None:
+        """Append rows; columns that the table lacks are null."""
+        if not table.num_rows:
+            return
+        if outcome not in self._open:
+            target = self._folder / f"{OUTCOME}={outcome}"
             target.mkdir(parents=True, exist_ok=True)
-            pq.write_table(part, target / f"part-{number:06d}.parquet")
+            self._open[outcome] = pq.ParquetWriter(target / f"part-{self._files[outcome]:06d}.parquet", self._schema)
+            self._files[outcome] += 1
+        self._open[outcome].write_table(_shaped(table, self._schema))
+        self._rows[outcome] += table.num_rows
+        if self._rows[outcome] >= ROWS_PER_FILE:
+            self._open.pop(outcome).close()
+            self._rows[outcome] = 0
+
+    def __enter__(self) -> "_Parts":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self._open.values():
+            writer.close()
+
+
+def _shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with exactly these columns."""
+    present = set(table.column_names)
+    columns = [
+        table[field.name].cast(field.type) if field.name in present else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    rows = iter(rows)
+    while some := list(islice(rows, size)):
+        yield some
 
 
 def count_outcomes(folder: Path) -> tuple[int, dict[str, int]]:

@@ -53,8 +53,10 @@ class SynthesisConfig(Settings):
 
     paraphrases: int = Field(2, ge=0, le=4, description="Other wordings of the query, for each sample.")
     accepted: int | None = Field(
-        None, ge=1, description="Samples that the corpus is to have, drawing plans until it has; null makes what "
-        "sampling.plans give."
+        None,
+        ge=1,
+        description="Samples that the corpus is to have, drawing plans until it has; null makes what "
+        "sampling.plans give.",
     )
     max_plans: int | None = Field(None, ge=1, description="Plans that may be drawn for accepted samples; null: any.")
     shortfall: Literal["stop", "go-on"] = Field(
@@ -62,8 +64,11 @@ class SynthesisConfig(Settings):
     )
     quotas: QuotasConfig = QuotasConfig()
     near_duplicates: float = Field(
-        0.9, gt=0, le=1, description="Similarity of two queries, as a Jaccard index of their pairs of words, from "
-        "which one of them goes; 1 keeps all."
+        0.9,
+        gt=0,
+        le=1,
+        description="Similarity of two queries, as a Jaccard index of their pairs of words, from "
+        "which one of them goes; 1 keeps all.",
     )
     splits: SplitsConfig = SplitsConfig()
     contamination: ContaminationConfig = ContaminationConfig()

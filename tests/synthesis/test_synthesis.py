@@ -8,10 +8,8 @@ import pytest
 from goat_ray import jsonpath
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.records import CallPlan, CallTrace, Reject, Sample
-from goat_ray.storage import Dataset, write_records
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
-from goat_ray.synthesis.curation import curate
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.rules import RulesTeacher
@@ -122,39 +120,3 @@ def test_paraphrases_are_other_words_for_the_same(samples: list[Sample]) -> None
         for value in values(sample, "user"):
             if isinstance(value, str):
                 assert all(value.lower() in text.lower() for text in sample.paraphrases)
-
-
-def test_curation_drops_duplicates_whatever_the_order(samples: list[Sample], tmp_path: Any) -> None:
-    double = samples[0].model_copy(update={"id": "zz", "query": samples[0].query.upper() + " "})
-    outcomes = []
-    for name, rows in (("a", [*samples, double]), ("b", [double, *reversed(samples)])):
-        write_records(tmp_path / name, Sample, rows)
-        dataset = Dataset(tmp_path / name, Sample, "f", len(rows), {})
-        outcomes.append({outcome.id: outcome for outcome in curate(dataset, SynthesisConfig())})
-    assert outcomes[0] == outcomes[1]
-    assert isinstance(outcomes[0]["zz"], Reject)
-    kept = [outcome for outcome in outcomes[0].values() if isinstance(outcome, Sample)]
-    assert len({sample.query.lower() for sample in kept}) == len(kept)
-
-
-def test_samples_of_one_subgraph_share_a_split(samples: list[Sample], tmp_path: Any) -> None:
-    write_records(tmp_path, Sample, samples)
-    kept = [
-        s for s in curate(Dataset(tmp_path, Sample, "f", len(samples), {}), SynthesisConfig()) if isinstance(s, Sample)
-    ]
-    splits: dict[Any, set[str]] = {}
-    for sample in kept:
-        shape = (
-            tuple(sorted(call.function for call in sample.calls)),
-            tuple(
-                sorted(
-                    (call.function, a.parameter, sample.calls[a.step].function)
-                    for call in sample.calls
-                    for a in call.arguments
-                    if a.step is not None
-                )
-            ),
-        )
-        splits.setdefault(shape, set()).add(sample.split)
-    assert all(len(found) == 1 for found in splits.values())
-    assert {"train", "test"} <= {sample.split for sample in kept}

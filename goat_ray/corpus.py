@@ -1,0 +1,211 @@
+"""From plans to a corpus: in one go, or in rounds until as many samples are accepted as were asked for.
+
+Each round's datasets depend on nothing but the settings and the rounds before it, so a killed run goes on within
+the round it was in, and a repeated one makes the same rounds.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from goat_ray.errors import RunError
+from goat_ray.executors.build import Outside
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.plans import PlanSource
+from goat_ray.records import CallPlan, Sample, Traits
+from goat_ray.runner import Runner
+from goat_ray.storage import Dataset
+from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.contamination import Benchmarks
+from goat_ray.synthesis.curation import Selection, curate
+from goat_ray.synthesis.examination import CONTAMINATED, Examine
+from goat_ray.synthesis.narration import Narrate
+from goat_ray.synthesis.orders import Cell
+from goat_ray.synthesis.quotas import Quotas
+from goat_ray.synthesis.shapes import SHORTEST, Shape
+from goat_ray.teacher.task import Teacher
+
+FIRST_YIELD = 0.5  # accepted samples of a plan, before any round has shown it
+MARGIN = 1.1  # more plans than the last yield asks for: a further round costs more than some surplus
+SMALLEST, LARGEST = 200, 200_000  # plans of a round
+BARREN_YIELD = 0.01
+BARREN_ROUNDS = 2  # in a row, and the graph has no more to give
+REPORT = "contamination.jsonl"
+
+
+@dataclass(frozen=True)
+class Round:
+    """The datasets of one round."""
+
+    plans: Dataset[CallPlan]
+    orders: int  # that were drawn, with those that gave no plan
+    narrated: Dataset[Sample]
+    examined: Dataset[Traits]
+
+
+@dataclass
+class Account:
+    """What was asked for, what came, and why there is no more."""
+
+    asked: int
+    got: int = 0
+    orders: int = 0
+    rounds: int = 0
+    stopped: str = ""  # why, where there is less than was asked for
+    missing: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        text = f"{self.got:,} of {self.asked:,} samples from {self.orders:,} plans in {self.rounds} rounds"
+        if self.stopped:
+            text += f"; {self.stopped}"
+        return f"{text}; missing {', '.join(self.missing)}" if self.missing else text
+
+    def facts(self) -> dict[str, int]:
+        """For the manifest."""
+        facts = {"asked": self.asked, "orders": self.orders, "rounds": self.rounds}
+        return facts | ({f"stopped: {self.stopped}": 1} if self.stopped else {})
+
+
+class CorpusMaker:
+    """Draws, calls, narrates, examines and selects."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        teacher: Teacher,
+        outside: Outside,
+        source: PlanSource,
+        *,
+        executor: ExecutorConfig,
+        synthesis: SynthesisConfig,
+        embedder: str,
+    ) -> None:
+        self.runner = runner
+        self.teacher = teacher
+        self.outside = outside
+        self.source = source
+        self.executor = executor
+        self.config = synthesis
+        self.benchmarks = Benchmarks(synthesis.contamination, embedder)
+
+    def samples(self) -> Dataset[Sample]:
+        """The finished corpus; raises ``RunError`` where it is smaller than asked for, unless that is allowed."""
+        if self.config.accepted is None:
+            plans = self.source.plans()
+            return self._select([self._round(plans, plans.rows + sum(plans.rejects.values()))], None)
+        rounds, account = self._until_accepted(self.config.accepted)
+        samples = self._select(rounds, account)
+        self.runner.console.note(str(account))
+        if account.stopped and self.config.shortfall == "stop":
+            raise RunError(
+                str(account),
+                place=str(samples.folder),
+                remedy="Lower synthesis.accepted, widen the quotas, add documents or raise max_plans; or set "
+                "synthesis.shortfall=go-on to use what there is",
+            )
+        return samples
+
+    def _round(self, plans: Dataset[CallPlan], orders: int, suffix: str = "") -> Round:
+        functions = self.source.functions.data
+        traces = self.runner.bulk(
+            Call(self.teacher, self.executor, functions, outside=self.outside), plans, f"traces{suffix}"
+        )
+        narrate = Narrate(self.teacher, functions, self.config, traces.fingerprint)
+        narrated = self.runner.bulk(narrate, traces, f"narrated{suffix}")
+        examined = self.runner.bulk(
+            Examine(functions, self.config.splits, self.benchmarks), narrated, f"examined{suffix}"
+        )
+        return Round(plans, orders, narrated, examined)
+
+    def _until_accepted(self, asked: int) -> tuple[list[Round], Account]:
+        rounds: list[Round] = []
+        account = Account(asked)
+        yields: list[float] = []
+        while True:
+            quotas = Quotas(asked, self.config.quotas)
+            selection = self._selection(rounds, quotas)
+            if rounds:
+                yields.append(selection.kept_of(len(rounds) - 1) / rounds[-1].orders)
+            account.got, account.rounds, account.missing = asked - quotas.left, len(rounds), list(quotas.missing())
+            budget = min(LARGEST, (self.config.max_plans or asked * LARGEST) - account.orders)
+            if not quotas.left:
+                return rounds, account
+            if budget <= 0:
+                account.stopped = f"the budget of {self.config.max_plans:,} plans is spent"
+                return rounds, account
+            if len(yields) >= BARREN_ROUNDS and max(yields[-BARREN_ROUNDS:]) < BARREN_YIELD:
+                account.stopped = "the graph is exhausted"
+                return rounds, account
+            expected = max(yields[-1], BARREN_YIELD) if yields else FIRST_YIELD
+            size = min(budget, max(SMALLEST, round(quotas.left / expected * MARGIN)))
+            rounds.append(self._next_round(rounds, account.orders, size, quotas))
+            account.orders += size
+
+    def _next_round(self, rounds: Sequence[Round], first: int, size: int, quotas: Quotas) -> Round:
+        suffix = f"-{len(rounds) + 1:03d}"
+        self.runner.console.heading(f"Round {len(rounds) + 1}: {size:,} plans for {quotas.left:,} missing samples")
+        plans = self.source.plans(
+            first,
+            size,
+            into=f"plans{suffix}",
+            mix=wanted_mix(quotas, self.config, self.source.config),
+            earlier=[one.plans for one in rounds],
+        )
+        return self._round(plans, size, suffix)
+
+    def _selection(self, rounds: Sequence[Round], quotas: Quotas | None) -> Selection:
+        return Selection.of([one.examined for one in rounds], self.config.near_duplicates, quotas)
+
+    def _select(self, rounds: Sequence[Round], account: Account | None) -> Dataset[Sample]:
+        settings = self.config.model_dump(mode="json", include={"accepted", "quotas", "near_duplicates"})
+
+        def tables() -> Iterator[pa.Table]:
+            quotas = None if account is None else Quotas(account.asked, self.config.quotas)
+            yield from curate([one.narrated for one in rounds], self._selection(rounds, quotas))
+
+        self._report([one.examined for one in rounds])
+        return self.runner.gather_tables(
+            "samples",
+            Sample,
+            tables,
+            settings=settings,
+            inputs=[dataset for one in rounds for dataset in (one.narrated, one.examined)],
+            facts={} if account is None else account.facts(),
+        )
+
+    def _report(self, examined: Sequence[Dataset[Traits]]) -> None:
+        """List what was removed for being a benchmark's query, one JSON object a line, beside the samples."""
+        if not self.benchmarks.entries:
+            return
+        with (self.runner.directory / REPORT).open("w", encoding="utf-8") as file:
+            for dataset in examined:
+                for reject in dataset.rejected():
+                    if reject.reason == CONTAMINATED:
+                        match, _, query = reject.detail.partition(" | ")
+                        line = {"sample": reject.id, "match": match, "query": query}
+                        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def wanted_mix(quotas: Quotas, config: SynthesisConfig, sampling: SamplingConfig) -> dict[Cell, float] | None:
+    """What to draw next: the missing shares of what has quotas, the configured shares of what has none.
+
+    None leaves it to the configuration.
+    """
+    if config.quotas == type(config.quotas)():
+        return None
+    by_length, by_shape, by_service = quotas.room
+    lengths = sampling.lengths if by_length is None else by_length
+    shapes = sampling.shapes if by_shape is None else by_shape
+    services = (sampling.services or {"": 1.0}) if by_service is None else by_service
+    mix: dict[Cell, float] = {}
+    for length in lengths:
+        possible: list[Shape] = ["single"] if length == 1 else [s for s in shapes if 1 < SHORTEST[s] <= length]
+        total = sum(shapes.get(shape, 1) for shape in possible)
+        for shape in possible:
+            for service in services:
+                if weight := lengths[length] * shapes.get(shape, 1) * services[service]:
+                    mix[Cell(length, shape, service)] = weight / total
+    return mix

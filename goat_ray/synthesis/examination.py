@@ -1,0 +1,64 @@
+"""What curation needs to know of each sample, found in parallel: then whole columns decide."""
+
+from collections.abc import Iterator, Sequence
+
+from goat_ray.identity import digest
+from goat_ray.records import Reject, Sample, Traits
+from goat_ray.rows import Json
+from goat_ray.step import Resources, Step
+from goat_ray.storage import FunctionStore
+from goat_ray.synthesis import near_duplicates
+from goat_ray.synthesis.contamination import Benchmarks
+from goat_ray.synthesis.shapes import shape_of
+from goat_ray.synthesis.splits import SplitsConfig, split_of
+
+CONTAMINATED = "contaminated"
+
+
+class Examine(Step[Sample, Traits]):
+    """Gives each sample its traits and rejects what a benchmark asks."""
+
+    name = "examine"
+    version = 1
+    takes = Sample
+    gives = Traits
+    resources = Resources(batch_size=1024)
+
+    def __init__(self, functions: str, splits: SplitsConfig, benchmarks: Benchmarks) -> None:
+        self.functions = functions  # Parquet folder of the functions dataset
+        self.splits = splits
+        self.benchmarks = benchmarks
+
+    def settings(self) -> Json:
+        return {
+            "splits": self.splits.model_dump(mode="json"),
+            "benchmarks": self.benchmarks.settings(),
+            "signatures": [near_duplicates.ALGORITHM, near_duplicates.HASHES, near_duplicates.SHINGLE],
+        }
+
+    def start(self) -> None:
+        self.store = FunctionStore.open(self.functions)
+        self.benchmarks.start()
+
+    def process(self, batch: Sequence[Sample]) -> Iterator[Traits | Reject]:
+        signatures = near_duplicates.signatures([sample.query for sample in batch])
+        matches = self.benchmarks.matches([(sample.query, *sample.paraphrases) for sample in batch])
+        for sample, signature, match in zip(batch, signatures, matches, strict=True):
+            if match is not None:
+                yield Reject(id=sample.id, reason=CONTAMINATED, detail=f"{match} | {sample.query}")
+                continue
+            yield Traits(
+                id=sample.id,
+                query=_key(" ".join(sample.query.lower().split())),
+                calls=_key([(call.function, call.values) for call in sample.calls]),
+                length=len(sample.calls),
+                shape=shape_of(sample),
+                service=self.store[sample.calls[-1].function].service,
+                split=split_of(sample.calls, self.splits),
+                signature=signature.tolist(),
+            )
+
+
+def _key(value: object) -> int:
+    """Equal for equal values, and within Arrow's 64 signed bits."""
+    return digest(value) - (1 << 63)

@@ -1,0 +1,54 @@
+"""Quotas: whole numbers that add up, and never one too many."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goat_ray.corpus import wanted_mix
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.orders import Cell
+from goat_ray.synthesis.quotas import Quotas, QuotasConfig, shared_out
+
+shares = st.dictionaries(st.integers(1, 12), st.floats(0.001, 100), min_size=1)
+
+
+@given(st.integers(0, 10_000), shares)
+def test_shares_become_whole_numbers_of_the_total(total: int, wanted: dict[int, float]) -> None:
+    given_ = shared_out(total, wanted)
+    assert sum(given_.values()) == total
+    for value, share in wanted.items():
+        assert abs(given_[value] - total * share / sum(wanted.values())) < 1
+
+
+def test_a_sample_needs_room_of_every_kind() -> None:
+    quotas = Quotas(4, QuotasConfig(lengths={1: 1, 2: 1}, shapes={"single": 1, "chain": 1}))
+    assert quotas.accept(1, "single", "a") == ""
+    assert quotas.accept(1, "single", "b") == ""
+    assert quotas.accept(1, "single", "a") == "lengths 1"
+    assert quotas.accept(3, "chain", "a") == "lengths 3"
+    assert quotas.accept(2, "join", "a") == "shapes join"
+    assert (quotas.left, list(quotas.missing())) == (2, ["lengths 2: 2", "shapes chain: 2"])
+    assert quotas.accept(2, "chain", "a") == quotas.accept(2, "chain", "a") == ""
+    assert quotas.accept(2, "chain", "a") == "samples"
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("ab")), max_size=60))
+def test_no_quota_is_ever_exceeded(samples: list[tuple[int, str]]) -> None:
+    config = QuotasConfig(lengths={1: 2, 2: 1}, services={"a": 1, "b": 3})
+    quotas = Quotas(20, config)
+    taken = [sample for sample in samples if not quotas.accept(sample[0], "chain", sample[1])]
+    assert len(taken) == 20 - quotas.left <= 20
+    for kind, limits in ((0, shared_out(20, config.lengths)), (1, shared_out(20, config.services))):
+        for value in {sample[kind] for sample in taken}:
+            assert sum(sample[kind] == value for sample in taken) <= limits[value]
+
+
+def test_the_next_round_leans_towards_what_is_missing() -> None:
+    synthesis = SynthesisConfig(accepted=100, quotas=QuotasConfig(lengths={1: 1, 3: 3}))
+    quotas = Quotas(100, synthesis.quotas)
+    for _ in range(25):
+        assert quotas.accept(1, "single", "a") == ""
+    mix = wanted_mix(quotas, synthesis, SamplingConfig())
+    assert mix is not None
+    assert {cell.length for cell in mix} == {3}
+    assert mix[Cell(3, "chain")] > mix[Cell(3, "join")] > 0
+    assert wanted_mix(Quotas(9, QuotasConfig()), SynthesisConfig(accepted=9), SamplingConfig()) is None
