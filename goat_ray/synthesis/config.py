@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from goat_ray.settings import Settings
 from goat_ray.synthesis.contamination import ContaminationConfig
+from goat_ray.synthesis.privacy import PrivacyConfig
 from goat_ray.synthesis.quotas import QuotasConfig
 from goat_ray.synthesis.shapes import Shape
 from goat_ray.synthesis.splits import SplitsConfig
@@ -72,6 +73,7 @@ class SynthesisConfig(Settings):
     )
     splits: SplitsConfig = SplitsConfig()
     contamination: ContaminationConfig = ContaminationConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
 
     @model_validator(mode="after")
     def _quotas_are_of_something(self) -> Self:

@@ -9,6 +9,7 @@ from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SynthesisConfig
+from goat_ray.synthesis.privacy import redacted
 from goat_ray.teacher import narration as tasks
 from goat_ray.teacher.phrases import WRITES, Phrasebook, scalars
 from goat_ray.teacher.story import Story, Told
@@ -47,7 +48,11 @@ class Narrate(Step[CallTrace, Sample]):
         self.resources = resources or Resources()
 
     def settings(self) -> Json:
-        return {"teacher": self.teacher.settings(), "tasks": PROMPTS, "paraphrases": self.config.paraphrases}
+        return {
+            "teacher": self.teacher.settings(),
+            "tasks": PROMPTS,
+            **self.config.model_dump(mode="json", include={"paraphrases", "privacy"}),
+        }
 
     def prepare(self) -> None:
         self.teacher.prepare()
@@ -63,7 +68,9 @@ class Narrate(Step[CallTrace, Sample]):
         }
 
     def process(self, batch: Sequence[CallTrace]) -> Iterator[Sample | Reject]:
-        drafts = [_Draft(trace, self._story(trace)) for trace in batch]
+        # Before anything is written: neither the teacher nor any later dataset sees private values.
+        traces = [redacted(trace, self.config.privacy) for trace in batch]
+        drafts = [_Draft(trace, self._story(trace)) for trace in traces]
         for draft in drafts:
             if any(self._is_empty(draft.story.calls[goal]) for goal in draft.story.goals()):
                 draft.reject = Reject(

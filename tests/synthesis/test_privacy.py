@@ -1,0 +1,112 @@
+"""Redaction: private values go, their form stays, and a sample still agrees with itself."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import iban, luhn
+
+from goat_ray import jsonpath, metering
+from goat_ray.records import Argument, CallTrace, ExecutedCall, Origin
+from goat_ray.synthesis.privacy import PrivacyConfig, Redactor, find, redacted
+
+# Test numbers of card schemes, an example IBAN, and tokens put together here so that no scanner takes them for real.
+PRIVATE = {
+    "email": ["ada.lovelace+films@mail.example.org"],
+    "phone": ["+44 20 7946 0958", "(415) 555-2671", "650-253-0000"],
+    "card": ["4111 1111 1111 1111", "5555555555554444", "378282246310005"],
+    "iban": ["GB82 WEST 1234 5698 7654 32", "DE89370400440532013000"],
+    "secret": [
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "ghp_" + "a1B2" * 9,
+        "xoxb-" + "123456789012-abcdefABCDEF",
+        "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0." + "dozjgNryP4J3jVmNHl0w",
+        "wJalrXUtnFEMIK7MDENGbPxRfiCYzEXAMPLEKEY9",
+    ],
+}
+HARMLESS = [
+    "The Shawshank Redemption (1994-10-14), rated 8.7 by 21862 people",
+    "id 4155552671 of 1234567890123456",
+    "2024-01-02T10:11:12.123456Z",
+    "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    "https://image.tmdb.org/t/p/w500/kqjL17yufvn9OVLyXYpvtyrFfak.jpg",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "12 Angry Men, 1957, 96 min, ISBN 978-0-14-310455-6",
+    "@handle and 50 % off at 10.0.0.1:8080",
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in PRIVATE.items() for value in values])
+def test_each_kind_is_found_alone_and_in_a_sentence(kind: str, value: str) -> None:
+    for text in (value, f"Write to {value}, please."):
+        (found,) = find(text, "US")
+        assert (found.kind, text[found.start : found.end]) == (kind, value)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_looks_private_is_left_alone(text: str) -> None:
+    assert find(text, "US") == []
+
+
+def test_made_up_values_keep_the_form() -> None:
+    redactor = Redactor("trace", "US")
+    assert redactor.clean("ada@mail.example.org").endswith("@example.com")
+    phone = redactor.clean("+44 20 7946 0958")
+    assert phone.startswith("+44 55 5") and len(phone) == len("+44 20 7946 0958")
+    card = redactor.clean("4111 1111 1111 1111")
+    assert luhn.is_valid(card.replace(" ", "")) and card.startswith("4000 00") and card.count(" ") == 3
+    account = redactor.clean("GB82 WEST 1234 5698 7654 32")
+    assert account.startswith("GB") and "0000" in account and account != "GB82 WEST 1234 5698 7654 32"
+    assert iban.calc_check_digits(account) == account[2:4]
+
+
+def trace(origin: Origin) -> CallTrace:
+    body = {"results": [{"email": "Ada@Mail.example.org", "note": "mail ada@mail.example.org", "id": 4111111111111111}],
+            "access_token": "plain-words-as-token"}  # fmt: skip
+    use = {"text": "sent to Ada@Mail.example.org with plain-words-as-token", "ok": True, "nothing": None}
+    taken = [
+        Argument(parameter=name, value=value, provenance="upstream", step=0, location=location)
+        for name, value, location in (
+            ("to", "Ada@Mail.example.org", "$.results[0].email"),
+            ("key", "plain-words-as-token", "$.access_token"),
+        )
+    ]
+    return CallTrace(
+        id="0123456789abcdef",
+        seed=1,
+        calls=[
+            ExecutedCall(function="a", arguments=[], status=200, body=body, origin=origin),
+            ExecutedCall(function="b", arguments=taken, status=200, body=use, origin=origin),
+        ],
+    )
+
+
+def test_a_redacted_trace_agrees_with_itself() -> None:
+    metering.drain()
+    clean = redacted(trace("real"), PrivacyConfig())
+    for argument in clean.calls[1].arguments:
+        assert argument.value == jsonpath.get(clean.calls[0].body, argument.location)
+    email, token = (argument.value for argument in clean.calls[1].arguments)
+    assert clean.calls[1].body["text"] == f"sent to {email} with {token}"
+    assert clean.calls[0].body["results"][0]["note"] == f"mail {email}"
+    assert clean.calls[0].body["results"][0]["id"] == 4111111111111111
+    assert "mail.example.org" not in json.dumps(clean.model_dump()).lower()
+    assert metering.drain() == {("redacted", "email"): 4, ("redacted", "secret"): 3}
+    assert redacted(trace("real"), PrivacyConfig()) == clean
+
+
+def test_the_sandbox_is_left_alone_unless_asked_for() -> None:
+    made_up = trace("simulated")
+    assert redacted(made_up, PrivacyConfig()) is made_up
+    assert redacted(made_up, PrivacyConfig(origins=["simulated"])) != made_up
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)))
+def test_any_json_keeps_its_structure(body: object) -> None:
+    def bones(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: bones(item) for key, item in value.items()}
+        return [bones(item) for item in value] if isinstance(value, list) else type(value)
+
+    assert bones(Redactor("t", "US").clean(body)) == bones(body)
