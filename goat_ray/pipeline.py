@@ -297,7 +297,9 @@ class Road:
         verified = pilot.bulk(Verify(self.teacher, functions.data, self.config.graph.verification), some, "verified")
         assumed = pilot.bulk(Verify(RulesTeacher(), functions.data), candidates, "assumed")
         plans = PlanSource(pilot, functions, assumed, self.config.sampling).plans(0, size)
-        call = Call(self.teacher, self.config.executor, functions.data, outside=self.outside)
+        call = Call(
+            self.teacher, self.config.executor, functions.data, outside=self.outside, calling=self.config.synthesis
+        )
         traces = pilot.bulk(call, plans, "traces")
         narrate = Narrate(self.teacher, functions.data, self.config.synthesis, traces.fingerprint)
         narrated = pilot.bulk(narrate, traces, "narrated")

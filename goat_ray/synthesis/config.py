@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from goat_ray.settings import Settings
+from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.contamination import ContaminationConfig
 from goat_ray.synthesis.privacy import PrivacyConfig
 from goat_ray.synthesis.quotas import QuotasConfig
@@ -49,7 +50,7 @@ class SamplingConfig(Settings):
         return lengths
 
 
-class SynthesisConfig(Settings):
+class SynthesisConfig(CallingConfig):
     """How executed calls become samples, and which samples the corpus."""
 
     paraphrases: int = Field(2, ge=0, le=4, description="Other wordings of the query, for each sample.")
