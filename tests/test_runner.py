@@ -87,7 +87,7 @@ from goat_ray.console import Console
 from goat_ray.runner import Runner
 from tests.steps import Shout
 from tests.test_runner import source
-connect(ClusterConfig(local_cpus=4))
+connect(ClusterConfig(address=sys.argv[3]))
 runner = Runner(Path(sys.argv[1]) / "run", Console())
 out = runner.bulk(Shout(notes=Path(sys.argv[2]), seconds=0.4), source(runner, 200), into="loud")
 print("finished", out.rows)
@@ -100,8 +100,11 @@ def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, ray_cluster: None)
     before.mkdir()
     after.mkdir()
     root = Path(__file__).resolve().parents[1]
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
     command = [sys.executable, "-c", DRIVER, str(tmp_path)]
-    driver = subprocess.Popen([*command, str(before)], cwd=root, start_new_session=True)
+    driver = subprocess.Popen([*command, str(before), address], cwd=root, start_new_session=True)
     checkpoint = tmp_path / "run" / "loud" / ".checkpoint"
     deadline = time.monotonic() + 120
     while len([f for f in checkpoint.glob("*.parquet") if "pending" not in f.name]) < 3:
@@ -110,7 +113,9 @@ def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, ray_cluster: None)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
 
-    result = subprocess.run([*command, str(after)], cwd=root, capture_output=True, text=True, timeout=180, check=False)
+    result = subprocess.run(
+        [*command, str(after), address], cwd=root, capture_output=True, text=True, timeout=180, check=False
+    )
 
     assert "finished 180" in result.stdout, result.stderr
     runner = Runner(tmp_path / "run", Console())

@@ -27,7 +27,7 @@ class JudgeFilm(Task[str, Verdict]):
 
 
 class Essay(Answer):
-    text: str = Field(min_length=400)
+    text: str = Field(min_length=4000)
 
 
 class WriteEssay(Task[str, Essay]):

@@ -1,4 +1,4 @@
-"""The vllm backend: a tiny model in a real engine on the local Ray cluster, started once for this file."""
+"""The vllm backend: a tiny model in a real engine on the local Ray cluster."""
 
 import os
 import pickle
@@ -18,43 +18,14 @@ from goat_ray.errors import ModelError, RunError
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.task import Failure
-from goat_ray.teacher.vllm import app_name, deploy, shutdown
-from goat_ray.training.tiny import make_tiny_model
+from goat_ray.teacher.vllm import app_name, deploy
 
+from .conftest import CONTEXT
 from .tasks import JudgeFilm, Verdict, WriteEssay
 
 pytestmark = [pytest.mark.vllm, pytest.mark.ray]
 
 FILMS = [f"film {number}" for number in range(64)]
-
-
-def make_adapter(model, folder):
-    """A LoRA adapter of random weights, big enough to change what the model says."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    options = LoraConfig(r=4, lora_alpha=64, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    get_peft_model(AutoModelForCausalLM.from_pretrained(model), options).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def config(ray_cluster, tmp_path_factory):
-    folder = make_tiny_model(tmp_path_factory.mktemp("tiny"), FILMS, vocabulary=512)
-    adapter = make_adapter(folder, tmp_path_factory.mktemp("adapter"))
-    engine = EngineConfig(max_model_len=512, start_timeout_s=400, adapters={"tuned": str(adapter)})
-    config = TeacherConfig(backend="vllm", model=str(folder), max_tokens=64, engine=engine)
-    yield config
-    shutdown(config)
-    assert app_name(config) not in serve.status().applications
-
-
-@pytest.fixture(scope="module")
-def teacher(config):
-    teacher = build_teacher(config)
-    teacher.start()
-    yield teacher
-    teacher.close()
 
 
 def test_answers_are_typed(teacher):
@@ -89,29 +60,25 @@ def test_workers_share_the_engines(teacher):
 
 
 def test_what_does_not_fit_is_a_failure(teacher):
-    too_long, fine = teacher.answer(JudgeFilm(), ["word " * 2000, "Heat"])
+    too_long, fine = teacher.answer(JudgeFilm(), ["word " * 2 * CONTEXT, "Heat"])
     assert isinstance(too_long, Failure) and too_long.reason == "too-long"
-    assert "512" in too_long.detail
+    assert str(CONTEXT) in too_long.detail
     assert isinstance(fine, Verdict)
     (truncated,) = teacher.answer(WriteEssay(), ["At length, please."])
     assert isinstance(truncated, Failure) and truncated.reason == "truncated"
 
 
-def test_an_adapter_answers_from_the_same_engines(teacher, config):
-    cold = config.model_copy(update={"temperature": 0.0})
-    assert app_name(cold.model_copy(update={"adapter": "tuned"})) == app_name(config)
-    said = {}
-    for name in ("", "tuned"):
-        one = build_teacher(cold.model_copy(update={"adapter": name}))
-        said[name] = one.answer(JudgeFilm(), FILMS)
-        one.close()
-    assert all(isinstance(answer, Verdict) for answers in said.values() for answer in answers)
-    assert said[""] != said["tuned"]
+def test_an_adapter_answers_from_the_same_engines(config):
+    tuned = config.model_copy(update={"adapter": "tuned"})
+    assert app_name(tuned) == app_name(config)
+    one = build_teacher(tuned)
+    assert all(isinstance(answer, Verdict) for answer in one.answer(JudgeFilm(), FILMS[:8]))
+    one.close()
 
 
 def test_the_agent_speaks_through_the_same_engines(teacher, config):
     cold = config.model_copy(update={"temperature": 0.0})
-    prompts = [f"Request: {film}" for film in FILMS[:8]] + ["word " * 2000]
+    prompts = [f"Request: {film}" for film in FILMS[:8]] + ["word " * 2 * CONTEXT]
     said = {}
     for name in ("", "tuned"):
         model = ServedModel(cold.model_copy(update={"adapter": name}))
@@ -135,7 +102,7 @@ def test_slow_answer_is_a_timeout_and_frees_the_engine(teacher, config):
 def test_prompt_follows_the_chat_template(teacher, config):
     from transformers import AutoTokenizer
 
-    film = "word " * 2000
+    film = "word " * 2 * CONTEXT
     tokenizer = AutoTokenizer.from_pretrained(config.model)
     ids = tokenizer.apply_chat_template(JudgeFilm().messages(film), add_generation_prompt=True)["input_ids"]
     (failure,) = teacher.answer(JudgeFilm(), [film])

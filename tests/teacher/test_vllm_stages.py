@@ -12,12 +12,9 @@ from goat_ray.runner import Runner
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.sampling import sample_plans
-from goat_ray.teacher.build import build_teacher
-from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.rules import RulesTeacher
-from goat_ray.training.tiny import make_tiny_model
-from tests.world import World, all_pairs
+from goat_ray.teacher.task import Teacher
+from tests.world import World, all_pairs, sample_plans
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.slow]
 
@@ -26,42 +23,23 @@ ANSWERED = {"not-accepted"}
 UNUSABLE = {"not-json", "invalid-answer", "truncated"}
 
 
-@pytest.fixture(scope="module")
-def teacher_config(tmp_path_factory: pytest.TempPathFactory, world: World) -> TeacherConfig:
-    texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
-    model = make_tiny_model(tmp_path_factory.mktemp("model") / "tiny", texts, layers=2, context=4096)
-    return TeacherConfig(
-        backend="vllm", model=str(model), max_tokens=300, engine=EngineConfig(max_model_len=4096, cpus_per_replica=1)
-    )
-
-
-def test_verify_and_narrate_share_an_engine(
-    ray_cluster: None, tmp_path: Path, world: World, teacher_config: TeacherConfig
-) -> None:
-    teacher = build_teacher(teacher_config)
+def test_verify_and_narrate_share_an_engine(teacher: Teacher, tmp_path: Path, world: World) -> None:
     runner = Runner(tmp_path, Console())
-    try:
-        candidates = runner.gather("candidates", CandidateEdge, lambda: all_pairs(world.functions)[:40], settings={})
-        edges = runner.bulk(Verify(teacher, world.data), candidates, into="verified")
+    candidates = runner.gather("candidates", CandidateEdge, lambda: all_pairs(world.functions)[:40], settings={})
+    edges = runner.bulk(Verify(teacher, world.data), candidates, into="verified")
 
-        assert edges.rows + sum(edges.rejects.values()) == 40
-        assert set(edges.rejects) <= ANSWERED | UNUSABLE
-        assert edges.rows + edges.rejects.get("not-accepted", 0) >= 20, edges.rejects
-        assert all(edge.teacher.startswith("vllm:") for edge in edges.records())
+    assert edges.rows + sum(edges.rejects.values()) == 40
+    assert set(edges.rejects) <= ANSWERED | UNUSABLE
+    assert edges.rows + edges.rejects.get("not-accepted", 0) >= 20, edges.rejects
+    assert all(edge.teacher.startswith("vllm:") for edge in edges.records())
 
-        plans = [
-            p for p in sample_plans(world.functions, world.edges, SamplingConfig(plans=6)) if isinstance(p, CallPlan)
-        ]
-        call = Call(RulesTeacher(), ExecutorConfig(), world.data)
-        call.start()
-        made = [trace for trace in call.process(plans) if isinstance(trace, CallTrace)]
-        traces = runner.gather("traces", CallTrace, lambda: made, settings={})
-        narrated = runner.bulk(
-            Narrate(teacher, world.data, SynthesisConfig(), traces.fingerprint), traces, into="narrated"
-        )
+    plans = [p for p in sample_plans(world.functions, world.edges, SamplingConfig(plans=6)) if isinstance(p, CallPlan)]
+    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
+    call.start()
+    made = [trace for trace in call.process(plans) if isinstance(trace, CallTrace)]
+    traces = runner.gather("traces", CallTrace, lambda: made, settings={})
+    narrated = runner.bulk(Narrate(teacher, world.data, SynthesisConfig(), traces.fingerprint), traces, into="narrated")
 
-        # What a random model writes must not get past the rules, and nothing may get lost.
-        assert narrated.rows + sum(narrated.rejects.values()) == len(made)
-        assert set(narrated.rejects) <= ANSWERED | UNUSABLE | {"empty-answer"}
-    finally:
-        teacher.release()
+    # What a random model writes must not get past the rules, and nothing may get lost.
+    assert narrated.rows + sum(narrated.rejects.values()) == len(made)
+    assert set(narrated.rejects) <= ANSWERED | UNUSABLE | {"empty-answer"}
