@@ -43,10 +43,18 @@ def pair_ids(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> pa.
     One hash for each of tens of millions of pairs would take minutes in Python. Both ends are digests of a
     cryptographic hash already, so mixing them (splitmix64, Steele et al. 2014) is enough.
     """
-    mixed = _splitmix64(left ^ _splitmix64(right))
-    text = mixed.astype(">u8").tobytes().hex().encode()
-    offsets = np.arange(len(mixed) + 1, dtype=np.int32) * ID_HEX_DIGITS
-    return pa.StringArray.from_buffers(len(mixed), pa.py_buffer(offsets), pa.py_buffer(text))
+    return _as_ids(_splitmix64(left ^ _splitmix64(right)))
+
+
+def ids_of(numbers: npt.NDArray[np.int64]) -> pa.Array:
+    """An id for each number, which says no more than the number; different ones for different numbers."""
+    return _as_ids(_splitmix64(numbers.astype(np.uint64)))
+
+
+def _as_ids(digests: npt.NDArray[np.uint64]) -> pa.Array:
+    text = digests.astype(">u8").tobytes().hex().encode()
+    offsets = np.arange(len(digests) + 1, dtype=np.int32) * ID_HEX_DIGITS
+    return pa.StringArray.from_buffers(len(digests), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def _splitmix64(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -1,14 +1,25 @@
-"""Call plans as bulk work: orders are written down, drawn in parallel, and rid of duplicates."""
+"""Call plans as bulk work: orders are written down, drawn in parallel, and rid of surplus variants."""
 
-from collections.abc import Sequence
-from itertools import islice
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 
-from goat_ray.records import ApiFunction, CallPlan, Edge
+import pyarrow as pa
+
+from goat_ray.graph.adjacency import EDGE_COLUMNS, VERSION, CallGraph, build_graph
+from goat_ray.identity import content_id
+from goat_ray.records import ApiFunction, CallPlan, Edge, PlanOrder
 from goat_ray.runner import Runner
-from goat_ray.storage import Dataset, FunctionStore
+from goat_ray.storage import Dataset
 from goat_ray.synthesis.config import SamplingConfig
-from goat_ray.synthesis.orders import Mix
-from goat_ray.synthesis.sampling import sample_plans
+from goat_ray.synthesis.coverage import Coverage
+from goat_ray.synthesis.orders import Mix, configured_mix, plan_orders
+from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
+from goat_ray.synthesis.variants import distinct_plans
+
+GRAPH = "call_graph"  # folder of the graph's arrays in the run directory
+FUNCTION_COLUMNS = ("id", "service", "name", "method", "path", "parameters")  # what the graph is made from
 
 
 class PlanSource:
@@ -45,17 +56,56 @@ class PlanSource:
 
         ``mix`` replaces the configured shares of length, shape and service for this range. Each plan says its own
         shape, service and structure. A structure may recur ``config.variants`` times in this range and the
-        ``earlier`` ones together; what is beyond, and orders that the graph has no plan for, are rejects with the
-        reasons ``duplicate-plan`` and ``no-such-subgraph``. A range whose kinds are exhausted gives no plans.
+        ``earlier`` ones together; what is beyond is a reject ``duplicate-plan`` here. Orders that the graph has no
+        plan for are rejects ``no-such-subgraph`` of the dataset ``<into>_drawn``. A range whose kinds are exhausted
+        gives no plans.
         """
         count = self.config.plans if count is None else count
-        wanted = self.config.model_copy(update={"plans": first + count})
-        return self.runner.gather(
+        mix = configured_mix(self.config) if mix is None else mix
+        orders = self._orders(first, count, mix, f"{into}_orders")
+        drawn = self.runner.bulk(DrawPlans(self._folder, self._graph_id, self.config), orders, into=f"{into}_drawn")
+        facts: dict[str, int] = {}
+        return self.runner.gather_tables(
             into,
             CallPlan,
-            lambda: islice(
-                sample_plans(FunctionStore.open(self.functions.data), self.edges.records(), wanted), first, None
-            ),
-            settings=[self.config.model_dump(mode="json"), first, count],
-            inputs=[self.functions, self.edges, *earlier],
+            lambda: Coverage(self.graph, facts).count(distinct_plans(drawn, earlier, self.config.variants)),
+            settings={"variants": self.config.variants},
+            inputs=[drawn, *earlier],
+            facts=facts,
         )
+
+    def _orders(self, first: int, count: int, mix: Mix, into: str) -> Dataset[PlanOrder]:
+        shares = sorted([*cell, weight] for cell, weight in mix.items())
+        settings = [self._graph_id, shares, first, count, self.config.coverage, self.config.seed]
+
+        def orders() -> Iterator[pa.Table]:
+            possible = PlanSampler(self.graph, self.config).possible(mix)
+            yield from plan_orders(self.graph, possible, self.config, first, count)
+
+        return self.runner.gather_tables(into, PlanOrder, orders, settings=settings)
+
+    @property
+    def _graph_id(self) -> str:
+        return content_id(GRAPH, VERSION, self.functions.fingerprint, self.edges.fingerprint)
+
+    @property
+    def _folder(self) -> Path:
+        return self.runner.directory / GRAPH / self._graph_id
+
+    @cached_property
+    def graph(self) -> CallGraph:
+        """The graph to sample from, in files that the workers share; made where it is not there yet."""
+        if not self._folder.exists():
+            made = build_graph(_functions(self.functions), self.edges.batches(EDGE_COLUMNS))
+            aside = self._folder.with_suffix(".tmp")
+            shutil.rmtree(aside, ignore_errors=True)
+            made.save(aside)
+            aside.rename(self._folder)
+        return CallGraph.open(self._folder)
+
+
+def _functions(functions: Dataset[ApiFunction]) -> Iterator[ApiFunction]:
+    """The functions without their outputs, one at a time."""
+    for batch in functions.batches(FUNCTION_COLUMNS, rows=1024):
+        for row in batch.to_pylist():
+            yield ApiFunction.from_row(row)

@@ -1,23 +1,28 @@
 """Functions and edges of some documents, such as the demo's, made without Ray."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.graph.adjacency import EDGE_COLUMNS, build_graph
 from goat_ray.graph.ends import fits, is_callers_own
 from goat_ray.graph.execution import ExecuteEdges
 from goat_ray.graph.fields import Meanings
 from goat_ray.graph.verification import Verify
 from goat_ray.identity import content_id
-from goat_ray.records import ApiFunction, CallPlan, CallTrace, CandidateEdge, Edge, Sample
+from goat_ray.records import ApiFunction, CallPlan, CallTrace, CandidateEdge, Edge, PlanOrder, Reject, Sample
 from goat_ray.storage import FunctionStore, write_records
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.sampling import sample_plans
+from goat_ray.synthesis.orders import configured_mix, plan_orders
+from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.teacher.rules import RulesTeacher
 
 
@@ -78,3 +83,19 @@ def make_samples(world: World, plans: int) -> list[Sample]:
     drawn = sample_plans(world.functions, world.edges, SamplingConfig(plans=plans))
     traces = [one for one in call.process([p for p in drawn if isinstance(p, CallPlan)]) if isinstance(one, CallTrace)]
     return [sample for sample in narrate.process(traces) if isinstance(sample, Sample)]
+
+
+def sample_plans(
+    functions: FunctionStore, edges: Sequence[Edge], config: SamplingConfig
+) -> Iterator[CallPlan | Reject]:
+    """What the road's plans are made of, in this process: graph, orders, draws; duplicates stay."""
+    step = DrawPlans(Path(), "", config)
+    step.sampler = PlanSampler(build_graph(functions, [edge_columns(edges)]), config)
+    mix = step.sampler.possible(configured_mix(config))
+    for table in plan_orders(step.sampler.graph, mix, config, 0, config.plans):
+        yield from step.process([PlanOrder.from_row(row) for row in table.to_pylist()])
+
+
+def edge_columns(edges: Sequence[Edge]) -> pa.RecordBatch:
+    """Edges as the columns that the call graph is built from."""
+    return pa.RecordBatch.from_pydict({c: pa.array([getattr(e, c) for e in edges], pa.string()) for c in EDGE_COLUMNS})

@@ -1,6 +1,5 @@
-"""The verified graph: as a networkx multidigraph to look at, as plain arrays to sample from."""
+"""The verified graph as a networkx multidigraph, to look at."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 import networkx as nx
@@ -28,14 +27,3 @@ def to_networkx(functions: Iterable[ApiFunction], edges: Iterable[Edge]) -> "nx.
             reason=edge.reason,
         )
     return graph
-
-
-class EdgeIndex:
-    """Edges by the input they feed and by the function they start from, in a stable order."""
-
-    def __init__(self, edges: Iterable[Edge]) -> None:
-        self.into: dict[tuple[str, str], list[Edge]] = defaultdict(list)  # (target, parameter)
-        self.out_of: dict[str, list[Edge]] = defaultdict(list)  # source
-        for edge in sorted(edges, key=lambda edge: edge.id):
-            self.into[edge.target, edge.parameter].append(edge)
-            self.out_of[edge.source].append(edge)

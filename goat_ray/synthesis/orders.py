@@ -1,10 +1,22 @@
 """Orders: what each plan should be like, decided before any is drawn, so that plans are independent of each other."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from goat_ray.graph.adjacency import NEEDED, SCOPED, CallGraph, links
+from goat_ray.identity import digest, ids_of
+from goat_ray.records import PlanOrder
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.shapes import SHORTEST, Shape
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio
+ROWS = 65_536  # orders of one table
+
+Numbers = npt.NDArray[np.int64]
 
 
 class Cell(NamedTuple):
@@ -24,12 +36,111 @@ def configured_mix(config: SamplingConfig) -> dict[Cell, float]:
     services = config.services or {"": 1.0}
     mix: dict[Cell, float] = {}
     for length, share in config.lengths.items():
-        possible: dict[Shape, float] = {s: w for s, w in config.shapes.items() if SHORTEST[s] <= length and w > 0}
+        possible: dict[Shape, float] = {s: w for s, w in config.shapes.items() if 2 <= SHORTEST[s] <= length and w > 0}
         if length == 1 or not possible:
             possible = {"single" if length == 1 else "chain": 1.0}
         for shape, weight in possible.items():
             for service, part in services.items():
-                mix[Cell(length, shape, service)] = (
-                    share * weight / sum(possible.values()) * part / sum(services.values())
-                )
+                alike = weight / sum(possible.values()) * part / sum(services.values())
+                mix[Cell(length, shape, service)] = share * alike
     return {cell: weight for cell, weight in mix.items() if weight > 0}
+
+
+def plan_orders(graph: CallGraph, mix: Mix, config: SamplingConfig, first: int, count: int) -> Iterator[pa.Table]:
+    """The orders ``[first, first + count)`` as tables of ``PlanOrder``.
+
+    Each order is a function of graph, mix, settings and its number. Kinds of plans are dealt out by the golden
+    ratio's multiples, so that any stretch of orders has the mix. Within each length and service, orders start
+    from each function ``config.coverage`` times, costly ones first, and then as often from each link of two
+    functions, rare ones first; all further orders start from one function after the other.
+    """
+    cells = sorted(cell for cell, weight in mix.items() if weight > 0)
+    if not cells or not len(graph.ids):
+        return
+    dealt = _dealt(np.array([mix[cell] for cell in cells]), config, first + count)
+    starts = _Starts(graph, config)
+    function = np.full(count, -1, np.int32)
+    edge = np.full(count, -1, np.int32)
+    for length, service in sorted({(cell.length, cell.service) for cell in cells}):
+        same = np.array([(cell.length, cell.service) == (length, service) for cell in cells])
+        mine = np.flatnonzero(same[dealt])
+        done = int(np.searchsorted(mine, first))
+        function[mine[done:] - first], edge[mine[done:] - first] = starts.deal(length, service, done, len(mine))
+    for start in range(0, count, ROWS):
+        yield _table(cells, dealt[first:], function, edge, first, range(start, min(start + ROWS, count)))
+
+
+def _dealt(weights: npt.NDArray[np.float64], config: SamplingConfig, count: int) -> Numbers:
+    """For each of the first ``count`` orders, the number of its cell."""
+    turn = np.arange(count, dtype=np.uint64) * GOLDEN + np.uint64(digest("orders", config.seed))
+    shares = np.cumsum(weights / weights.sum())
+    found = np.searchsorted(shares, (turn >> np.uint64(11)) * 2.0**-53, side="right")
+    return np.asarray(np.minimum(found, len(weights) - 1))
+
+
+class _Starts:
+    """What the orders of one length and service start from, one after the other."""
+
+    def __init__(self, graph: CallGraph, config: SamplingConfig) -> None:
+        self.graph = graph
+        self.coverage = config.coverage
+        self.edges = _rare_first(graph)
+
+    def deal(self, length: int, service: str, done: int, until: int) -> tuple[Numbers, Numbers]:
+        """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
+        graph = self.graph
+        functions = np.flatnonzero(graph.cost <= length)[::-1]
+        edges = self.edges[_reach(graph, self.edges) <= length]
+        if service:
+            found = graph.services.index(service).as_py()
+            functions = functions[graph.service[functions] == found]
+            edges = edges[graph.service[graph.owner[graph.slot[edges]]] == found]
+        if not len(functions):
+            return np.full(until - done, -1), np.full(until - done, -1)
+        turn = np.arange(done, until)
+        each = self.coverage * len(functions)  # turns until each function had its share, then each link
+        both = each + self.coverage * len(edges)
+        covering = np.where(turn < both, turn // max(self.coverage, 1), turn - both)
+        function = functions[covering % len(functions)]
+        edge = np.full(len(turn), -1)
+        linked = (turn >= each) & (turn < both)
+        edge[linked] = edges[covering[linked] - len(functions)]
+        function[linked] = graph.owner[graph.slot[edge[linked]]]
+        return function, edge
+
+
+def _reach(graph: CallGraph, edges: Numbers) -> Numbers:
+    """The least number of calls of a plan with this edge, where no call of it serves two needs."""
+    slot = graph.slot[edges]
+    target = graph.cost[graph.owner[slot]].astype(np.int64)
+    needed = graph.kind[slot] & NEEDED > 0
+    cheapest = graph.cost[graph.source[graph.into[slot]]]  # costs rise with the numbers of functions
+    return np.asarray(target - np.where(needed, cheapest, 0) + graph.cost[graph.source[edges]])
+
+
+def _rare_first(graph: CallGraph) -> Numbers:
+    """The first edge of each link, those of costly functions first, then those of functions with few links.
+
+    Links into scoped slots are left out: whether they make sense depends on the rest of a plan.
+    """
+    first = links(graph)
+    first = first[graph.kind[graph.slot[first]] & SCOPED == 0]
+    source, target = graph.source[first], graph.owner[graph.slot[first]]
+    around = np.bincount(source, minlength=len(graph.ids)) + np.bincount(target, minlength=len(graph.ids))
+    order = np.lexsort((first, np.minimum(around[source], around[target]), -_reach(graph, first)))
+    return np.asarray(first[order])
+
+
+def _table(cells: list[Cell], dealt: Numbers, function: Any, edge: Any, first: int, rows: range) -> pa.Table:
+    part = slice(rows.start, rows.stop)
+    numbers = np.arange(first + rows.start, first + rows.stop)
+    columns = {
+        "id": ids_of(numbers),
+        "number": numbers,
+        "length": np.array([cell.length for cell in cells])[dealt[part]],
+        "shape": np.array([cell.shape for cell in cells])[dealt[part]],
+        "service": np.array([cell.service for cell in cells])[dealt[part]],
+        "function": function[part],
+        "edge": edge[part],
+    }
+    return pa.table({name: pa.array(column) for name, column in columns.items()}).cast(PlanOrder.arrow_schema())

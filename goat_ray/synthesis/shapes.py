@@ -15,18 +15,21 @@ SHORTEST: dict[Shape, int] = {"single": 1, "chain": 2, "parallel": 3, "tree": 4,
 
 
 def shape_of(record: CallPlan | Sample) -> Shape:
-    """The shape of a plan, or of what became of it."""
+    """The shape of a plan, or of what became of it; calls that carry out one planned call count as one."""
     if isinstance(record, CallPlan):
-        steps = [[binding.step for binding in call.bindings] for call in record.calls]
+        carried_out = list(range(len(record.calls)))
+        taken = [mask(b.step for b in call.bindings if b.step is not None) for call in record.calls]
     else:
-        steps = [[argument.step for argument in call.arguments] for call in record.calls]
-    feeding: list[int] = []
-    before: list[int] = []
-    for taken in steps:
-        feeding.append(mask(step for step in taken if step is not None))
-        before.append(feeding[-1])
-        for step in bits(feeding[-1]):
-            before[-1] |= before[step]
+        numbers: dict[tuple[int, str], int] = {}
+        carried_out = [numbers.setdefault((call.planned, call.function), len(numbers)) for call in record.calls]
+        taken = [mask(carried_out[a.step] for a in call.arguments if a.step is not None) for call in record.calls]
+    feeding = [0] * (max(carried_out) + 1)
+    before = feeding[:]
+    for planned, sources in zip(carried_out, taken, strict=True):
+        feeding[planned] |= sources
+        before[planned] |= sources
+        for source in bits(sources):
+            before[planned] |= before[source]
     return classify(feeding, before)
 
 

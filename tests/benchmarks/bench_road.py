@@ -21,9 +21,8 @@ from goat_ray.records import ApiFunction, CallPlan, CallTrace, Embedding, Sample
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.rules import RulesTeacher
-from tests.world import make_world
+from tests.world import make_world, sample_plans
 
 PLANS = 1000
 

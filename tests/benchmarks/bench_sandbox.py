@@ -18,10 +18,9 @@ from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.records import ApiFunction, CallPlan
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig
-from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.rules import RulesTeacher
 from tests.benchmarks.bench_road import timed
-from tests.world import World, make_world
+from tests.world import World, make_world, sample_plans
 
 PLANS = 4000
 Asked = list[tuple[ApiFunction, dict[str, Any]]]  # the calls of one session

@@ -11,9 +11,8 @@ from goat_ray.records import CallPlan, CallTrace, Reject, Sample
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.sampling import sample_plans
 from goat_ray.teacher.rules import RulesTeacher
-from tests.world import World
+from tests.world import World, sample_plans
 
 
 @pytest.fixture(scope="module")
