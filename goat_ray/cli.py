@@ -222,6 +222,24 @@ def export(
         typer.echo(f"{into / name}  {count:,} entries")
 
 
+@app.command("import")
+@plain_errors
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Folder with corpus.json and datasets.", metavar="FOLDER")],
+    run_directory: RunDirectory,
+) -> None:
+    """Read a corpus of GOAT's published code into a run directory, to look at it or to export it in other forms.
+
+    Example: goat import exports/goat runs/imported && goat inspect corpus runs/imported
+    """
+    from goat_ray.console import Console
+    from goat_ray.corpus import import_corpus
+    from goat_ray.runner import Runner
+    from goat_ray.synthesis.imports import Published
+
+    import_corpus(Published(folder), Runner(run_directory.absolute(), Console()))
+
+
 @app.command("fake-server")
 @plain_errors
 def fake_server(

@@ -14,7 +14,7 @@ from goat_ray.errors import RunError
 from goat_ray.executors.build import Outside
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.plans import PlanSource
-from goat_ray.records import CallPlan, Sample, Traits
+from goat_ray.records import ApiFunction, CallPlan, Sample, Traits
 from goat_ray.runner import Runner
 from goat_ray.storage import Dataset
 from goat_ray.synthesis.calling import Call
@@ -22,6 +22,7 @@ from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.contamination import Benchmarks
 from goat_ray.synthesis.curation import Selection, curate
 from goat_ray.synthesis.examination import CONTAMINATED, Examine
+from goat_ray.synthesis.imports import Published
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.orders import Cell
 from goat_ray.synthesis.quotas import Quotas
@@ -111,9 +112,7 @@ class CorpusMaker:
     def _round(self, plans: Dataset[CallPlan], orders: int, suffix: str = "") -> Round:
         functions = self.source.functions.data
         traces = self.runner.bulk(
-            Call(self.teacher, self.executor, functions, outside=self.outside, calling=self.config),
-            plans,
-            f"traces{suffix}",
+            Call(self.teacher, self.executor, functions, outside=self.outside), plans, f"traces{suffix}"
         )
         narrate = Narrate(self.teacher, functions, self.config, traces.fingerprint)
         narrated = self.runner.bulk(narrate, traces, f"narrated{suffix}")
@@ -189,6 +188,19 @@ class CorpusMaker:
                         match, _, query = reject.detail.partition(" | ")
                         line = {"sample": reject.id, "match": match, "query": query}
                         file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def import_corpus(published: Published, runner: Runner) -> Dataset[Sample]:
+    """Records of a corpus in the published form, as the run's ``functions`` and ``samples``."""
+    settings = {"imported": published.id}
+    functions = runner.gather("functions", ApiFunction, published.functions, settings=settings)
+    return runner.gather(
+        "samples",
+        Sample,
+        lambda: published.samples(functions.records()),
+        settings=settings,
+        inputs=[functions],
+    )
 
 
 def wanted_mix(quotas: Quotas, config: SynthesisConfig, sampling: SamplingConfig) -> dict[Cell, float] | None:

@@ -1,0 +1,153 @@
+"""The dataset and corpus of GOAT's published code (arXiv 2510.12218) as records: the inverse of its export.
+
+Its items say nothing of where an argument came from. A value that the query says is the user's; else one that an
+earlier response holds is taken from the latest that does; all others count as the user's, too.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from goat_ray import jsonpath
+from goat_ray.documents.config import Limits
+from goat_ray.documents.goat_corpus import read
+from goat_ray.documents.loading import Source
+from goat_ray.documents.schemas import text
+from goat_ray.errors import DocumentError
+from goat_ray.identity import content_id
+from goat_ray.records import ApiFunction, Argument, Document, ExecutedCall, Lineage, Reject, Sample, Split
+
+CORPUS = "corpus.json"
+TEACHER = "imported"
+MIN_VALUE = 2  # characters; shorter values occur in any query by chance
+
+
+@dataclass
+class Published:
+    """A folder with ``corpus.json`` and datasets; a dataset's file name says its split, where it is one."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.files = sorted(file for file in self.folder.glob("*.json") if file.name != CORPUS)
+        if not (self.folder / CORPUS).is_file() or not self.files:
+            raise DocumentError(
+                f"does not hold {CORPUS} and a dataset",
+                place=str(self.folder),
+                remedy="Give the folder of an export, or put the published code's files there under these names",
+            )
+        self.id = content_id([(file.name, file.read_bytes().hex()) for file in (self.folder / CORPUS, *self.files)])
+
+    def functions(self) -> Iterator[ApiFunction | Reject]:
+        """The corpus, as ``goat ingest`` reads it. Raises ``DocumentError`` on a file that is none."""
+        document = Document(id=self.id, path=CORPUS, root=str(self.folder.absolute()))
+        yield from read(Source.open(document, Limits()))
+
+    def samples(self, functions: Iterator[ApiFunction]) -> Iterator[Sample | Reject]:
+        """The items of all datasets; what names an unknown function or is no item is a reject."""
+        by_name = {(function.service, function.name): function.id for function in functions}
+        by_number = {
+            document["docid"]: by_name.get((text(content.get("tool_name")), text(content.get("api_name"))))
+            for document, content in self._documents()
+        }
+        seen: set[str] = set()
+        for file in self.files:
+            split = file.stem if file.stem in get_args(Split) else "train"
+            for number, item in enumerate(_list(file)):
+                place = f"{file.name}#{number}"
+                sample = self._sample(item, place, split, by_number)
+                if sample.id not in seen:  # one item twice is one sample
+                    seen.add(sample.id)
+                    yield sample
+
+    def _documents(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        for document in _list(self.folder / CORPUS):
+            content = _parsed(document.get("document_content")) if isinstance(document, dict) else None
+            if isinstance(content, dict) and "docid" in document:
+                yield document, content
+
+    def _sample(self, item: Any, place: str, split: Any, by_number: dict[Any, str | None]) -> Sample | Reject:
+        try:
+            path, query = item["api_path"], item["query"]
+            for step in path:
+                if by_number.get(step["docid"]) is None:
+                    return Reject(id=content_id(place), reason="unknown-function", detail=f"{place}: {step['docid']}")
+            calls: list[ExecutedCall] = []
+            for number, step in enumerate(path):
+                calls.append(_call(step, number, by_number[step["docid"]] or "", query, calls))
+            paraphrases = item.get("paraphrase") or {}
+            return Sample(
+                id=content_id(query, [[call.function, call.values] for call in calls]),
+                query=query,
+                subqueries=item.get("subinstructions") or [step.get("sub_instruction", "") for step in path],
+                calls=calls,
+                response=item["final_response"],
+                paraphrases=[paraphrases[key] for key in ("query1", "query2") if paraphrases.get(key)],
+                split=split,
+                lineage=Lineage(teacher=TEACHER, prompts="", fingerprint=self.id, seed=0),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            detail = f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return Reject(id=content_id(place), reason="not-an-item", detail=detail)
+
+
+def _call(step: Any, number: int, function: str, query: str, earlier: list[ExecutedCall]) -> ExecutedCall:
+    values = step["llm_generation"]
+    values = _parsed(values) if isinstance(values, str) else values
+    arguments = [_argument(name, value, query, earlier) for name, value in (values or {}).items()]
+    sources = [earlier[argument.step].group for argument in arguments if argument.step is not None]
+    return ExecutedCall(
+        function=function,
+        arguments=arguments,
+        status=200,  # the published form keeps no status, and its export here holds successful calls only
+        body=_parsed(step.get("server_response")),
+        origin="recorded",
+        planned=number,
+        group=max(sources, default=-1) + 1,
+    )
+
+
+def _argument(name: str, value: Any, query: str, earlier: list[ExecutedCall]) -> Argument:
+    said = str(value).lower()
+    if not (len(said) >= MIN_VALUE and said in query.lower()):
+        for step in reversed(range(len(earlier))):
+            for tokens, found in _leaves(earlier[step].body, ()):
+                if str(found).lower() == said:
+                    location = jsonpath.render(tokens)
+                    return Argument(parameter=name, value=value, provenance="upstream", step=step, location=location)
+    return Argument(parameter=name, value=value, provenance="user")
+
+
+def _leaves(value: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*at, index))
+    elif value is not None and not isinstance(value, bool):
+        yield at, value
+
+
+def _parsed(value: Any) -> Any:
+    """JSON text as a value; text that is none stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _list(file: Path) -> list[Any]:
+    try:
+        items = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DocumentError(
+            f"is not JSON: {' '.join(str(error).split())}", place=str(file), remedy="Mend the file, or take it away"
+        ) from error
+    if not isinstance(items, list):
+        raise DocumentError("is no list", place=str(file), remedy="Give a JSON list of items")
+    return items
