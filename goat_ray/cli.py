@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from goat_ray import __version__
 from goat_ray.cli_inspect import inspect_app
 from goat_ray.cli_options import RunDirectory, plain_errors
+from goat_ray.cli_submit import submit
 
 if TYPE_CHECKING:
     from goat_ray.pipeline import Part, Road
@@ -25,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(inspect_app, name="inspect")
+app.command()(submit)
 
 
 class _BuildByDefault(TyperGroup):

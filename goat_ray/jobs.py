@@ -1,16 +1,26 @@
-"""What the entry points in ``jobs/`` share: one option, one part of the road, one exit status."""
+"""What the entry points in ``jobs/`` share: options, one part of the road, an exit status, a report of failure."""
 
 import argparse
 import sys
+import time
 from pathlib import Path
+from typing import Any, get_args
 
-from goat_ray.config import load_config
+from goat_ray.config import GoatConfig, load_config
 from goat_ray.errors import GoatError
+from goat_ray.inspection import funnel
 from goat_ray.pipeline import Part, Road
+from goat_ray.runner import UNFINISHED
+from goat_ray.storage import write_json
+
+REPORT = "failure.json"
 
 
 def main(part: Part, arguments: list[str] | None = None) -> None:
-    """Run one part of the road on the job's cluster; exits with status 1 and one line on an error."""
+    """Run one part of the road on the job's cluster.
+
+    On an error the process exits with a status other than 0 and leaves ``failure.json`` in the run directory.
+    """
     parser = argparse.ArgumentParser(description=f"goat-ray job: {part}")
     parser.add_argument("--config", type=Path, required=True, help="YAML file below the job's working directory")
     parser.add_argument(
@@ -18,6 +28,39 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     try:
-        Road(load_config(options.config, options.set)).perform(part)
+        _perform(part, load_config(options.config, options.set))
     except GoatError as error:
         sys.exit(f"goat: {error}")
+
+
+def _perform(part: Part, config: GoatConfig) -> None:
+    report = Path(config.run.directory).absolute() / REPORT
+    try:
+        Road(config).perform(part)
+    except BaseException as error:  # a job that is stopped, too, leaves its work incomplete
+        report.parent.mkdir(parents=True, exist_ok=True)
+        write_json(report, failure(part, report.parent, error))
+        raise
+    report.unlink(missing_ok=True)
+
+
+def failure(part: str, run: Path, error: BaseException) -> dict[str, Any]:
+    """What a person or a scheduler needs to know about a job that did not finish."""
+    if not isinstance(error, GoatError):
+        text = f"{type(error).__name__}: {error}"
+        error = GoatError(text, remedy="Look at the job's log; what is finished is kept")
+    return {
+        "part": part,
+        "error": error.problem,
+        "place": error.place,
+        "remedy": error.remedy,
+        "finished": {stage["name"]: {"rows": stage["rows"], "rejects": stage["rejects"]} for stage in funnel(run)},
+        "unfinished": sorted(mark.parent.name for mark in run.glob(f"*/{UNFINISHED}")),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+if __name__ == "__main__":
+    if not sys.argv[1:] or sys.argv[1] not in get_args(Part):
+        sys.exit(f"usage: python -m goat_ray.jobs {{{','.join(get_args(Part))}}} --config FILE [--set KEY=VALUE]")
+    main(sys.argv[1], sys.argv[2:])  # type: ignore[arg-type]

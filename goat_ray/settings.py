@@ -38,8 +38,7 @@ def environment_variable(name: str, *, place: str) -> str:
         raise ConfigError(
             f"the environment variable {name} is not set",
             place=place,
-            remedy=f"Set {name} where goat starts, and on every node before Ray starts there; with ray job submit, in "
-            "env_vars of the runtime environment",
+            remedy=f"Set {name} where goat starts, and on every node before Ray starts there; see cluster/README.md",
         )
     return value
 

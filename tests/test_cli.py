@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from goat_ray.cli import app
 
 run = CliRunner().invoke
-COMMANDS = ["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate"]
+COMMANDS = ["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate", "submit"]
 
 
 @pytest.mark.parametrize(

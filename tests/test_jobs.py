@@ -1,5 +1,6 @@
 """The road on a real cluster: `ray start --head`, then `ray job submit` of an entry point."""
 
+import json
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,8 @@ from goat_ray.records import CallPlan
 from goat_ray.storage import open_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
-RAY = str(Path(sys.executable).with_name("ray"))
+BIN = Path(sys.executable).parent
+TOKEN = "0123456789abcdef0123456789abcdef"
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -37,16 +39,16 @@ def free_ports(count: int) -> list[int]:
 def head(tmp_path: Path) -> Iterator[str]:
     """The dashboard address of a cluster of its own, ended by the pids that it started and no others."""
     gcs, dashboard, client, agent, agent_grpc = free_ports(5)
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # of the nodes, on which a job's `python` is found
     process = subprocess.Popen(
         [
-            *(RAY, "start", "--head", "--block", "--num-cpus=6", "--disable-usage-stats", f"--port={gcs}"),
+            *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=6", "--disable-usage-stats", f"--port={gcs}"),
             *(f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", f"--ray-client-server-port={client}"),
             # Other clusters on this machine, such as the test session's, hold the default ports.
             *(f"--dashboard-agent-listen-port={agent}", f"--dashboard-agent-grpc-port={agent_grpc}"),
             f"--temp-dir={tmp_path.parent / 'r'}",  # socket paths have a limit of 107 characters
         ],
-        env=environment,
+        env={**authorized(), "PATH": path},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -75,21 +77,17 @@ def wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
     pytest.fail("the cluster did not come up")
 
 
-def submit(address: str, *entrypoint: str) -> "subprocess.CompletedProcess[str]":
-    """Submit and wait; the node's agent may come up some seconds after the head says that it is healthy."""
-    for _ in range(10):
-        result = submit_once(address, *entrypoint)
-        if "No available agent" not in result.stdout + result.stderr:
-            break
-        time.sleep(2)
-    return result
+def authorized() -> dict[str, str]:
+    return {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 
-def submit_once(address: str, *entrypoint: str) -> "subprocess.CompletedProcess[str]":
+def call(
+    command: Sequence[str], environment: dict[str, str] | None = None, cwd: Path = ROOT
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [RAY, "job", "submit", "--address", address, "--working-dir", ".", "--", sys.executable, *entrypoint],
-        cwd=ROOT,
-        env={**os.environ, "RAY_AUTH_MODE": "disabled"},
+        [str(BIN / command[0]), *command[1:]],
+        cwd=cwd,
+        env=environment or authorized(),
         capture_output=True,
         text=True,
         timeout=400,
@@ -97,14 +95,29 @@ def submit_once(address: str, *entrypoint: str) -> "subprocess.CompletedProcess[
     )
 
 
-def test_a_job_runs_part_of_the_road_and_fails_loudly(head: str, tmp_path: Path) -> None:
-    config = ["--config", "configs/demo.yaml", "--set", f"run.directory={tmp_path / 'run'}"]
+def test_jobs_run_once_and_fail_loudly(head: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    config = ["configs/demo.yaml", "--set", f"run.directory={run}"]
+    goat = ["goat", "submit", *config, "--address", head, "--part", "sample", "--set", "sampling.plans=50"]
 
-    done = submit(head, "jobs/sample.py", *config, "--set", "sampling.plans=50")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "succeeded" in done.stdout
-    assert open_dataset(tmp_path / "run" / "plans", CallPlan).rows > 40
+    stranger = call(goat, {**os.environ, "RAY_AUTH_MODE": "disabled"})
+    assert stranger.returncode == 1
+    assert "RAY_AUTH_TOKEN" in stranger.stderr and stranger.stderr.count("\n") == 1
 
-    failed = submit(head, "jobs/ingest.py", *config, "--set", "documents.paths=[nowhere]")
+    sent = call([*goat, "--detach"])
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    followed = call(goat)  # the job that runs already
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    assert "plans" in followed.stdout and "succeeded after" in followed.stdout
+    assert open_dataset(run / "plans", CallPlan).rows > 40
+    (job,) = {line.split(":")[0] for line in (sent.stdout + followed.stdout).splitlines() if line.startswith("goat-")}
+    assert job.startswith("goat-sample-") and job.endswith("-1")
+    assert f"{job}: sent before, succeeded" in call(goat).stdout
+
+    job = ["--address", head, "--working-dir", ".", "--", "python", "jobs/graph.py", "--config", *config]
+    failed = call(["ray", "job", "submit", *job, "--set", "documents.paths=[nowhere]"])
     assert failed.returncode != 0
     assert "no file is at 'nowhere'" in failed.stdout + failed.stderr
+    report = json.loads((run / "failure.json").read_text())
+    assert "no file is at 'nowhere'" in report["error"] and report["remedy"]
+    assert report["part"] == "graph" and report["finished"]["functions"]["rows"] == 55

@@ -1,0 +1,115 @@
+"""What a job is called, what it may carry, and what it leaves behind when it fails. Real jobs: test_jobs.py."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pathspec import PathSpec
+from typer.testing import CliRunner
+
+from goat_ray import jobs
+from goat_ray.cli import app
+from goat_ray.cli_submit import Part
+from goat_ray.config import load_config
+from goat_ray.console import Console
+from goat_ray.errors import ConfigError, RunError
+from goat_ray.runner import UNFINISHED, Runner
+from goat_ray.submission import Cluster, Submission, latest_attempt
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = Path("configs/demo.yaml")
+SHARED = "run.directory=/mnt/shared/run-1"
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")  # put back afterwards: submitting sets it
+
+
+def submission(*changes: str, part: str = "run", **more: object) -> Submission:
+    changes = (SHARED, *changes)
+    return Submission(part, DEMO, changes, load_config(DEMO, changes), **more)
+
+
+def test_equal_work_has_one_name_and_other_work_another() -> None:
+    names = {
+        submission().name,
+        submission("sampling.plans=7").name,
+        submission("run.directory=/mnt/shared/run-2").name,
+        submission(part="train").name,
+    }
+    assert len(names) == 4
+    assert submission().name == submission("sampling.plans=1500").name, "said or by the file: the same settings"
+
+
+def test_attempts_are_counted_by_number() -> None:
+    known = ["goat-run-ab-1", "goat-run-ab-10", "goat-run-ab-9", "goat-run-abc-12", "goat-train-ab-20", "raysubmit_x"]
+    assert latest_attempt("goat-run-ab", known) == 10
+    assert latest_attempt("goat-run-xy", known) == 0
+
+
+def test_the_shell_gets_each_setting_as_it_was_given() -> None:
+    hostile = "documents.paths=[a b, '$(touch x)']"
+    assert submission(hostile).entrypoint.endswith("""--set 'documents.paths=[a b, '"'"'$(touch x)'"'"']'""")
+
+
+def test_a_run_directory_must_outlive_the_job() -> None:
+    with pytest.raises(ConfigError, match="vanish with it"):
+        Submission("run", DEMO, (), load_config(DEMO))
+
+
+def test_a_configuration_must_travel_with_the_job() -> None:
+    with pytest.raises(ConfigError, match="outside the working directory"):
+        Submission("run", ROOT / DEMO, (SHARED,), load_config(DEMO, [SHARED]))
+
+
+def test_secrets_do_not_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="looks like a secret"):
+        submission(environment={"OPENAI_API_KEY": "x"})
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY") as caught:
+        submission("teacher.engine.extra={token: sk-0123456789}")
+    assert "sk-0123456789" not in str(caught.value)
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        submission(environment={"NOTE": "is sk-0123456789"})
+
+
+@pytest.mark.parametrize("name", [".env", "deploy/.env.local", "keys/tls.pem", "id_ed25519", ".git/config", "runs/a"])
+def test_what_stays_behind(name: str) -> None:
+    assert PathSpec.from_lines("gitignore", (ROOT / ".rayignore").read_text().splitlines()).match_file(name)
+
+
+def test_all_that_a_job_needs_travels() -> None:
+    needed = [f for d in ("goat_ray", "jobs", "configs") for f in (ROOT / d).rglob("*.*") if f.suffix != ".pyc"]
+    for name in (".rayignore", ".gitignore"):
+        ignored = PathSpec.from_lines("gitignore", (ROOT / name).read_text().splitlines())
+        assert not [
+            f for f in needed if f.suffix in (".py", ".yaml", ".json") and ignored.match_file(f.relative_to(ROOT))
+        ]
+
+
+def test_no_dashboard_is_one_clear_error() -> None:
+    with pytest.raises(RunError, match="no Ray dashboard answers"):
+        Cluster("http://127.0.0.1:9", print)
+
+
+def test_each_part_has_a_script() -> None:
+    scripts = {file.stem for file in (ROOT / "jobs").glob("*.py")}
+    assert scripts == {"pipeline" if part is Part.run else part.value for part in Part}
+
+
+def test_a_malformed_option_is_named() -> None:
+    result = CliRunner().invoke(app, ["submit", str(DEMO), "--set", SHARED, "--env", "HF_HOME"])
+    assert result.exit_code == 2 and "NAME=VALUE" in result.output
+
+
+def test_a_failed_job_reports_what_is_finished(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "verified").mkdir(parents=True)
+    (run / "verified" / UNFINISHED).write_text("{}")
+    with Runner(run, Console()).exclusive(), pytest.raises(SystemExit, match="another goat process"):
+        jobs.main("graph", ["--config", str(DEMO), "--set", f"run.directory={run}"])
+    report = json.loads((run / "failure.json").read_text())
+    assert (report["part"], report["unfinished"], report["finished"]) == ("graph", ["verified"], {})
+    assert "another goat process" in report["error"] and report["remedy"]
