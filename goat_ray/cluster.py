@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -46,8 +47,18 @@ def connect(config: ClusterConfig) -> None:
             ray.init(address=address, **quiet)
         else:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
+            # Ray turns token authentication on, unless RAY_AUTH_MODE says otherwise. Setting that here would come too
+            # late: Ray has read it when it was imported.
             ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
+            _keep_token_private()
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+def _keep_token_private() -> None:
+    """Ray writes its token so that everyone on the machine may read it, where the umask does not say otherwise."""
+    token = Path.home() / ".ray" / "auth_token"
+    if token.exists():
+        token.chmod(0o600)
 
 
 @contextmanager

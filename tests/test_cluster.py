@@ -1,0 +1,31 @@
+"""Local clusters that goat starts: closed to others, whatever the environment says nothing about."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import ray
+from goat_ray.cluster import ClusterConfig, connect
+connect(ClusterConfig(local_cpus=1))
+print("token", ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN)
+print("dashboard", repr(ray._private.worker._global_node.webui_url))
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_local_cluster_wants_a_token_and_has_no_dashboard(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    environment.pop("RAY_AUTH_MODE", None)
+    said = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120, check=True
+    ).stdout
+    assert "token True" in said
+    token = tmp_path / ".ray" / "auth_token"
+    assert len(token.read_text()) >= 32
+    assert token.stat().st_mode & 0o077 == 0, "nobody else may read it"
+    assert "dashboard ''" in said or "dashboard None" in said
