@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Starts Ray on a Slurm allocation and runs one part of the road on it:
+#   sbatch --nodes=4 --gpus-per-node=8 --time=24:00:00 cluster/slurm.sh configs/gpu-cluster.yaml \
+#       --set run.directory=/scratch/$USER/goat/run-1
+# Submit it in the repository's folder, which all nodes see, as they see .venv and run.directory. The first argument
+# is the configuration, the rest goes to the job. PART chooses the script in jobs/ (default: pipeline).
+# When time is up the same command goes on: --signal leaves two minutes to stop, and finished work is kept.
+#SBATCH --job-name=goat
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task=16
+#SBATCH --signal=B:TERM@120
+#SBATCH --output=goat-%j.log
+set -euo pipefail
+
+: "${SLURM_JOB_ID:?is run by sbatch}"
+config=${1:?the first argument is a configuration file}
+shift
+script=jobs/${PART:-pipeline}.py
+test -f "$script" || { echo "there is no $script; sbatch this in the repository's folder" >&2; exit 2; }
+export PATH="$PWD/.venv/bin:$PATH"
+
+# Other users of these nodes reach their ports: without the token they would run code as this user.
+umask 077
+export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
+RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+export RAY_AUTH_TOKEN  # srun hands the environment on; it is never on a command line
+
+mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes[0]}
+port=$((20000 + SLURM_JOB_ID % 20000))  # two jobs on one node want two ports
+head_ip=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | awk '{print $1}')
+
+started=()
+driver=
+# shellcheck disable=SC2329 # the trap calls it
+clean_up() {
+    trap - EXIT TERM INT
+    for process in ${driver:+"$driver"} "${started[@]}"; do kill -TERM "$process" 2>/dev/null || true; done
+    wait || true
+}
+trap clean_up EXIT
+trap 'exit 143' TERM INT
+
+start() {  # NODE and arguments of `ray start`: one node in the foreground of its own srun, which ends with this job
+    local node=$1
+    shift
+    srun --nodes=1 --ntasks=1 --exact --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --nodelist="$node" --export=ALL \
+        ray start --block --num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
+        --temp-dir="/tmp/ray-$SLURM_JOB_ID" "$@" &
+    started+=($!)
+}
+
+start "$head" --head --node-ip-address="$head_ip" --port="$port" --dashboard-host=127.0.0.1
+export RAY_ADDRESS="$head_ip:$port"
+for _ in {1..60}; do
+    ray health-check --address "$RAY_ADDRESS" >/dev/null 2>&1 && break
+    sleep 2
+done
+ray health-check --address "$RAY_ADDRESS"
+for node in "${nodes[@]:1}"; do
+    start "$node" --address="$RAY_ADDRESS"
+done
+
+# In the background, so that a signal reaches the trap at once. Workers join while the driver reads documents.
+srun --nodes=1 --ntasks=1 --overlap --nodelist="$head" --export=ALL python "$script" --config "$config" "$@" &
+driver=$!
+status=0
+wait "$driver" || status=$?
+driver=
+exit "$status"
