@@ -60,6 +60,7 @@ def _arguments(call: ExecutedCall) -> str:
     for argument in call.arguments:
         value = json.dumps(argument.value, ensure_ascii=False)
         origin = f"call {argument.step + 1} {argument.location}" if argument.step is not None else argument.provenance
+        origin += f", {argument.chosen}" if argument.chosen else ""
         parts.append(f"{argument.parameter}={value} (from {origin})")
     return ", ".join(parts)
 

@@ -12,7 +12,7 @@ from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy
 from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.identity import content_id
-from goat_ray.records import ExecutedCall, Prediction, Reject, Sample, Score
+from goat_ray.records import ExecutedCall, Prediction, Reject, Sample, Score, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
@@ -92,7 +92,7 @@ def held_out(samples: Dataset[Sample], count: int) -> Iterator[Sample]:
 def score_agent(run: str, predictions: Sequence[Prediction], samples: Sequence[Sample]) -> list[Score]:
     """SA, IA and CP, averaged over the samples."""
     gold = {sample.id: sample for sample in samples}
-    pairs = [(_calls(p.calls), _calls(gold[p.id].calls)) for p in predictions]
+    pairs = [(_calls(p.calls), _calls(without_failures(gold[p.id].calls))) for p in predictions]
     values = {
         "SA": mean(set_accuracy(predicted, wanted) for predicted, wanted in pairs),
         "IA": mean(invocation_accuracy(predicted, wanted) for predicted, wanted in pairs),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from goat_ray.identity import digest
-from goat_ray.records import Reject, Sample, Traits
+from goat_ray.records import Reject, Sample, Traits, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
@@ -50,8 +50,8 @@ class Examine(Step[Sample, Traits]):
             yield Traits(
                 id=sample.id,
                 query=_key(" ".join(sample.query.lower().split())),
-                calls=_key([(call.function, call.values) for call in sample.calls]),
-                length=len(sample.calls),
+                calls=_key([(call.function, call.values) for call in without_failures(sample.calls)]),
+                length=len({call.planned for call in sample.calls}),
                 shape=shape_of(sample),
                 service=self.store[sample.calls[-1].function].service,
                 split=split_of(sample.calls, self.splits),

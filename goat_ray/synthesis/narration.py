@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.records import CallTrace, Lineage, Reject, Sample
+from goat_ray.records import CallTrace, ExecutedCall, Lineage, Reject, Sample, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.privacy import redacted
 from goat_ray.teacher import narration as tasks
+from goat_ray.teacher.checks import Flaw, query_flaw, response_flaw
 from goat_ray.teacher.phrases import WRITES, Phrasebook, scalars
 from goat_ray.teacher.story import Story, Told
 from goat_ray.teacher.task import Answer, Failure, Task, Teacher
@@ -29,7 +30,7 @@ class Narrate(Step[CallTrace, Sample]):
     """Asks the teacher for the language of each trace and keeps what its judge accepts."""
 
     name = "narrate"
-    version = 1
+    version = 2
     takes = CallTrace
     gives = Sample
 
@@ -79,7 +80,9 @@ class Narrate(Step[CallTrace, Sample]):
         subqueries, query, response, paraphrase, judge = TASKS
         self._ask(subqueries, drafts, lambda d: d.story, "subqueries")
         self._ask(query, drafts, lambda d: tasks.ToldStory(d.story, d.texts("subqueries")), "query")
+        self._check(drafts, lambda d: query_flaw(d.story, d.text("query")))
         self._ask(response, drafts, lambda d: tasks.AskedStory(d.story, d.text("query")), "response")
+        self._check(drafts, lambda d: response_flaw(d.story, d.text("query"), d.text("response")))
         if self.config.paraphrases:
             count = self.config.paraphrases
             self._ask(paraphrase, drafts, lambda d: tasks.AskedStory(d.story, d.text("query"), count), "paraphrases")
@@ -88,7 +91,7 @@ class Narrate(Step[CallTrace, Sample]):
             yield draft.reject or self._sample(draft)
 
     def _story(self, trace: CallTrace) -> Story:
-        calls = tuple(Told(self.store[call.function], call) for call in trace.calls)
+        calls = tuple(Told(self.store[call.function], call) for call in without_failures(trace.calls))
         return Story(calls=calls, phrases=self.phrases, seed=trace.id)
 
     def _is_empty(self, told: Told) -> bool:
@@ -108,25 +111,36 @@ class Narrate(Step[CallTrace, Sample]):
             else:
                 draft.answers[into] = answer
 
+    def _check(self, drafts: list["_Draft"], flaw_of: Callable[["_Draft"], Flaw | None]) -> None:
+        """Reject by rule what is wrong, before a teacher is asked more about it."""
+        for draft in drafts:
+            if draft.reject is None and (flaw := flaw_of(draft)):
+                draft.reject = Reject(
+                    id=draft.trace.id, reason=flaw.reason, detail=f"{flaw.detail} | {draft.text('query')}"
+                )
+
     def _sample(self, draft: "_Draft") -> Sample | Reject:
         verdict: tasks.Judgement = draft.answers["judge"]  # type: ignore[assignment]
-        flaw = tasks.flaw(draft.answered())  # no judge may overrule what rules can prove
-        if flaw or not verdict.accept:
-            return Reject(
-                id=draft.trace.id,
-                reason="not-accepted",
-                detail=f"{flaw or verdict.reason} | {draft.text('query')}",
-            )
+        if not verdict.accept:
+            detail = f"{verdict.reason} | {draft.text('query')}"
+            return Reject(id=draft.trace.id, reason="not-accepted", detail=detail)
         return Sample(
             id=draft.trace.id,
             query=draft.text("query"),
-            subqueries=list(draft.texts("subqueries")),
+            subqueries=_of_each_call(draft.trace.calls, draft.texts("subqueries")),
             calls=draft.trace.calls,
             response=draft.text("response"),
-            paraphrases=list(draft.texts("paraphrases")),
+            paraphrases=draft.paraphrases(self.config.paraphrases),
             verdict=verdict.reason,
             lineage=Lineage(**self.lineage, seed=draft.trace.seed),
         )
+
+
+def _of_each_call(calls: Sequence[ExecutedCall], subqueries: Sequence[str]) -> list[str]:
+    """Sub-queries of the successful calls, given to the failed ones that they correct as well."""
+    right = [number for number, call in enumerate(calls) if call.corrected_by is None]
+    texts = dict(zip(right, subqueries, strict=True))
+    return [texts[number if call.corrected_by is None else call.corrected_by] for number, call in enumerate(calls)]
 
 
 class _Draft:
@@ -150,6 +164,12 @@ class _Draft:
         if isinstance(answer, tasks.Subqueries):
             return tuple(answer.subqueries)
         return tuple(answer.texts) if isinstance(answer, tasks.Texts) else ()
+
+    def paraphrases(self, wanted: int) -> list[str]:
+        """The other wordings that pass the query's checks and say it differently."""
+        query = self.text("query")
+        texts = dict.fromkeys(text.strip() for text in self.texts("paraphrases"))
+        return [text for text in texts if text != query and query_flaw(self.story, text) is None][:wanted]
 
     def answered(self) -> tasks.AnsweredStory:
         """The whole sample, as the judge sees it."""

@@ -38,7 +38,7 @@ class CorpusReport:
     def _add(self, sample: Sample, functions: FunctionStore) -> None:
         self.samples += 1
         self.splits[sample.split] += 1
-        self.lengths[len(sample.calls)] += 1
+        self.lengths[len({call.planned for call in sample.calls})] += 1
         self.shapes[shape_of(sample)] += 1
         self.services.update({functions[call.function].service for call in sample.calls})
         self.teachers[sample.lineage.teacher] += 1
@@ -57,7 +57,7 @@ class CorpusReport:
 
     def lines(self) -> Iterator[str]:
         """As text, one fact a line."""
-        calls = sum(length * count for length, count in self.lengths.items())
+        calls = self.used.total()
         yield f"samples             {self.samples:,}  ({_shares(self.splits, self.samples)})"
         yield f"calls               {calls:,}  ({_shares(self.lengths, self.samples)} of the samples by length)"
         yield f"shapes              {_shares(self.shapes, self.samples)}"

@@ -29,13 +29,13 @@ def split_of(calls: Sequence[ExecutedCall], config: SplitsConfig) -> Split:
     """By the functions and the links between them, so that equal subgraphs fall together."""
     if any(is_unseen(call.function, config.unseen_functions, config.seed) for call in calls):
         return "unseen"
-    links = sorted(
+    links = {
         (call.function, argument.parameter, calls[argument.step].function)
         for call in calls
         for argument in call.arguments
         if argument.step is not None
-    )
-    at = rng("split", config.seed, sorted(call.function for call in calls), links).random()
+    }
+    at = rng("split", config.seed, sorted({call.function for call in calls}), sorted(links)).random()
     if at < config.test:
         return "test"
     return "validation" if at < config.test + config.validation else "train"

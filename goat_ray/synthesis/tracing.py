@@ -1,7 +1,6 @@
 """Carries out one plan: extracts each argument, makes each call, and notes where everything came from."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from goat_ray import jsonpath
@@ -67,7 +66,7 @@ class Tracing:
 
     def _choices(self, number: int, planned: PlannedCall) -> list[Picks]:
         """The items that a call takes its arguments from: one choice, or one for each call of a fan-out."""
-        each = [b for b in planned.bindings if b.step is not None and ANY in jsonpath.parse(b.field)]
+        each = [binding for binding in planned.bindings if _is_of_list(binding)]
         each = each[:1] if number == self._each else [b for b in each if b.each][:1]
         for binding in each:
             assert binding.step is not None
@@ -113,9 +112,11 @@ class Tracing:
             failed, result = (arguments, result), await self._call(function, arguments)
         if not result.ok:
             raise NoTrace("call-failed", f"{function.title}: status {result.status} {result.body}")
+        group = self._group(function, arguments)
         if failed is not None:
-            self._note(number, *failed, corrected_by=len(self._calls) + 1)
-        return self._note(number, arguments, result)
+            self._note(number, *failed, group, corrected_by=len(self._calls) + 1)
+            group += 1
+        return self._note(number, arguments, result, group)
 
     async def _failure(
         self, function: ApiFunction, arguments: list[Argument]
@@ -130,34 +131,36 @@ class Tracing:
     async def _call(self, function: ApiFunction, arguments: list[Argument]) -> CallResult:
         return await self._session.call(function, {argument.parameter: argument.value for argument in arguments})
 
-    def _note(self, number: int, arguments: list[Argument], result: CallResult, corrected_by: int | None = None) -> int:
+    def _note(
+        self,
+        number: int,
+        arguments: list[Argument],
+        result: CallResult,
+        group: int,
+        corrected_by: int | None = None,
+    ) -> int:
+        function = self._functions[number]
         self._calls.append(
             ExecutedCall(
-                function=self._functions[number].id,
+                function=function.id,
                 arguments=arguments,
                 status=result.status,
                 body=result.body,
                 origin=result.origin,
                 planned=number,
-                group=self._group(number, arguments),
+                group=group,
                 corrected_by=corrected_by,
             )
         )
+        if function.method not in READS:
+            self._barrier = group + 1
         return len(self._calls) - 1
 
-    def _group(self, number: int, arguments: list[Argument]) -> int:
-        """One above all that the call depends on. What changes something comes after all calls before it."""
-        calls = self._calls
-        writes = self._functions[number].method not in READS
-        before: Iterator[int] = (calls[a.step].group + 1 for a in arguments if a.step is not None)
-        if writes:
-            before = (call.group + 1 for call in calls)
-        corrects = (calls[-1].group + 1,) if calls and calls[-1].corrected_by == len(calls) else ()
-        group = max(chain(before, corrects), default=0)
-        group = max(group, self._barrier)
-        if writes:
-            self._barrier = group + 1
-        return group
+    def _group(self, function: ApiFunction, arguments: list[Argument]) -> int:
+        """One above all that a call depends on. What may change something comes after all calls before it."""
+        if function.method not in READS:
+            return max([self._barrier, *(call.group + 1 for call in self._calls)])
+        return max([self._barrier, *(self._calls[a.step].group + 1 for a in arguments if a.step is not None)])
 
 
 def call_to_spread(plan: CallPlan, functions: Sequence[ApiFunction], share: float) -> int | None:
@@ -172,8 +175,11 @@ def call_to_spread(plan: CallPlan, functions: Sequence[ApiFunction], share: floa
     leaves = [
         number
         for number, call in enumerate(plan.calls)
-        if number not in used
-        and functions[number].method in READS
-        and any(b.step is not None and ANY in jsonpath.parse(b.field) for b in call.bindings)
+        if number not in used and functions[number].method in READS and any(map(_is_of_list, call.bindings))
     ]
     return random_.choice(leaves) if leaves else None
+
+
+def _is_of_list(binding: Binding) -> bool:
+    """Whether a value comes from an item of one list, not from one of lists within lists."""
+    return binding.step is not None and jsonpath.parse(binding.field).count(ANY) == 1

@@ -10,7 +10,7 @@ from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.retrieval import document_text
 from goat_ray.identity import content_id
-from goat_ray.records import Example, ExampleKind, Reject, RetrievalPair, Sample, Span
+from goat_ray.records import Example, ExampleKind, Reject, RetrievalPair, Sample, Span, without_failures
 from goat_ray.rows import Json
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
@@ -64,17 +64,19 @@ class FormatExamples(Step[Sample, Example]):
     def _examples(self, sample: Sample) -> Iterator[Example]:
         config = self.agent.prompt
         functions = [self.store[call.function] for call in sample.calls]
+        planned = [self.store[call.function] for call in without_failures(sample.calls)]
         queries = [sample.query, *(sample.paraphrases if self.config.paraphrases and sample.split == "train" else [])]
         for query in queries:
             candidates = among_others(functions, self.store, self.all_ids, self.agent.candidates, sample.id, query)
             yield self._example(
-                sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(functions)
+                sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(planned)
             )
         made: list[prompts.Made] = []
         for function, call in zip(functions, sample.calls, strict=True):
-            target, spans = prompts.call_target(call.arguments, config)
-            prompt = prompts.call_prompt(sample.query, made, function, config)
-            yield self._example(sample, "call", prompt, target, spans if self.config.mask_values else [])
+            if call.corrected_by is None:  # nobody should learn to fail, only to go on after a failure
+                target, spans = prompts.call_target(call.arguments, config)
+                prompt = prompts.call_prompt(sample.query, made, function, config)
+                yield self._example(sample, "call", prompt, target, spans if self.config.mask_values else [])
             made.append(prompts.Made(function, call.values, call.body))
         yield self._example(sample, "answer", prompts.answer_prompt(sample.query, made, config), sample.response)
 

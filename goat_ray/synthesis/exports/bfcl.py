@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from goat_ray.records import without_failures
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.files import JsonFiles
 from goat_ray.synthesis.exports.tools import arguments_schema, description
@@ -25,7 +26,7 @@ def write(corpus: Corpus, folder: Path) -> dict[str, int]:
             question = [[{"role": "user", "content": sample.query}]]
             truth = [
                 {corpus.names[call.function]: {name: [value] for name, value in call.values.items()}}
-                for call in sample.calls
+                for call in without_failures(sample.calls)
             ]
             files.add(f"questions_{sample.split}.jsonl", {"id": sample.id, "question": question, "function": functions})
             files.add(f"possible_answers_{sample.split}.jsonl", {"id": sample.id, "ground_truth": truth})

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from goat_ray.records import Sample
+from goat_ray.records import Sample, without_failures
 from goat_ray.synthesis.exports.chat import messages
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.tools import openai_tool
@@ -78,5 +78,5 @@ def _card(corpus: Corpus, splits: list[str]) -> Iterator[str]:
     yield "```\n\n## Samples\n"
     stride = max(1, report.samples // SHOWN)
     for sample in islice(islice(corpus, 0, None, stride), SHOWN):
-        path = " → ".join(corpus.functions[call.function].title for call in sample.calls)
+        path = " → ".join(corpus.functions[call.function].title for call in without_failures(sample.calls))
         yield f"- **{sample.query}**\n  {path}\n  *{sample.response}*"

@@ -25,10 +25,12 @@ def write(corpus: Corpus, folder: Path) -> dict[str, int]:
 
 def item(sample: Sample, corpus: Corpus) -> dict[str, Any]:
     """One entry of the dataset."""
+    # Its form has no place for a failed call.
+    done = [pair for pair in zip(sample.calls, sample.subqueries, strict=True) if pair[0].corrected_by is None]
     first = corpus.functions[sample.calls[0].function]
     entry: dict[str, Any] = {
         "query": sample.query,
-        "subinstructions": sample.subqueries,
+        "subinstructions": [subquery for _, subquery in done],
         "api_path": [
             {
                 "docid": corpus.numbers[call.function],
@@ -36,7 +38,7 @@ def item(sample: Sample, corpus: Corpus) -> dict[str, Any]:
                 "server_response": json.dumps(call.body, ensure_ascii=False),
                 "sub_instruction": subquery,
             }
-            for call, subquery in zip(sample.calls, sample.subqueries, strict=True)
+            for call, subquery in done
         ],
         "final_response": sample.response,
         "domain": first.category or first.service,
