@@ -6,6 +6,7 @@ The proxy takes ``POST {category, tool_name, api_name, tool_input, strip, toolbe
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from goat_ray.executors.http.auth import secret
 from goat_ray.executors.http.caller import Caller, failure
 from goat_ray.executors.http.config import CallingConfig, HostConfig, LimitsConfig
 from goat_ray.executors.http.request import Draft
+from goat_ray.executors.http.sending import Received
 from goat_ray.executors.limits import Limits, LocalLimits
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction
@@ -71,7 +73,7 @@ class ToolbenchExecutor(SharedExecutor):
         assert config.url is not None
         self.config = config
         self._url = config.url
-        self._caller = Caller(config, [config.host()], limits or LocalLimits())
+        self._caller = Caller(config, [config.host()], limits or LocalLimits(), read=as_told)
         self._key = secret(config.key_env, "executor.toolbench", self._caller.cleaner) if config.key_env else ""
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
@@ -117,23 +119,37 @@ def _category(text: str) -> str:
     return re.sub(r"_+", "_", re.sub(r"[ ,/]", "_", text))
 
 
+def as_told(received: Received) -> Received:
+    """A proxy's answer with the status of an API that has too much to do, so that all calls are made more slowly."""
+    if received.status != 200 or b"rror" not in received.content:
+        return received
+    body = _value(received.content)
+    error = body.get("error") if isinstance(body, dict) else None
+    return replace(received, status=429) if error and _meaning(error)[0] == 429 else received
+
+
+def _meaning(error: Any) -> tuple[int, str]:
+    """(status, problem) of a proxy's error."""
+    known = ((status, problem) for start, status, problem in _ERRORS if str(error).lower().startswith(start.lower()))
+    return next(known, (500, "proxy-error"))
+
+
 def answered(result: CallResult) -> CallResult:
     """What the proxy's answer says of the call behind it."""
     body = result.body
-    if result.problem or not result.ok or not isinstance(body, dict) or "response" not in body:
+    if result.problem or result.status not in (200, 429) or not isinstance(body, dict) or "response" not in body:
         return result
     response, error = _value(body["response"]), body.get("error")
     if not error:
-        return CallResult(status=200, body=response, origin=result.origin)
-    known = ((status, problem) for start, status, problem in _ERRORS if str(error).lower().startswith(start.lower()))
-    status, problem = next(known, (500, "proxy-error"))
+        return CallResult(status=result.status, body=response, origin=result.origin)
+    status, problem = _meaning(error)
     kept = {"error": error, **({"response": response} if response not in (None, "") else {})}
     return CallResult(status=status, body=kept, origin=result.origin, problem=problem)
 
 
 def _value(response: Any) -> Any:
     """The proxies quote JSON as a text."""
-    if isinstance(response, str):
+    if isinstance(response, str | bytes):
         try:
             return json.loads(response)
         except (ValueError, RecursionError):

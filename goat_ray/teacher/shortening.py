@@ -25,6 +25,16 @@ def shorter(described: Described, level: int) -> Described:
     return described.model_copy(update=changes)
 
 
+def shorter_function(function: ApiFunction, level: int) -> ApiFunction:
+    """A document with all of its parameters and fields."""
+    parts = {
+        "parameters": [shorter(parameter, level) for parameter in function.parameters],
+        "outputs": [shorter(field, level) for field in function.outputs],
+        "response_example": None,
+    }
+    return shorter(function, level).model_copy(update=parts)
+
+
 def shorter_story(story: Story, level: int) -> Story:
     """A story with shorter documents and responses."""
     room = _BODY_CHARACTERS[level - 1]

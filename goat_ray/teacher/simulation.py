@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field
 
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction
+from goat_ray.teacher.shortening import LEVELS, shorter_function
 from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 
 MAX_HISTORY = 6  # earlier calls shown
@@ -56,6 +57,13 @@ class SimulateResponse(Task[SimulatedCall, SimulatedResponse]):
             f"{_document(request.function)}\n\n{history}"
             f"The call: {request.function.title} {canonical_json(request.arguments)}",
         )
+
+    def shortened(self, request: SimulatedCall, level: int) -> SimulatedCall | None:
+        if level > LEVELS:
+            return None
+        shown = MAX_HISTORY >> level
+        before = request.before[-shown:] if shown else ()
+        return replace(request, function=shorter_function(request.function, level), before=before)
 
     def rule(self, request: SimulatedCall) -> SimulatedResponse | Failure:
         return Failure("no-model", "rules cannot play an API; the sandbox executor does that")

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -23,10 +24,18 @@ from goat_ray.records import ApiFunction, Parameter
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[int]:
-    """The port of 127.0.0.1 on which an app is served."""
+def serving(app: Starlette, certificate: Path | None = None) -> Iterator[int]:
+    """The port of 127.0.0.1 on which an app is served, over TLS with a certificate and its key in one file."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="critical",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            ssl_certfile=certificate,
+        )
+    )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
     thread.start()
     try:

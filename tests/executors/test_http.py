@@ -1,16 +1,21 @@
 """The http executor against servers on real sockets."""
 
+import asyncio
 import base64
 import logging
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import trustme
 from starlette.applications import Starlette
 
 from goat_ray.errors import ConfigError
 from goat_ray.executors.executor import CallResult
+from goat_ray.executors.http import guard
 from goat_ray.executors.http.config import HttpConfig
 from goat_ray.executors.http.executor import HttpExecutor
 from goat_ray.records import ApiFunction, Parameter, SecurityScheme
@@ -165,6 +170,54 @@ def test_private_addresses_are_refused_unless_allowed(app: Starlette, port: int,
     made = function(port, "/echo").model_copy(update={"server": f"http://{name}:{port}"})
     (result,) = call(HttpConfig.model_validate({"hosts": [{"host": f"{name}:{port}"}]}), (made, {}))
     assert (result.status, result.problem, app.state.seen) == (403, "refused-address", [])
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_called(
+    app: Starlette, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leads elsewhere when it is looked up again (DNS rebinding) leads nowhere."""
+    answers = [["127.0.0.1"], ["169.254.169.254"]]
+    looked_up = []
+
+    async def getaddrinfo(self: Any, host: str, port: int, **more: Any) -> list[Any]:
+        looked_up.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in answers[min(len(looked_up), 2) - 1]]
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(guard, "is_public", lambda address: address == "127.0.0.1")  # which it is, for this test
+    config = configured(port, host={"host": f"api.example:{port}", "allow_private": False})
+    moved = function(port, "/echo").model_copy(update={"server": f"http://api.example:{port}"})
+    first, second = call(config, (moved, {}), (moved, {}))
+    assert first.ok and second.ok, "one connection, kept open"
+    assert looked_up == ["api.example"]
+    assert call(config, (moved, {}))[0].problem == "refused-address"
+    assert len(app.state.seen) == 2
+
+
+def test_a_server_proves_its_name_before_it_is_told_anything(
+    app: Starlette, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    found = {}
+    for name in ("localhost", "elsewhere.example"):
+        authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(tmp_path / name)
+        with serving(app, tmp_path / name) as port:
+            config = configured(port, host={"host": f"localhost:{port}"}, retries=0)
+            safe = function(port, "/echo").model_copy(update={"server": f"https://localhost:{port}"})
+            for trusted in ("", str(tmp_path / "authority.pem")):
+                monkeypatch.setenv("SSL_CERT_FILE", trusted) if trusted else monkeypatch.delenv(
+                    "SSL_CERT_FILE", raising=False
+                )
+                found[name, bool(trusted)] = call(config, (safe, {}))[0].problem
+    failed = "connection-failed"
+    assert found == {
+        ("localhost", False): failed,
+        ("localhost", True): "",
+        ("elsewhere.example", False): failed,
+        ("elsewhere.example", True): failed,
+    }
+    assert len(app.state.seen) == 1
 
 
 def test_errors_and_odd_bodies_are_kept(port: int) -> None:

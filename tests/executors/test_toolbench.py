@@ -113,5 +113,12 @@ def test_only_reading_apis_are_called_and_asked_again(proxy: tuple[Starlette, in
     assert len(app.state.asked) == 4
 
 
+def test_an_api_with_too_much_to_do_is_asked_again_like_a_busy_host(proxy: tuple[Starlette, int]) -> None:
+    app, port = proxy
+    result = call(port, {"error": "Too many requests error...", "response": ""}, retries=2)
+    assert (result.status, result.problem) == (429, "rate-limited")
+    assert len(app.state.asked) == 3
+
+
 def test_a_proxy_on_this_machine_must_be_allowed(proxy: tuple[Starlette, int]) -> None:
     assert call(proxy[1], {}, allow_private=False).problem == "refused-address"

@@ -12,6 +12,7 @@ from goat_ray.teacher.fake_server import FakeServer
 from goat_ray.teacher.narration import WriteSubqueries
 from goat_ray.teacher.phrases import Phrasebook
 from goat_ray.teacher.shortening import LEVELS
+from goat_ray.teacher.simulation import SimulatedCall, SimulateResponse
 from goat_ray.teacher.story import Story, Told
 from goat_ray.teacher.task import Failure
 
@@ -82,6 +83,11 @@ def test_other_tasks_shorten_their_documents_too():
     film = function("film")
     free = FreeArguments(film, tuple(film.parameters), ((1, 2, 3, 4),), "seed")
     assert words(FillArguments(), FillArguments().shortened(free, 1)) < words(FillArguments(), free)
+    played = SimulatedCall(film, {"movie_id": 7}, [("GET /film", {}, {"text": "word " * 100})] * 6)
+    sizes = [words(SimulateResponse(), played)]
+    sizes += [words(SimulateResponse(), SimulateResponse().shortened(played, level)) for level in range(1, LEVELS + 1)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == len(sizes)
+    assert SimulateResponse().shortened(played, LEVELS + 1) is None
     body = {"overview": "word " * 400}
     call = ExecutedCall(function=film.id, arguments=[], status=200, body=body, origin="simulated")
     story = Story((Told(film, call),), Phrasebook(FunctionStore.of([film])), "seed")

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -25,13 +25,21 @@ BUSY = (429, 503)  # statuses whose Retry-After says when to come back
 TRANSIENT = (429, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 
+Reading = Callable[[Received], Received]
+
 
 class Caller:
     """One process's way to some hosts. Lives in one event loop."""
 
-    def __init__(self, config: CallingConfig, hosts: Sequence[HostConfig], limits: Limits) -> None:
-        """Raises ``ConfigError`` where a credential is missing from the environment."""
+    def __init__(
+        self, config: CallingConfig, hosts: Sequence[HostConfig], limits: Limits, read: Reading = lambda as_is: as_is
+    ) -> None:
+        """``read`` says what a response means, before retries and limits look at it.
+
+        Raises ``ConfigError`` where a credential is missing from the environment.
+        """
         self.config = config
+        self._read = read
         self.cleaner = Cleaner()
         self._hosts = _by_origin(hosts)
         self._authenticators = {host.host: authenticator(host, self.cleaner) for host in hosts}
@@ -124,7 +132,8 @@ class Caller:
         succeeded, failed, pause_s = False, False, 0.0
         try:
             async with time_left.running():
-                received = await exchange(self._transport, draft, self.config.timeout_s, self.config.max_response_bytes)
+                timeout_s, limit = self.config.timeout_s, self.config.max_response_bytes
+                received = self._read(await exchange(self._transport, draft, timeout_s, limit))
             failed = received.status in (502, 503, 504)
             succeeded = not failed and received.status != 429
             pause_s = received.pause_s if received.status in BUSY else 0.0
