@@ -14,16 +14,14 @@ inspect_app = typer.Typer(
 
 @inspect_app.command("corpus")
 @plain_errors
-def inspect_corpus(run_directory: RunDirectory) -> None:
-    """Sizes, shapes, coverage and variety of the samples.
+def inspect_corpus(run_directory: RunDirectory, count: Count = 10) -> None:
+    """Sizes, shapes, coverage, variety and tokens of the samples, what was dropped and why, and some samples.
 
-    Example: goat inspect corpus runs/demo
+    Example: goat inspect corpus runs/demo -n 3
     """
     from goat_ray import inspection
-    from goat_ray.synthesis.report import CorpusReport
 
-    corpus = inspection.corpus_of(run_directory)
-    for line in CorpusReport.of(corpus, corpus.functions).lines():
+    for line in inspection.corpus_lines(run_directory, count):
         typer.echo(line)
 
 

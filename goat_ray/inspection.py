@@ -1,22 +1,25 @@
 """Run directories as readable text: functions, edges, samples, rejects and the funnel."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Sample
 from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
 from goat_ray.synthesis.exports.corpus import Corpus
+from goat_ray.synthesis.report import CorpusReport
 
 R = TypeVar("R", bound=Record)
 
 ROAD = (
     "documents", "functions", "texts", "embeddings", "neighbours", "candidates", "calibration_sample", "calibration",
-    "verified", "edges", "plans", "traces", "narrated", "samples", "examples",
+    "verified", "edges", "plans_drawn", "plans", "traces", "narrated", "examined", "samples", "examples",
 )  # fmt: skip
 """The datasets of a run in the order of the road."""
 
@@ -66,11 +69,53 @@ def _arguments(call: ExecutedCall) -> str:
 
 
 def funnel(run: Path) -> Iterator[dict[str, Any]]:
-    """For each finished dataset: name, rows, rejects by reason, facts, seconds."""
+    """For each finished dataset: name, rows, rejects by reason, facts, seconds. Those of rounds are added up."""
+    in_rounds = "asked" in (read_json(run / "samples" / MANIFEST) or {}).get("facts", {})
     for name in ROAD:
-        manifest = read_json(run / name / MANIFEST)
-        if manifest is not None:
-            yield {"name": name, **{key: manifest[key] for key in ("rows", "rejects", "facts", "seconds")}}
+        noun, _, part = name.partition("_")
+        rounds = sorted(run.glob(f"{noun}-[0-9][0-9][0-9]{'_' * bool(part)}{part}")) if in_rounds else []
+        manifests = [read_json(folder / MANIFEST) for folder in rounds or [run / name]]
+        finished = [manifest for manifest in manifests if manifest is not None]
+        if finished:
+            rejects, facts = (sum((Counter(one[key]) for one in finished), Counter()) for key in ("rejects", "facts"))
+            rows, seconds = (sum(one[key] for one in finished) for key in ("rows", "seconds"))
+            yield {"name": name, "rows": rows, "rejects": dict(rejects), "facts": dict(facts), "seconds": seconds}
+
+
+def corpus_lines(run: Path, count: int) -> Iterator[str]:
+    """What a run's corpus is like, what was dropped on the way to it, and some samples."""
+    corpus = corpus_of(run)
+    links = len({(edge.source, edge.target) for edge in edges_of(run)}) if _has_graph(run) else 0
+    report = CorpusReport.of(corpus, corpus.functions, links=links, count_tokens=token_counter())
+    yield from report.lines()
+    yield from corpus.history
+    for sample in spread(corpus, corpus.samples.rows, count):
+        yield ""
+        yield from sample_lines(sample, corpus.functions)
+
+
+def history(run: Path) -> Iterator[str]:
+    """What each step of the road dropped and why, one step a line; then the account of a corpus of a wanted size."""
+    for stage in funnel(run):
+        if stage["rejects"]:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in stage["rejects"].items())
+            yield f"dropped: {stage['name']:<11}{reasons}"
+        if "asked" in stage["facts"]:
+            yield "account             " + ", ".join(f"{what} {count:,}" for what, count in stage["facts"].items())
+
+
+def token_counter() -> Callable[[str], int]:
+    """Counts tokens of the default embedder's tokenizer, which is there without a network."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(Path(resolve_embedder()) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _has_graph(run: Path) -> bool:
+    return any((run / name / MANIFEST).exists() for name in ("edges", "verified"))
 
 
 def graph_scores(run: Path, gold_file: Path, ignore: Path | None, count: int) -> Iterator[str]:
@@ -116,7 +161,7 @@ def functions_of(run: Path) -> FunctionStore:
 
 def corpus_of(run: Path, tools: int = 6) -> Corpus:
     """The finished samples of a run; raises ``RunError`` where they are not there."""
-    return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools)
+    return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools, list(history(run)))
 
 
 def spread(records: Iterable[R], rows: int, count: int) -> Iterator[R]:

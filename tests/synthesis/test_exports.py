@@ -195,3 +195,13 @@ def test_the_report_counts_what_is_there(corpus: Corpus) -> None:
     assert report.shapes["single"] == report.lengths[1]
     words = [word for sample in samples for word in sample.query.lower().split()]
     assert report.distinct(1) == pytest.approx(len(set(words)) / len(words))
+
+
+def test_the_report_counts_links_evenness_and_tokens(corpus: Corpus) -> None:
+    report = CorpusReport.of(corpus, corpus.functions, links=500, count_tokens=lambda text: len(text.split()))
+    assert report.tokens["query"] == report.query_words
+    assert set(report.tokens) == {"query", "arguments", "outputs", "response"}
+    upstream = sum(argument.step is not None for one in corpus for call in one.calls for argument in call.arguments)
+    assert report.joined.total() == upstream > len(report.joined)
+    text = "\n".join(report.lines())
+    assert f"links used          {len(report.joined):,} of 500" in text and "bits" in text

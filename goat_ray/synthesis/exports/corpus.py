@@ -1,7 +1,7 @@
 """What all exports share: the samples, the functions, and the tools that each sample is shown with."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from goat_ray.records import ApiFunction, Sample
@@ -17,6 +17,7 @@ class Corpus:
     samples: Dataset[Sample]
     functions: FunctionStore
     tools: int = 6  # shown with each sample: those it needs and others (paper: section 3.3 has six)
+    history: list[str] = field(default_factory=list)  # what was dropped on the way to it, as text for its card
 
     def __iter__(self) -> Iterator[Sample]:
         return self.samples.records()

@@ -75,6 +75,7 @@ def _card(corpus: Corpus, splits: list[str]) -> Iterator[str]:
     )
     yield "```text"
     yield from report.lines()
+    yield from corpus.history
     yield "```\n\n## Samples\n"
     stride = max(1, report.samples // SHOWN)
     for sample in islice(islice(corpus, 0, None, stride), SHOWN):
