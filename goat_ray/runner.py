@@ -124,7 +124,12 @@ class Runner:
         ``facts`` are counts that ``make`` fills in while it runs; they go into the manifest.
         """
         return self._gather(
-            into, kind, lambda folder: write_tables(folder, kind, make()), settings, inputs, facts or {}
+            into,
+            kind,
+            lambda folder: write_tables(folder, kind, make()),
+            settings,
+            inputs,
+            {} if facts is None else facts,
         )
 
     def _gather(

@@ -44,6 +44,7 @@ class CallGraph:
     service: Ints  # [f] number in ``services``
     changes: Bytes  # [f] whether it changes what is there; such functions feed no other
     cost: Bytes  # [f] least number of calls of a plan that ends in it; rising
+    even: Floats  # [f] weight that keeps use even: the inverse of how often others draw it
     slots: Ints  # [f + 1] the slots of function i are slots[i] to slots[i + 1]
     name: Ints  # [s] number in ``names``
     kind: Bytes  # [s] flags
@@ -257,6 +258,7 @@ def _weighted(source: Ints, slot: Ints, kind: Bytes, owner: Ints, functions: int
     by_source = np.argsort(pair, kind="stable")
     leaving, pair = free[by_source].astype(np.int32), pair[by_source]
     return {
+        "even": even,
         "into": into,
         "into_weight": np.concatenate([[0.0], np.cumsum(into_weight)]),
         "out": np.concatenate([[0], np.cumsum(np.bincount(source[leaving], minlength=functions))]),

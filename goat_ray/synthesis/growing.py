@@ -9,6 +9,7 @@ nowhere is taken back; the cost of a plan is linear in its length and logarithmi
 import random
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy.typing as npt
@@ -22,6 +23,7 @@ REDRAWS = 4  # of an edge whose other end is in the draft already
 INSIDE = 0.7  # chance that a need is met by a function of the draft where one can
 DEEPEN = 0.7  # chance that a draft grows on from its last calls rather than from any
 ATTACH = 0.4  # chance that it grows backwards where calls should come together
+CACHED = 65_536  # functions whose inputs are kept at hand
 RANK: dict[Shape, int] = {shape: rank for rank, shape in enumerate(SHAPES)}
 
 
@@ -73,6 +75,15 @@ class Draft:
         return ~feeding & (1 << len(self.functions)) - 1
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """The slots of one function by what they are to sampling."""
+
+    needed: list[int]
+    scoped: list[int]
+    fed: list[int]  # that edges could feed, without the scoped ones
+
+
 class Grower:
     """Grows drafts on one graph. All choices are made by the random generator that is passed in."""
 
@@ -85,6 +96,7 @@ class Grower:
         self.within = [
             bisect_right(self.cost, cost) for cost in range(LONGEST + 1)
         ]  # functions that cost so much or less
+        self.inputs = lru_cache(CACHED)(self._inputs)
 
     def grow(self, function: int, edge: int, length: int, shape: Shape, random_: random.Random) -> Draft | None:
         """A draft of that length and shape with this function, fed by this edge if one is given; None for no luck."""
@@ -117,10 +129,17 @@ class Grower:
 
     def _include(self, draft: Draft, function: int) -> int:
         call = draft.add(function)
-        for slot in range(self.slots[function], self.slots[function + 1]):
-            if self.kind[slot] & NEEDED:
-                draft.needs.append((call, slot))
+        draft.needs += [(call, slot) for slot in self.inputs(function).needed]
         return call
+
+    def _inputs(self, function: int) -> Inputs:
+        slots = range(self.slots[function], self.slots[function + 1])
+        fed = [slot for slot in slots if self.into[slot] < self.into[slot + 1]]
+        return Inputs(
+            needed=[slot for slot in fed if self.kind[slot] & NEEDED],
+            scoped=[slot for slot in fed if self.kind[slot] & SCOPED],
+            fed=[slot for slot in fed if not self.kind[slot] & SCOPED],
+        )
 
     # --- backwards -------------------------------------------------------------------------------
 
@@ -180,16 +199,16 @@ class Grower:
 
     def _extend(self, draft: Draft, length: int, wanted: int, random_: random.Random) -> bool:
         """Add one function to the draft; False if the one tried does not fit."""
-        if wanted >= RANK["join"] and random_.random() < ATTACH:
-            return self._attach(draft, length, random_)
-        starts = self._starts(draft, wanted, random_)
-        call = random_.choice(list(bits(starts)))
+        if wanted >= RANK["join"] and random_.random() < ATTACH and self._attach(draft, length, random_):
+            return True
+        inputs = 2 if draft.rank < RANK["join"] <= wanted else 1  # calls can come together where there are several
+        call = random_.choice(list(bits(self._starts(draft, wanted, random_))))
         function = draft.functions[call]
         first, last = self.out[function], self.out[function + 1]
-        for _ in range(REDRAWS if first < last else 0):
+        for _ in range(REDRAWS * inputs if first < last else 0):
             edge = self.leaving[_weighted(self.out_weight, first, last, random_)]
             slot = self.slot[edge]
-            if self.owner[slot] not in draft.functions:
+            if self.owner[slot] not in draft.functions and len(self.inputs(self.owner[slot]).fed) >= inputs:
                 target = self._include(draft, self.owner[slot])
                 draft.needs = [need for need in draft.needs if need != (target, slot)]
                 draft.link(call, target, slot, edge)
@@ -210,24 +229,19 @@ class Grower:
 
     def _attach(self, draft: Draft, length: int, random_: random.Random) -> bool:
         """Let a function outside fill one more parameter of a call."""
-        call = random_.randrange(len(draft.functions))
-        free = self._free_slots(draft, call)
-        edge = self._draw_into(draft, random_.choice(free), length - len(draft.functions), random_) if free else -1
+        free = [(call, slot) for call in range(len(draft.functions)) for slot in self._free_slots(draft, call)]
+        if not free:
+            return False
+        call, slot = random_.choice(free)
+        edge = self._draw_into(draft, slot, length - len(draft.functions), random_)
         if edge < 0:
             return False
-        draft.link(self._include(draft, self.source[edge]), call, self.slot[edge], edge)
+        draft.link(self._include(draft, self.source[edge]), call, slot, edge)
         return True
 
     def _free_slots(self, draft: Draft, call: int) -> list[int]:
         """The parameters of a call that edges could feed, and none does."""
-        function = draft.functions[call]
-        return [
-            slot
-            for slot in range(self.slots[function], self.slots[function + 1])
-            if self.into[slot] < self.into[slot + 1]
-            and not self.kind[slot] & SCOPED
-            and (call, slot) not in draft.feeds
-        ]
+        return [slot for slot in self.inputs(draft.functions[call]).fed if (call, slot) not in draft.feeds]
 
     def _close(self, draft: Draft, wanted: int, random_: random.Random) -> None:
         """Link two calls of the draft so that it gets the wanted shape, if that can be."""
@@ -246,8 +260,8 @@ class Grower:
     def _take_scoped(self, draft: Draft, wanted: int, random_: random.Random) -> None:
         """Take some scoped numbers from a call about the same thing; the user gives the others ("season 2")."""
         for call, function in enumerate(draft.functions):
-            for slot in range(self.slots[function], self.slots[function + 1]):
-                if not self.kind[slot] & SCOPED or random_.random() < 0.5:
+            for slot in self.inputs(function).scoped:
+                if random_.random() < 0.5:
                     continue
                 fitting = []
                 for source, first, last in self._inside(draft, call, slot, wanted):

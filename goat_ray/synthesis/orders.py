@@ -52,12 +52,13 @@ def plan_orders(graph: CallGraph, mix: Mix, config: SamplingConfig, first: int, 
     Each order is a function of graph, mix, settings and its number. Kinds of plans are dealt out by the golden
     ratio's multiples, so that any stretch of orders has the mix. Within each length and service, orders start
     from each function ``config.coverage`` times, costly ones first, and then as often from each link of two
-    functions, rare ones first; all further orders start from one function after the other.
+    functions, rare ones first; all further orders start from functions by the graph's even weights.
     """
     cells = sorted(cell for cell, weight in mix.items() if weight > 0)
     if not cells or not len(graph.ids):
         return
-    dealt = _dealt(np.array([mix[cell] for cell in cells]), config, first + count)
+    numbers = np.arange(first + count)
+    dealt = _dealt(np.array([mix[cell] for cell in cells]), numbers, digest("orders", config.seed))
     starts = _Starts(graph, config)
     function = np.full(count, -1, np.int32)
     edge = np.full(count, -1, np.int32)
@@ -70,11 +71,11 @@ def plan_orders(graph: CallGraph, mix: Mix, config: SamplingConfig, first: int, 
         yield _table(cells, dealt[first:], function, edge, first, range(start, min(start + ROWS, count)))
 
 
-def _dealt(weights: npt.NDArray[np.float64], config: SamplingConfig, count: int) -> Numbers:
-    """For each of the first ``count`` orders, the number of its cell."""
-    turn = np.arange(count, dtype=np.uint64) * GOLDEN + np.uint64(digest("orders", config.seed))
+def _dealt(weights: npt.NDArray[np.float64], turns: Numbers, offset: int) -> Numbers:
+    """For each turn one of the weights' numbers, so that any stretch of turns has their shares."""
+    at = turns.astype(np.uint64) * GOLDEN + np.uint64(offset)
     shares = np.cumsum(weights / weights.sum())
-    found = np.searchsorted(shares, (turn >> np.uint64(11)) * 2.0**-53, side="right")
+    found = np.searchsorted(shares, (at >> np.uint64(11)) * 2.0**-53, side="right")
     return np.asarray(np.minimum(found, len(weights) - 1))
 
 
@@ -100,8 +101,9 @@ class _Starts:
         turn = np.arange(done, until)
         each = self.coverage * len(functions)  # turns until each function had its share, then each link
         both = each + self.coverage * len(edges)
-        covering = np.where(turn < both, turn // max(self.coverage, 1), turn - both)
-        function = functions[covering % len(functions)]
+        covering = turn // max(self.coverage, 1)
+        weights = graph.even[functions]
+        function = np.where(turn < each, functions[covering % len(functions)], functions[_dealt(weights, turn, 0)])
         edge = np.full(len(turn), -1)
         linked = (turn >= each) & (turn < both)
         edge[linked] = edges[covering[linked] - len(functions)]

@@ -6,7 +6,8 @@ order. Nothing enumerates subgraphs or topological orders.
 
 import random
 from collections.abc import Iterator, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from goat_ray.records import Binding, CallPlan, PlannedCall, PlanOrder, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.synthesis.config import SamplingConfig
-from goat_ray.synthesis.growing import Draft, Grower
+from goat_ray.synthesis.growing import CACHED, Draft, Grower
 from goat_ray.synthesis.orders import Cell, Mix
 from goat_ray.synthesis.shapes import SHAPES
 
@@ -33,10 +34,12 @@ class PlanSampler:
         self.graph = graph
         self.config = config
         self.grower = Grower(graph)
-        self.ids: list[str] = graph.ids.to_pylist()
         self.names: list[str] = graph.names.to_pylist()
         self.services: list[str] = graph.services.to_pylist()
         self.starts = cache(self._starts)
+        self.inputs = lru_cache(CACHED)(self._inputs)
+        self.id = lru_cache(CACHED)(lambda function: str(graph.ids[function]))
+        self.path = lru_cache(CACHED)(lambda field: str(graph.paths[field]))
 
     def draw(self, order: PlanOrder) -> CallPlan | None:
         """The plan of an order, or None if no attempt gave one of its length and shape."""
@@ -107,31 +110,39 @@ class PlanSampler:
         )
 
     def _call(self, draft: Draft, call: int, step: dict[int, int], random_: random.Random) -> PlannedCall:
-        function = draft.functions[call]
-        slots = range(self.grower.slots[function], self.grower.slots[function + 1])
-        source_call = {self.graph.source[e]: draft.functions.index(self.graph.source[e]) for e in draft.feeds.values()}
-        extra = self._extra(draft, call, slots, random_)
+        inputs = self.inputs(draft.functions[call])
+        asked = [slot for slot in inputs.optional if (call, slot) not in draft.feeds]
+        chance = 1.0 if inputs.must_ask else self.config.optional_arguments
+        extra = random_.choice(asked) if asked and random_.random() < chance else None
         bindings = []
-        for slot in slots:
+        for slot, name, required in inputs.slots:
             edge = draft.feeds.get((call, slot))
-            name = self.names[self.graph.name[slot]]
             if edge is not None:
-                path = self.graph.paths[self.graph.field[edge]].as_py()
-                bindings.append(Binding(parameter=name, step=step[source_call[self.graph.source[edge]]], field=path))
-            elif slot == extra or self.grower.kind[slot] & REQUIRED:
+                source = step[draft.functions.index(self.grower.source[edge])]
+                bindings.append(Binding(parameter=name, step=source, field=self.path(self.grower.field[edge])))
+            elif required or slot == extra:
                 bindings.append(Binding(parameter=name))
-        return PlannedCall(function=self.ids[function], bindings=bindings)
+        return PlannedCall(function=self.id(draft.functions[call]), bindings=bindings)
 
-    def _extra(self, draft: Draft, call: int, slots: Sequence[int], random_: random.Random) -> int | None:
-        """An optional argument for the user to give, or None."""
+    def _inputs(self, function: int) -> "_Inputs":
         kind = self.grower.kind
-        optional = [slot for slot in slots if kind[slot] & ASKABLE and (call, slot) not in draft.feeds]
+        slots = range(self.grower.slots[function], self.grower.slots[function + 1])
         body = [slot for slot in slots if kind[slot] & BODY]
-        # A change of nothing is none.
-        changes = self.graph.changes[draft.functions[call]]
-        must = changes and body and not any(kind[slot] & REQUIRED for slot in body)
-        chance = 1.0 if must else self.config.optional_arguments
-        return random_.choice(optional) if optional and random_.random() < chance else None
+        return _Inputs(
+            slots=[(slot, self.names[self.grower.name[slot]], bool(kind[slot] & REQUIRED)) for slot in slots],
+            optional=[slot for slot in slots if kind[slot] & ASKABLE],
+            # A change of nothing is none.
+            must_ask=bool(self.graph.changes[function] and body and not any(kind[slot] & REQUIRED for slot in body)),
+        )
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a call of one function may be given."""
+
+    slots: list[tuple[int, str, bool]]  # (slot, parameter, required)
+    optional: list[int]  # slots worth asking the user for
+    must_ask: bool  # at least one of them
 
 
 def _topological(draft: Draft, random_: random.Random) -> list[int]:

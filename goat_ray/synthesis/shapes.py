@@ -48,14 +48,17 @@ def classify(feeding: Sequence[int], before: Sequence[int]) -> Shape:
     """
     if len(feeding) == 1:
         return "single"
-    joins = [sources for sources in feeding if sources & (sources - 1)]
-    if joins:
-        return "diamond" if any(_overlap(sources, before) for sources in joins) else "join"
-    once = several = 0
-    for sources in feeding:
+    once = several = roots = 0
+    joins = []
+    for call, sources in enumerate(feeding):
         several |= once & sources
         once |= sources
-    roots = mask(call for call, sources in enumerate(feeding) if not sources)
+        if not sources:
+            roots |= 1 << call
+        elif sources & (sources - 1):
+            joins.append(sources)
+    if joins:
+        return "diamond" if any(_overlap(sources, before) for sources in joins) else "join"
     if several & ~roots:
         return "tree"
     return "parallel" if several or roots & (roots - 1) else "chain"

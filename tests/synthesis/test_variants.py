@@ -1,0 +1,89 @@
+"""Surplus variants go, whoever drew them; what is left is counted against the graph."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from goat_ray.graph.adjacency import build_graph, links
+from goat_ray.records import CallPlan
+from goat_ray.storage import KEPT, OUTCOME, Dataset, count_outcomes, write_records, write_tables
+from goat_ray.synthesis.config import SamplingConfig
+from goat_ray.synthesis.coverage import Coverage, evenness
+from goat_ray.synthesis.variants import DUPLICATE, distinct_plans, surplus
+from tests.world import World, edge_columns, sample_plans
+
+
+@pytest.fixture(scope="module")
+def plans(world: World) -> list[CallPlan]:
+    config = SamplingConfig(plans=600, lengths={1: 2, 2: 1, 3: 1})
+    return [plan for plan in sample_plans(world.functions, world.edges, config) if isinstance(plan, CallPlan)]
+
+
+def dataset(folder: Path, plans: list[CallPlan]) -> Dataset[CallPlan]:
+    write_records(folder, CallPlan, plans)
+    return Dataset(folder, CallPlan, folder.name, len(plans), {})
+
+
+def kept(tables: list[pa.Table]) -> list[int]:
+    return sorted(
+        n for table in tables for n in table.filter(pa.compute.equal(table[OUTCOME], KEPT))["seed"].to_pylist()
+    )
+
+
+def test_the_first_of_each_structure_stay_whatever_the_order_of_files(plans: list[CallPlan], tmp_path: Path) -> None:
+    expected, seen = [], {}
+    for plan in sorted(plans, key=lambda plan: plan.seed):
+        seen[plan.structure] = seen.get(plan.structure, 0) + 1
+        if seen[plan.structure] <= 3:
+            expected.append(plan.seed)
+    for name, some in (("a", plans), ("b", plans[::-1])):
+        drawn = dataset(tmp_path / name, some)
+        assert kept(list(distinct_plans(drawn, [], 3))) == expected
+    assert 0 < len(expected) < len(plans)
+
+
+def test_earlier_plans_count(plans: list[CallPlan], tmp_path: Path) -> None:
+    earlier, later = dataset(tmp_path / "a", plans[:300]), dataset(tmp_path / "b", plans[300:])
+    together = dataset(tmp_path / "c", plans)
+    first = kept(list(distinct_plans(earlier, [], 2)))
+    kept_first = dataset(tmp_path / "d", [plan for plan in plans if plan.seed in set(first)])
+    assert first + kept(list(distinct_plans(later, [kept_first], 2))) == kept(list(distinct_plans(together, [], 2)))
+
+
+def test_the_surplus_becomes_rejects(plans: list[CallPlan], tmp_path: Path) -> None:
+    write_tables(tmp_path / "out", CallPlan, distinct_plans(dataset(tmp_path / "in", plans), [], 1))
+    rows, rejects = count_outcomes(tmp_path / "out")
+    assert rows == len({plan.structure for plan in plans})
+    assert rejects == {DUPLICATE: len(plans) - rows}
+
+
+def test_nothing_drawn_is_no_surplus() -> None:
+    none = np.empty(0, np.uint64)
+    assert not len(surplus(none, np.empty(0, np.int64), none, 1))
+
+
+def test_coverage_counts_what_the_plans_use(world: World, plans: list[CallPlan], tmp_path: Path) -> None:
+    graph = build_graph(world.functions, [edge_columns(world.edges)])
+    facts: dict[str, int] = {}
+    for _ in Coverage(graph, facts).count(distinct_plans(dataset(tmp_path, plans), [], 1000)):
+        pass
+    linked = {
+        (plan.calls[b.step].function, call.function, b.parameter)
+        for plan in plans
+        for call in plan.calls
+        for b in call.bindings
+        if b.step is not None
+    }
+    assert facts["functions"] == len(world.functions)
+    assert facts["functions used"] == len({call.function for plan in plans for call in plan.calls})
+    assert (facts["links used"], facts["links"]) == (len(linked), len(links(graph)))
+    assert facts["pairs of functions used"] == len({link[:2] for link in linked})
+    assert 50 < facts["evenness of the functions' use in percent"] <= 100
+
+
+def test_evenness() -> None:
+    assert evenness(np.array([3, 3, 3])) == pytest.approx(1.0)
+    assert evenness(np.array([9, 0, 0])) == 0.0
+    assert evenness(np.array([1])) == 1.0
