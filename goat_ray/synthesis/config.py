@@ -25,7 +25,7 @@ class SamplingConfig(Settings):
         {1: 1, 2: 3, 3: 3, 4: 2, 5: 1}, description=f"Number of calls, 1 to {LONGEST} -> relative share of the plans."
     )
     shapes: dict[Shape, Share] = Field(
-        {"chain": 4, "parallel": 2, "tree": 2, "join": 2, "diamond": 2},
+        {"chain": 4, "parallel": 2, "tree": 2, "join": 1, "diamond": 1},
         description="How the calls hang together -> relative share of the plans that are long enough for it.",
     )
     services: dict[str, Share] = Field(
