@@ -1,18 +1,14 @@
 """The language tasks of synthesis: sub-queries, the query, its paraphrases, the response and the judge."""
 
-import re
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydantic import Field
 
-from goat_ray.teacher import phrases
+from goat_ray.teacher.checks import query_flaw, response_flaw
 from goat_ray.teacher.shortening import LEVELS, shorter_story
 from goat_ray.teacher.story import Story
 from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 from goat_ray.teacher.telling import Teller
-
-MIN_LEAK = 3  # shorter upstream values ("2") occur in honest queries by chance
 
 
 class Subqueries(Answer):
@@ -44,13 +40,13 @@ class WriteSubqueries(Task[Story, Subqueries]):
     """An instruction for each call by itself."""
 
     name = "write-subqueries"
-    version = 1
+    version = 2
     answer = Subqueries
 
     def messages(self, request: Story) -> list[Message]:
         return prompt(
-            "You describe API calls as short instructions to an assistant, one per call, "
-            "in order, without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
+            "You describe API calls as short instructions to an assistant, exactly one per call, in order, in English, "
+            "without naming APIs or parameters. Refer to outputs of earlier calls in words, never by id. "
             "Answer in JSON.",
             f"Calls:\n{request.prompt(outputs=False)}",
         )
@@ -75,16 +71,17 @@ class WriteQuery(Task[ToldStory, Text]):
     """The one goal that makes all calls necessary (paper: the user query written last)."""
 
     name = "write-query"
-    version = 1
+    version = 2
     answer = Text
 
     def messages(self, request: ToldStory) -> list[Message]:
         steps = "\n".join(f"- {subquery}" for subquery in request.subqueries)
         return prompt(
             "You write what a person would ask an assistant who then makes the given "
-            "calls. State the goal in one or two sentences. Do not list the steps, do not name APIs or "
-            "parameters, do not use ids that only the calls reveal. Mention every value given by the user. "
-            "Answer in JSON.",
+            "calls. State the goal in one or two plain English sentences, as a question or a request. Do not list the "
+            "steps, do not name APIs or parameters, do not use values that only the calls reveal. Mention every value "
+            "given by the user, as it is written. Say which item of a list is meant as the calls chose it: the "
+            "second, the highest rated, each of the first three. Answer in JSON.",
             f"Calls:\n{request.story.prompt(outputs=False)}\n\nWhat they do:\n{steps}",
         )
 
@@ -108,12 +105,13 @@ class Paraphrase(Task[AskedStory, Texts]):
     """Other wordings of the query with the same content."""
 
     name = "paraphrase"
-    version = 1
+    version = 2
     answer = Texts
 
     def messages(self, request: AskedStory) -> list[Message]:
         return prompt(
-            "You reword requests. Keep every name, number and condition. Answer in JSON.",
+            "You reword requests in English. Keep every name, number and condition as it is written, add none, and "
+            "list no steps. Answer in JSON.",
             f"Give {request.paraphrases} other wordings of: {request.query}",
         )
 
@@ -130,13 +128,14 @@ class WriteResponse(Task[AskedStory, Text]):
     """The final answer, from the outputs alone."""
 
     name = "write-response"
-    version = 1
+    version = 2
     answer = Text
 
     def messages(self, request: AskedStory) -> list[Message]:
         return prompt(
             "You answer the user's request from the outputs of the calls that were made. "
-            "Say only what the outputs say. Answer in JSON.",
+            "Say only what the outputs say: every number and every name must stand in an output or in the request, "
+            "as it is written there. Answer in JSON.",
             f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nRequest: {request.query}",
         )
 
@@ -161,7 +160,7 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
     """Keeps samples whose query implies all calls and whose response fits (paper: section 3.2, last step)."""
 
     name = "judge-sample"
-    version = 1
+    version = 2
     answer = Judgement
 
     def messages(self, request: AnsweredStory) -> list[Message]:
@@ -178,47 +177,5 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
         return replace(request, story=shorter_story(request.story, level)) if level <= LEVELS else None
 
     def rule(self, request: AnsweredStory) -> Judgement | Failure:
-        problem = flaw(request)
-        return Judgement(accept=not problem, reason=problem or "has all user values, leaks none, is grounded")
-
-
-def flaw(request: AnsweredStory) -> str:
-    """What is wrong with a sample as far as rules can tell; empty if nothing is."""
-    story, query = request.story, request.query
-    for value in story.user_values():
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str | int | float) and str(item).lower() not in query.lower():
-                return f"the query lacks the user's value {item!r}"
-    for value in story.upstream_values():
-        text = str(value)
-        if len(text) >= MIN_LEAK and value not in story.user_values() and _occurs(text, query):
-            return f"the query reveals {text!r}, which only a call can know"
-    for told in story.calls:
-        for name in (told.function.name, *(p.name for p in told.function.parameters)):
-            if ("_" in name or "/" in name) and _occurs(name, query):
-                return f"the query names {name!r}"
-    if not 3 <= len(query.split()) <= 90:
-        return f"the query has {len(query.split())} words"
-    if not request.response.strip():
-        return "there is no response"
-    return ungrounded(request)
-
-
-def ungrounded(request: AnsweredStory) -> str:
-    """A number in the response that no output, argument or query has; empty if there is none."""
-    known = set(_numbers(request.query))
-    for told in request.story.calls:
-        values: list[Any] = [*phrases.scalars(told.call.body), *told.call.values.values()]
-        known.update(number for value in values for number in _numbers(str(value)))
-    for number in _numbers(request.response):
-        if number not in known:
-            return f"the response has {number!r}, which no output has"
-    return ""
-
-
-def _numbers(text: str) -> list[str]:
-    return re.findall(r"(?<!\w)\d+(?:\.\d+)?(?!\w)", text)
-
-
-def _occurs(text: str, query: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(text)}(?!\w)", query, re.IGNORECASE) is not None
+        flaw = query_flaw(request.story, request.query) or response_flaw(request.story, request.query, request.response)
+        return Judgement(accept=flaw is None, reason=flaw.detail if flaw else "passes all checks by rule")

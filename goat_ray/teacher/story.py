@@ -1,14 +1,17 @@
 """What the language tasks tell about: executed calls with their documents."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from goat_ray.records import ApiFunction, ExecutedCall
 from goat_ray.teacher.phrases import Phrasebook
 
 MAX_BODY_CHARACTERS = 1500  # of one response in a prompt
+_ESCAPE = re.compile(r'\\(?:[nrtbf"\\/]|u[0-9a-f]{4})')  # of JSON text
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,23 @@ class Story:
     def upstream_values(self) -> list[Any]:
         """All argument values that an earlier call gave; a query must not contain them."""
         return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "upstream"]
+
+    def without_user_values(self, text: str) -> str:
+        """A text's own words: the user's values are cut out, longest first, because anything may stand in them."""
+        return self._given.sub("…", text) if self._given else text
+
+    @cached_property
+    def known(self) -> str:
+        """All that outputs and arguments say, in lower case, for finding words in it."""
+        everything = [(told.call.body, told.call.values) for told in self.calls]
+        return _ESCAPE.sub(" ", json.dumps(everything, ensure_ascii=False).lower())
+
+    @cached_property
+    def _given(self) -> re.Pattern[str] | None:
+        texts = {str(item) for value in self.user_values() for item in (value if isinstance(value, list) else [value])}
+        texts.discard("")
+        longest = sorted(texts, key=lambda text: (-len(text), text))
+        return re.compile("|".join(map(re.escape, longest)), re.IGNORECASE) if longest else None
 
     def prompt(self, *, outputs: bool) -> str:
         """The calls as text for a language model, with or without what they returned."""

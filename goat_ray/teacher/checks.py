@@ -1,0 +1,191 @@
+"""What rules can prove about a sample's language, before any judge is asked.
+
+A judge may reject more, but accepts nothing that fails here. Each check names the first thing that is wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from goat_ray.teacher.story import Story
+
+MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
+QUERY_WORDS = (3, 90)
+RESPONSE_WORDS = (1, 250)
+MAX_SENTENCE = 48  # words
+MAX_CHAIN = 5  # times "of" in one sentence
+
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?!\w)")
+_QUOTED = re.compile(r'"([^"]+)"')
+_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019-]*")
+_STEPS = re.compile(
+    r"(?:^|\n)\s*(?:\d+[.)]|[-*•])\s|\bsteps?\s+\d|\bfirst(?:ly)?,.*\b(?:then|next|second(?:ly)?)\b", re.I
+)
+_SEQUENCE = re.compile(r"\b(?:and then|then|after that|afterwards|next,|finally|using that)\b", re.I)
+_COMPOUND = re.compile(r"[_/-]|[a-z][A-Z]")  # what tells an API's name from an English word
+_MARKUP = re.compile(r"[{}<>\[\]]|\b[a-z]+_[a-z_]+\b|\b(\w+) \1\b(?<!that that)(?<!had had)", re.I)
+
+# A text of some length without any of these is hardly English. No language detector: the libraries weigh more than
+# the whole of this package, and are unsure about short texts full of names.
+_ENGLISH = frozenset(
+    "a about all and any are as at by can could do does for from give has have how i in is it like list me my need of"
+    " on or please show tell that the there this to want was what when where which who with would you".split()
+)
+_CALENDAR = frozenset(
+    "january february march april may june july august september october november december monday tuesday wednesday"
+    " thursday friday saturday sunday".split()
+)
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """What is wrong: a short constant to count by, and the evidence."""
+
+    reason: str
+    detail: str
+
+
+def query_flaw(story: Story, query: str) -> Flaw | None:
+    """The first thing that is wrong with a query or a paraphrase of it; None where nothing is."""
+    return _first(story, query, _QUERY_CHECKS)
+
+
+def response_flaw(story: Story, query: str, response: str) -> Flaw | None:
+    """The first thing that is wrong with the answer to a query; None where nothing is."""
+    if not RESPONSE_WORDS[0] <= len(response.split()) <= RESPONSE_WORDS[1]:
+        return Flaw("bad-length", f"the response has {len(response.split())} words")
+    return unsupported(story, query, response)
+
+
+def _first(story: Story, text: str, checks: tuple[Callable[[Story, str], Flaw | None], ...]) -> Flaw | None:
+    return next((flaw for check in checks if (flaw := check(story, text))), None)
+
+
+# --- the query ----------------------------------------------------------------------------------
+
+
+def missing_value(story: Story, query: str) -> Flaw | None:
+    """A value that only the user can give and the query does not."""
+    lower = query.lower()
+    for value in _items(story.user_values()):
+        text = str(value).lower()
+        there = occurs(text, lower) if isinstance(value, int | float) else text in lower
+        if not there:
+            return Flaw("missing-value", f"the query lacks the user's value {value!r}")
+    return None
+
+
+def leaked_value(story: Story, query: str) -> Flaw | None:
+    """A value that only a call can know."""
+    lower = query.lower()
+    given = {str(value).lower() for value in _items(story.user_values())}
+    for value in _items(story.upstream_values()):
+        text = str(value).lower()
+        if len(text) >= MIN_LEAK and not any(text in one for one in given) and occurs(text, lower):
+            return Flaw("leaked-value", f"the query reveals {value!r}, which only a call can know")
+    return None
+
+
+def named_api(story: Story, query: str) -> Flaw | None:
+    """A function, path or parameter that is called by its technical name."""
+    words = story.without_user_values(query).lower()
+    for told in story.calls:
+        function = told.function
+        for name in (function.name, function.path, *(parameter.name for parameter in function.parameters)):
+            if _COMPOUND.search(name) and occurs(name.lower(), words):
+                return Flaw("names-api", f"the query names {name!r}")
+    return None
+
+
+def listed_steps(story: Story, query: str) -> Flaw | None:
+    """A recipe in place of a goal: an enumeration, or one sequence word after another."""
+    words = story.without_user_values(query)
+    found = _STEPS.search(words)
+    sequence = _SEQUENCE.findall(words)
+    if found or len(sequence) > 1:
+        return Flaw("lists-steps", f"the query lists steps: {(found[0] if found else ', '.join(sequence)).strip()!r}")
+    return None
+
+
+def foreign_language(story: Story, query: str) -> Flaw | None:
+    """A text that is not English, as far as its letters and its most frequent words tell."""
+    own = story.without_user_values(query)
+    letters = [character for character in own if character.isalpha()]
+    latin = sum(character < "\u0250" for character in letters)
+    words = own.lower().replace("'", " ").split()
+    if latin < 0.9 * len(letters) or (len(words) > 4 and not _ENGLISH & {word.strip(".,?!:") for word in words}):
+        return Flaw("wrong-language", "the query is not in English")
+    return None
+
+
+def bad_length(_story: Story, query: str) -> Flaw | None:
+    """Too few words for a goal, or too many for a person."""
+    count = len(query.split())
+    return None if QUERY_WORDS[0] <= count <= QUERY_WORDS[1] else Flaw("bad-length", f"the query has {count} words")
+
+
+def unreadable(story: Story, query: str) -> Flaw | None:
+    """Markup, a doubled word, an endless sentence or an endless chain of "of"."""
+    own = story.without_user_values(query)
+    if found := _MARKUP.search(own):
+        return Flaw("unreadable", f"the query has {found[0]!r}")
+    for sentence in _SENTENCE_END.split(own):
+        words = sentence.lower().split()
+        if len(words) > MAX_SENTENCE or words.count("of") > MAX_CHAIN:
+            return Flaw("unreadable", f"a sentence of {len(words)} words with {words.count('of')} times 'of'")
+    return None
+
+
+_QUERY_CHECKS = (bad_length, missing_value, leaked_value, named_api, listed_steps, foreign_language, unreadable)
+
+
+# --- the response -------------------------------------------------------------------------------
+
+
+def unsupported(story: Story, query: str, response: str) -> Flaw | None:
+    """A number, name or quotation in the response that no output, argument or query has."""
+    asked = query.lower()
+    for number in _NUMBER.findall(response):
+        plain = number.replace(",", "")
+        spellings = {number, plain, plain.zfill(2)}  # 2016-05-03 may be told as May 3, 2016
+        if not any(occurs(one, asked) or occurs(one, story.known) for one in spellings):
+            return Flaw("unsupported-number", f"the response has {number!r}, which no output has")
+    for name in _names(response):
+        if not (occurs(name, asked) or occurs(name, story.known)) and name not in _CALENDAR:
+            return Flaw("unsupported-name", f"the response has {name!r}, which no output has")
+    return None
+
+
+def _names(response: str) -> Iterator[str]:
+    """Words in capitals that do not open a sentence, and the words of quotations, in lower case."""
+    for quotation in _QUOTED.findall(response):
+        yield from (word.lower() for word in _WORD.findall(quotation))
+    for sentence in _SENTENCE_END.split(response):
+        for match in _WORD.finditer(sentence.lstrip("\"'("), 1):
+            word = match[0].removesuffix("'s").removesuffix("\u2019s").rstrip("'\u2019-")
+            if word[0].isupper() and len(word) > 1:
+                yield word.lower()
+
+
+def occurs(text: str, within: str) -> bool:
+    """Whether a text stands in another one as whole words; both in one case. A pattern for each text costs more."""
+    at = within.find(text)
+    while at >= 0:
+        end = at + len(text)
+        if not (at and _joins(within[at - 1])) and not (end < len(within) and _joins(within[end])):
+            return True
+        at = within.find(text, at + 1)
+    return False
+
+
+def _joins(character: str) -> bool:
+    return character == "_" or character.isalnum()
+
+
+def _items(values: list[Any]) -> Iterator[str | int | float]:
+    for value in values:
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str | int | float) and not isinstance(item, bool) and item != "":
+                yield item

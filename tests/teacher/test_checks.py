@@ -1,0 +1,128 @@
+"""Checks by rule: what is planted is found, and honest texts pass."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goat_ray.records import ApiFunction, Argument, ExecutedCall, Parameter
+from goat_ray.teacher.checks import occurs, query_flaw, response_flaw
+from goat_ray.teacher.phrases import Phrasebook
+from goat_ray.teacher.story import Story, Told
+
+
+def function(name: str, path: str, parameter: str) -> ApiFunction:
+    parameters = [Parameter(name=parameter, location="query", type="string")]
+    return ApiFunction.create(service="s", name=name, path=path, parameters=parameters)
+
+
+SEARCH = function("searchBooks", "/books", "search_text")
+REVIEWS = function("book_reviews", "/books/{id}/reviews", "book_id")
+BOOKS = {"results": [{"id": "BK-4411", "title": 'The "Quiet" Tide', "author": "Ada Lind", "pages": 311}]}
+
+
+def story(title: object = "Quiet Tide") -> Story:
+    search = Argument(parameter="search_text", value=title, provenance="user")
+    book = Argument(parameter="book_id", value="BK-4411", provenance="upstream", step=0, location="$.results[0].id")
+    calls = [
+        ExecutedCall(function=SEARCH.id, arguments=[search], status=200, body=BOOKS, origin="simulated"),
+        ExecutedCall(
+            function=REVIEWS.id,
+            arguments=[book],
+            status=200,
+            body=[{"by": "Noor\nAbernathy", "stars": 4.5, "date": "2016-05-03"}],
+            origin="simulated",
+        ),
+    ]
+    told = tuple(Told(one, call) for one, call in zip((SEARCH, REVIEWS), calls, strict=True))
+    return Story(told, Phrasebook([SEARCH, REVIEWS]), "seed")
+
+
+HONEST = "Who wrote the first review of the book Quiet Tide?"
+
+
+def reason(query: str) -> str:
+    flaw = query_flaw(story(), query)
+    return flaw.reason if flaw else ""
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        HONEST,
+        "quiet tide - what do people say about this book?",
+        "I want the reviews of Quiet Tide. If there are several, then show me the first one.",
+    ],
+)
+def test_honest_queries_pass(query: str) -> None:
+    assert reason(query) == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("Who wrote the first review of that book?", "missing-value"),
+        ("What are the reviews of Quiet Tide with number bk-4411?", "leaked-value"),
+        ("Call searchBooks for Quiet Tide and tell me the reviews.", "names-api"),
+        ("Tell me the reviews where search_text is Quiet Tide.", "names-api"),
+        ("Use /books/{id}/reviews to tell me about Quiet Tide.", "names-api"),
+        ("1. Search for Quiet Tide\n2. Get its reviews", "lists-steps"),
+        ("Search for Quiet Tide, then get the book, and finally show me the reviews.", "lists-steps"),
+        ("First, search for Quiet Tide and then show its reviews.", "lists-steps"),
+        ("Welche Bewertungen hat das Buch Quiet Tide bisher bekommen?", "wrong-language"),
+        ("Какие отзывы у книги Quiet Tide?", "wrong-language"),
+        ("Quiet Tide", "bad-length"),
+        ("Quiet Tide " + "and what people say of it " * 20, "bad-length"),
+        ("What are the the reviews of Quiet Tide?", "unreadable"),
+        ("What are the reviews of {title} Quiet Tide?", "unreadable"),
+        ("What is " + "the book of " * 6 + "Quiet Tide?", "unreadable"),
+    ],
+)
+def test_planted_flaws_of_queries_are_found(query: str, expected: str) -> None:
+    assert reason(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("The first review is by Noor Abernathy, who gave 4.5 stars on May 3, 2016.", ""),
+        ('The book is called "The "Quiet" Tide" and has 311 pages.', ""),
+        ("It is by Noor Abernathy's hand.", ""),
+        ("Quiet Tide has 312 pages.", "unsupported-number"),
+        ("It has 31 pages.", "unsupported-number"),
+        ("The review is by Runa Feldspar.", "unsupported-name"),
+        ('They call it "a masterpiece".', "unsupported-name"),
+        ("  ", "bad-length"),
+        ("word " * 300, "bad-length"),
+    ],
+)
+def test_responses_say_only_what_outputs_say(response: str, expected: str) -> None:
+    flaw = response_flaw(story(), HONEST, response)
+    assert (flaw.reason if flaw else "") == expected
+
+
+def test_what_the_user_says_is_no_flaw() -> None:
+    """A title may look like a step, markup, a foreign language or an API's name."""
+    for title in ("book_reviews", "first, this and then that", "Bücher {und} mehr", "BK-4411 and more"):
+        assert query_flaw(story(title), f"What are the reviews of {title}?") is None
+
+
+@given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20), st.integers(10, 10**9))
+def test_any_value_of_the_user_must_be_in_the_query(text: str, number: int) -> None:
+    for value in (text, number, [text, number]):
+        said = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        told = story(value)
+        flaw = query_flaw(told, f"Tell me what is known about {said}, please.")
+        assert flaw is None or flaw.reason == "leaked-value"
+        missing = query_flaw(told, "¿")
+        assert missing is not None
+
+
+@given(st.integers(0, 10**6))
+def test_numbers_are_compared_as_wholes(number: int) -> None:
+    flaw = response_flaw(story(), HONEST, f"It has {number} pages.")
+    assert (flaw is None) == (str(number) in {"311", "4", "5", "05", "3", "03", "2016", "4411"})
+
+
+@given(st.text("ab _", max_size=8), st.text("ab", min_size=1, max_size=3))
+def test_a_text_occurs_only_as_whole_words(within: str, text: str) -> None:
+    assert occurs(text, within) == (text in within.split(" "))
