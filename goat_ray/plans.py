@@ -60,15 +60,17 @@ class PlanSource:
         plan for are rejects ``no-such-subgraph`` of the dataset ``<into>_drawn``. A range whose kinds are exhausted
         gives no plans.
         """
+        graph = self.graph  # made first, as the workers only read it
         count = self.config.plans if count is None else count
         mix = configured_mix(self.config) if mix is None else mix
         orders = self._orders(first, count, mix, f"{into}_orders")
-        drawn = self.runner.bulk(DrawPlans(self._folder, self._graph_id, self.config), orders, into=f"{into}_drawn")
+        draw = DrawPlans(self._folder, self._graph_id, self.config)
+        drawn = self.runner.bulk(draw, orders, into=f"{into}_drawn")
         facts: dict[str, int] = {}
         return self.runner.gather_tables(
             into,
             CallPlan,
-            lambda: Coverage(self.graph, facts).count(distinct_plans(drawn, earlier, self.config.variants)),
+            lambda: Coverage(graph, facts).count(distinct_plans(drawn, earlier, self.config.variants)),
             settings={"variants": self.config.variants},
             inputs=[drawn, *earlier],
             facts=facts,

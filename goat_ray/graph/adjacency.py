@@ -21,7 +21,7 @@ from goat_ray.graph.values import is_scoped
 from goat_ray.naming import is_identifier
 from goat_ray.records import ApiFunction, Parameter
 
-VERSION = 1  # raise it when the same edges would give another graph
+VERSION = 2  # raise it when the same edges would give another graph
 CHANGES = frozenset(("PUT", "PATCH", "DELETE"))
 EDGE_COLUMNS = ("source", "field", "target", "parameter")
 OUT_OF_REACH = 127  # cost of a function that no plan can end in
