@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.graph.quality import Gold, Quality, grade, report
-from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Sample
+from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Lookalikes, Sample
 from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
 from goat_ray.synthesis.exports.corpus import Corpus
@@ -161,7 +161,8 @@ def functions_of(run: Path) -> FunctionStore:
 
 def corpus_of(run: Path, tools: int = 6) -> Corpus:
     """The finished samples of a run; raises ``RunError`` where they are not there."""
-    return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools, list(history(run)))
+    near = open_dataset(run / "lookalikes", Lookalikes).data if (run / "lookalikes" / MANIFEST).exists() else ""
+    return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools, near, list(history(run)))
 
 
 def spread(records: Iterable[R], rows: int, count: int) -> Iterator[R]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from goat_ray.agent.retrieval import document_text
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
 from goat_ray.console import Console
@@ -34,6 +35,7 @@ from goat_ray.records import (
     Edge,
     Embedding,
     Example,
+    Lookalikes,
     Neighbours,
     RetrievalPair,
     Sample,
@@ -45,6 +47,7 @@ from goat_ray.shared_limits import SharedLimits
 from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.distractors import KEPT, lookalikes
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.rules import RulesTeacher
@@ -213,7 +216,9 @@ class Road:
         training = self.config.training
         self.console.heading("Agent")
         examples = self.runner.bulk(
-            FormatExamples(functions.data, training.examples, self.config.agent), samples, into="examples"
+            FormatExamples(functions.data, training.examples, self.config.agent, self._lookalikes(functions)),
+            samples,
+            into="examples",
         )
         folder = self.runner.directory / "agent"
         report = train_agent(
@@ -221,6 +226,37 @@ class Road:
         )
         self.console.trained("agent", folder, report)
         return folder
+
+    def _lookalikes(self, functions: Dataset[ApiFunction]) -> Dataset[Lookalikes]:
+        """For each function those that it might be confused with, by the graph and by the embedder."""
+        edges = self.runner.finished("edges" if self.config.graph.execute else "verified", Edge)
+        embed = Embed(self.config.graph.embedding)
+        texts = self.runner.gather(
+            "function_texts",
+            Embedding,
+            lambda: (
+                Embedding(id=function.id, text=document_text(function), asked=True, carried=True)
+                for function in _store(functions)
+            ),
+            settings={},
+            inputs=[functions],
+        )
+        embeddings = self.runner.bulk(embed, texts, into="function_embeddings")
+        nearest = self.config.graph.candidates.model_copy(update={"per_parameter": KEPT + 1})
+        neighbours = self.runner.gather_tables(
+            "function_neighbours",
+            Neighbours,
+            lambda: find_neighbours(embeddings, nearest, self.runner.directory, nearest_on_ray),
+            settings={"embed": embed.settings(), **nearest.decisive()},
+            inputs=[embeddings],
+        )
+        return self.runner.gather(
+            "lookalikes",
+            Lookalikes,
+            lambda: lookalikes(_store(functions), _links(edges), neighbours.records()),
+            settings={},
+            inputs=[functions, edges, neighbours],
+        )
 
     def train(self) -> None:
         """Both."""
@@ -359,3 +395,8 @@ class Road:
 
 def _store(functions: Dataset[ApiFunction]) -> FunctionStore:
     return FunctionStore.open(functions.data)
+
+
+def _links(edges: Dataset[Edge]) -> Iterator[tuple[str, str]]:
+    for batch in edges.batches(["source", "target"]):
+        yield from zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)

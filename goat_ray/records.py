@@ -298,6 +298,13 @@ class Traits(Record):
     signature: list[int]  # MinHash of the query, see synthesis/near_duplicates.py
 
 
+class Lookalikes(Record):
+    """Functions that one might be confused with; ``id`` is the function's."""
+
+    linked: list[str]  # ApiFunction.id of neighbours in the graph
+    similar: list[str]  # ApiFunction.id, nearest first by embedding
+
+
 class Span(Part):
     """A stretch of text, in characters: ``[start, end)``."""
 

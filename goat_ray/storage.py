@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -237,6 +238,11 @@ class FunctionStore:
     def __len__(self) -> int:
         return len(self._row)
 
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids of all functions, in order."""
+        return sorted(self._row)
+
     def services(self) -> Iterator[list[ApiFunction]]:
         """The functions of each service, by name of the service and then by id. None of them is kept in memory."""
         services = self._table["service"].combine_chunks().dictionary_encode()
@@ -250,4 +256,4 @@ class FunctionStore:
 
     def __iter__(self) -> Iterator[ApiFunction]:
         """All functions, in order of their ids, so that nothing depends on the order of files."""
-        return (self[function_id] for function_id in sorted(self._row))
+        return (self[function_id] for function_id in self.ids)

@@ -1,20 +1,84 @@
-"""The functions that a model must choose from: those that a sample needs, among others."""
+"""The functions that a model must choose from: those that a sample needs, among others that it might confuse with them.
 
-from collections.abc import Sequence
+Hard negatives are neighbours of the needed functions: linked ones give or take a value of the same kind, similar ones
+are described in similar words, as those are that a retriever finds beside the right ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
 
 from goat_ray.identity import rng
-from goat_ray.records import ApiFunction
-from goat_ray.storage import FunctionStore
+from goat_ray.records import ApiFunction, Lookalikes, Neighbours
+from goat_ray.settings import Settings
+from goat_ray.storage import FunctionStore, parquet_files
+
+KEPT = 16  # neighbours of each kind that are remembered
 
 
-def among_others(
-    needed: Sequence[ApiFunction], store: FunctionStore, all_ids: Sequence[str], count: int, *seed: object
-) -> list[ApiFunction]:
-    """``count`` functions, shuffled: each needed one once, even beyond the count, and random others."""
-    random_ = rng("candidates", *seed)
-    distinct = {function.id: function for function in needed}
-    room = max(0, count - len(distinct))
-    others = random_.sample(all_ids, min(len(all_ids), room + len(distinct)))
-    chosen = [*distinct.values(), *(store[id_] for id_ in others if id_ not in distinct)][: len(distinct) + room]
-    random_.shuffle(chosen)
-    return chosen
+class DistractorsConfig(Settings):
+    """Hard negatives among the candidates of a plan example; random functions fill what room is left."""
+
+    linked: int = Field(1, ge=0, le=KEPT, description="Neighbours in the dependency graph.")
+    similar: int = Field(2, ge=0, le=KEPT, description="Nearest by the embedding of what describes them.")
+
+
+def lookalikes(
+    functions: FunctionStore, links: Iterable[tuple[str, str]], nearest: Iterable[Neighbours]
+) -> Iterator[Lookalikes]:
+    """For each function its neighbours in the graph, a seeded choice of hubs' many, and its nearest by embedding."""
+    linked: dict[str, set[str]] = defaultdict(set)
+    for source, target in links:
+        linked[source].add(target)
+        linked[target].add(source)
+    similar = {one.id: one.nearest for one in nearest}
+    for function in functions:
+        around = sorted(linked[function.id] - {function.id})
+        yield Lookalikes(
+            id=function.id,
+            linked=rng("linked", function.id).sample(around, min(KEPT, len(around))),
+            similar=[one for one in similar.get(function.id, []) if one != function.id][:KEPT],
+        )
+
+
+class Distractors:
+    """Chooses them. Rows stay in Arrow until they are asked for."""
+
+    def __init__(self, functions: FunctionStore, config: DistractorsConfig | None = None, data: str = "") -> None:
+        self._functions = functions
+        self._ids = functions.ids
+        self._config = config or DistractorsConfig()
+        names = Lookalikes.arrow_schema().names
+        tables = (
+            [pq.read_table(file, columns=names, partitioning=None) for file in parquet_files(Path(data))]
+            if data
+            else []
+        )
+        self._table = pa.concat_tables(tables) if tables else Lookalikes.arrow_schema().empty_table()
+        self._rows = {id_: row for row, id_ in enumerate(self._table["id"].to_pylist())}
+
+    def among(self, needed: Sequence[ApiFunction], count: int, *seed: object) -> list[ApiFunction]:
+        """``count`` functions, shuffled: each needed one once, even beyond the count, then hard and random others."""
+        random_ = rng("candidates", *seed)
+        chosen = dict.fromkeys(function.id for function in needed)
+        room = max(0, count - len(chosen))
+        for kind, wanted in (("linked", self._config.linked), ("similar", self._config.similar)):
+            pool = sorted({id_ for one in needed for id_ in self._near(one.id, kind)} - set(chosen))
+            for id_ in random_.sample(pool, min(len(pool), wanted, room)):
+                chosen[id_] = None
+                room -= 1
+        for id_ in random_.sample(self._ids, min(len(self._ids), room + len(chosen))):
+            if room and id_ not in chosen:
+                chosen[id_] = None
+                room -= 1
+        functions = [self._functions[id_] for id_ in chosen]
+        random_.shuffle(functions)
+        return functions
+
+    def _near(self, function: str, kind: str) -> list[str]:
+        row = self._rows.get(function)
+        return [] if row is None else self._table[kind][row].as_py()

@@ -10,12 +10,12 @@ from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.retrieval import document_text
 from goat_ray.identity import content_id
-from goat_ray.records import Example, ExampleKind, Reject, RetrievalPair, Sample, Span, without_failures
+from goat_ray.records import Example, ExampleKind, Lookalikes, Reject, RetrievalPair, Sample, Span, without_failures
 from goat_ray.rows import Json
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
-from goat_ray.synthesis.distractors import among_others
+from goat_ray.synthesis.distractors import Distractors, DistractorsConfig
 
 SURPLUS = 1.5  # pairs of one document, at most so many times the median
 
@@ -29,19 +29,23 @@ class ExamplesConfig(Settings):
         "never learned to copy, so for such a base the values have to be trained too.",
     )
     paraphrases: bool = Field(True, description="Make plan examples of the paraphrases too.")
+    distractors: DistractorsConfig = DistractorsConfig()
 
 
 class FormatExamples(Step[Sample, Example]):
     """Writes the examples of each sample."""
 
     name = "format"
-    version = 1
+    version = 2
     takes = Sample
     gives = Example
     one_to_one = False
 
-    def __init__(self, functions: str, config: ExamplesConfig, agent: AgentConfig) -> None:
+    def __init__(
+        self, functions: str, config: ExamplesConfig, agent: AgentConfig, lookalikes: Dataset[Lookalikes] | None = None
+    ) -> None:
         self.functions = functions  # Parquet folder of the functions dataset
+        self.lookalikes = lookalikes  # without them all distractors are random
         self.config = config
         self.agent = agent
         self.resources = Resources()
@@ -51,11 +55,13 @@ class FormatExamples(Step[Sample, Example]):
             "examples": self.config.model_dump(mode="json"),
             "prompt": self.agent.prompt.model_dump(mode="json"),
             "candidates": self.agent.candidates,
+            "lookalikes": self.lookalikes.fingerprint if self.lookalikes else "",
         }
 
     def start(self) -> None:
         self.store = FunctionStore.open(self.functions)
-        self.all_ids = [function.id for function in self.store]
+        data = self.lookalikes.data if self.lookalikes else ""
+        self.distractors = Distractors(self.store, self.config.distractors, data)
 
     def process(self, batch: Sequence[Sample]) -> Iterator[Example | Reject]:
         for sample in batch:
@@ -67,7 +73,7 @@ class FormatExamples(Step[Sample, Example]):
         planned = [self.store[call.function] for call in without_failures(sample.calls)]
         queries = [sample.query, *(sample.paraphrases if self.config.paraphrases and sample.split == "train" else [])]
         for query in queries:
-            candidates = among_others(functions, self.store, self.all_ids, self.agent.candidates, sample.id, query)
+            candidates = self.distractors.among(functions, self.agent.candidates, sample.id, query)
             yield self._example(
                 sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(planned)
             )

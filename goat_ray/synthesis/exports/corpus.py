@@ -6,7 +6,7 @@ from functools import cached_property
 
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import Dataset, FunctionStore
-from goat_ray.synthesis.distractors import among_others
+from goat_ray.synthesis.distractors import Distractors
 from goat_ray.synthesis.exports.tools import tool_names
 
 
@@ -17,6 +17,7 @@ class Corpus:
     samples: Dataset[Sample]
     functions: FunctionStore
     tools: int = 6  # shown with each sample: those it needs and others (paper: section 3.3 has six)
+    lookalikes: str = ""  # Parquet folder of the lookalikes dataset, for hard negatives; empty for random ones
     history: list[str] = field(default_factory=list)  # what was dropped on the way to it, as text for its card
 
     def __iter__(self) -> Iterator[Sample]:
@@ -35,4 +36,8 @@ class Corpus:
     def offered(self, sample: Sample) -> list[ApiFunction]:
         """The functions that a model gets to choose from."""
         needed = [self.functions[call.function] for call in sample.calls]
-        return among_others(needed, self.functions, list(self.numbers), self.tools, sample.id)
+        return self._distractors.among(needed, self.tools, sample.id)
+
+    @cached_property
+    def _distractors(self) -> Distractors:
+        return Distractors(self.functions, data=self.lookalikes)
