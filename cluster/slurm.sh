@@ -7,6 +7,7 @@
 # When time is up the same command goes on: --signal leaves two minutes to stop, and finished work is kept.
 #SBATCH --job-name=goat
 #SBATCH --nodes=2
+#SBATCH --exclusive
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=16
 #SBATCH --signal=B:TERM@120
@@ -28,7 +29,6 @@ export RAY_AUTH_TOKEN  # srun hands the environment on; it is never on a command
 
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
-port=$((20000 + SLURM_JOB_ID % 20000))  # two jobs on one node want two ports
 head_ip=$(srun --nodes=1 --ntasks=1 --nodelist="$head" hostname --ip-address | awk '{print $1}')
 
 started=()
@@ -36,7 +36,11 @@ driver=
 # shellcheck disable=SC2329 # the trap calls it
 clean_up() {
     trap - EXIT TERM INT
-    for process in ${driver:+"$driver"} "${started[@]}"; do kill -TERM "$process" 2>/dev/null || true; done
+    if [[ -n $driver ]]; then
+        kill -TERM "$driver" 2>/dev/null || true
+        wait "$driver" || true
+    fi
+    for process in "${started[@]}"; do kill -TERM "$process" 2>/dev/null || true; done
     wait || true
 }
 trap clean_up EXIT
@@ -46,13 +50,13 @@ start() {  # NODE and arguments of `ray start`: one node in the foreground of it
     local node=$1
     shift
     srun --nodes=1 --ntasks=1 --exact --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --nodelist="$node" --export=ALL \
-        ray start --block --num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
+        --output="goat-$SLURM_JOB_ID-ray-$node.log" ray start --block --num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
         --temp-dir="/tmp/ray-$SLURM_JOB_ID" "$@" &
     started+=($!)
 }
 
-start "$head" --head --node-ip-address="$head_ip" --port="$port" --dashboard-host=127.0.0.1
-export RAY_ADDRESS="$head_ip:$port"
+start "$head" --head --node-ip-address="$head_ip" --port=6379 --dashboard-host=127.0.0.1
+export RAY_ADDRESS="$head_ip:6379"
 for _ in {1..60}; do
     ray health-check --address "$RAY_ADDRESS" >/dev/null 2>&1 && break
     sleep 2
@@ -62,8 +66,9 @@ for node in "${nodes[@]:1}"; do
     start "$node" --address="$RAY_ADDRESS"
 done
 
-# In the background, so that a signal reaches the trap at once. Workers join while the driver reads documents.
-srun --nodes=1 --ntasks=1 --overlap --nodelist="$head" --export=ALL python "$script" --config "$config" "$@" &
+# This script runs on the head. The driver is in the background, so that a signal reaches the trap at once; it gets the
+# signal first, and leaves failure.json. Workers join while it reads documents.
+python "$script" --config "$config" "$@" &
 driver=$!
 status=0
 wait "$driver" || status=$?

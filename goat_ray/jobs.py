@@ -47,7 +47,8 @@ def _perform(part: Part, config: GoatConfig) -> None:
 def failure(part: str, run: Path, error: BaseException) -> dict[str, Any]:
     """What a person or a scheduler needs to know about a job that did not finish."""
     if not isinstance(error, GoatError):
-        text = f"{type(error).__name__}: {error}"
+        stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+        text = "stopped from outside" if stopped else f"{type(error).__name__}: {error}"
         error = GoatError(text, remedy="Look at the job's log; what is finished is kept")
     return {
         "part": part,
