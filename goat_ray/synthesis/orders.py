@@ -86,12 +86,13 @@ class _Starts:
         self.graph = graph
         self.coverage = config.coverage
         self.edges = _rare_first(graph)
+        self.reach = _reach(graph, self.edges)
 
     def deal(self, length: int, service: str, done: int, until: int) -> tuple[Numbers, Numbers]:
         """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
         graph = self.graph
         functions = np.flatnonzero(graph.cost <= length)[::-1]
-        edges = self.edges[_reach(graph, self.edges) <= length]
+        edges = self.edges[self.reach <= length]
         if service:
             found = graph.services.index(service).as_py()
             functions = functions[graph.service[functions] == found]
