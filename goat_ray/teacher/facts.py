@@ -52,7 +52,7 @@ def facts(body: Any) -> str:
     """The first telling facts of a body as a sentence; empty if it has none."""
     fields = telling_fields(body)
     if fields:
-        return "; ".join(f"{label(name)} {short(value)}" for name, value in fields[:MAX_FACTS]) + "."
+        return "; ".join(f"{label(name)} {short(value)}" for name, value in fields[:MAX_FACTS]).rstrip(".") + "."
     values = [short(value) for value in scalars(body)[:MAX_FACTS]]
     return f"{', '.join(values)}." if values else ""
 

@@ -20,6 +20,10 @@ _WRAPPERS = frozenset(
 )
 _FILTER_WORDS = frozenset("with without by filter exclude include only min max from to".split())
 _GROUPS = {"cast": "cast member", "crew": "crew member", "staff": "staff member", "team": "team member"}
+_STANDARDS: dict[tuple[str, ...], str] = {
+    ("iso", "3166"): "country",
+    ("iso", "639"): "language",
+}  # what the codes of a standard name
 _PREPOSITIONS = frozenset("of for by in at from on to with".split())
 _PARENT = re.compile(
     r"\s+(?P<preposition>(?:of|for)(?=\s+the\b)|(?:of|for|by|in|at|from|on|to|with)(?=\s+(?:an?|one)\b))\s+[\w' -]+$",
@@ -67,6 +71,8 @@ class Phrasebook:
 
     def member(self, name: str) -> str:
         """How to call one thing held by a member of that name: ``production_companies`` -> production company."""
+        if standard := _STANDARDS.get(words(name)[:2]):
+            return standard
         parts = [word for word in words(name) if word not in IDENTIFIER_WORDS | _FILTER_WORDS]
         if not parts:
             return ""
@@ -144,6 +150,8 @@ def singularise(phrase: str) -> str:
 
 def label(name: str) -> str:
     """A parameter or field name as words, without leading filter words: ``with_release_type``: release type."""
+    if standard := _STANDARDS.get(words(name)[:2]):
+        return standard
     parts = list(words(name))
     while len(parts) > 1 and parts[0] in ("with", "filter", "by"):
         parts.pop(0)

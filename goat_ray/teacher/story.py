@@ -10,6 +10,7 @@ from typing import Any
 from goat_ray.records import ApiFunction, ExecutedCall
 from goat_ray.teacher.phrases import Phrasebook
 
+EACH = "each"  # Argument.chosen of a fan-out
 MAX_BODY_CHARACTERS = 1500  # of one response in a prompt
 _ESCAPE = re.compile(r'\\(?:[nrtbf"\\/]|u[0-9a-f]{4})')  # of JSON text
 
@@ -38,9 +39,23 @@ class Story:
     seed: str
 
     def goals(self) -> list[int]:
-        """Calls whose output no other call uses: what the user is after."""
+        """Calls whose output no other call uses: what the user is after.
+
+        The first call of a fan-out stands for all of it, and no failed call is a goal.
+        """
         used = {argument.step for told in self.calls for argument in told.call.arguments}
-        return [number for number in range(len(self.calls)) if number not in used]
+        ends: dict[Any, int] = {}
+        for number, told in enumerate(self.calls):
+            if number not in used and told.call.corrected_by is None:
+                ends.setdefault(id(self.fan_out(told)[0]), number)
+        return list(ends.values())
+
+    def fan_out(self, told: Told) -> list[Told]:
+        """The calls that do the same for other items of a list, this one included; just this one where none do."""
+        if all(argument.chosen != EACH for argument in told.call.arguments):
+            return [told]
+        planned = told.call.planned
+        return [one for one in self.calls if one.call.planned == planned and one.call.corrected_by is None]
 
     def user_values(self) -> list[Any]:
         """All argument values that only the user can know."""
@@ -84,4 +99,5 @@ def _argument_lines(call: ExecutedCall) -> Iterable[str]:
         if argument.step is None:
             yield f"{argument.parameter} = {json.dumps(argument.value, ensure_ascii=False)} (given by the user)"
         else:
-            yield f"{argument.parameter} = output of call {argument.step + 1} at {argument.location}"
+            chosen = f", chosen as: {argument.chosen}" if argument.chosen else ""
+            yield f"{argument.parameter} = output of call {argument.step + 1} at {argument.location}{chosen}"

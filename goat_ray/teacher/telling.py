@@ -6,17 +6,18 @@ id, and asks for what the last calls return, so that a query is a goal and not a
 
 import random
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.identity import rng
 from goat_ray.naming import ordinal, plural, singular, words
 from goat_ray.records import Argument, Parameter
-from goat_ray.teacher import phrases
+from goat_ray.teacher import asking_forms, phrases
+from goat_ray.teacher.asking_forms import capital, lower_first
 from goat_ray.teacher.facts import facts, name_of, short, telling_fields
-from goat_ray.teacher.story import Story, Told
+from goat_ray.teacher.ranking import ranked
+from goat_ray.teacher.story import EACH, Story, Told
 
-_QUESTION_WORDS = ("What", "Which", "Who", "How", "When", "Where", "Is")
 MAX_LISTED = 3  # items named in a response
 
 
@@ -36,23 +37,17 @@ class Teller:
         self.variant = variant
         self._phrases = story.phrases
         self._goals: dict[int, Goal] = {}
+        self._mentions: dict[str, str] = {}  # noun phrases of single things -> their nouns
+        self._wording = random.Random(f"{story.seed}/{variant}")  # how things are said
+        self._quotes = self._wording.choice(("", '"'))
+        self._names_kind = self._wording.random() < 0.5  # "the film Quiet Tide" rather than "Quiet Tide"
 
     def query(self) -> str:
         """One request from which all calls follow."""
-        wording = self._wording("query")
-        first, *others = [self.goal(number).question for number in self.story.goals()]
-        if first.startswith(_QUESTION_WORDS):
-            text = (
-                wording.choice(("", "", "", "", "I'm curious. ", "Quick question: ", "Could you help? ")) + first + "?"
-            )
-        else:
-            text = _politely(first, wording)
-        for other in others:
-            asks = other.startswith(_QUESTION_WORDS)
-            also = wording.choice(("Also, ", "And ", "Besides that, ", *(["I'd also like to know: "] if asks else [])))
-            end = "?" if asks else "."
-            text += f" {also}{_lower_first(other)}{end}"
-        return text
+        numbers = self.story.goals()
+        questions = [self.goal(number).question for number in numbers]
+        topic = phrases.pluralise(self._phrases.resource_noun(self.story.calls[numbers[0]].function))
+        return asking_forms.request(questions, self._mentions, topic, self._wording)
 
     def response(self) -> str:
         """An answer that says only what the outputs say."""
@@ -60,7 +55,7 @@ class Teller:
 
     def subquery(self, number: int) -> str:
         """What one call does, as an instruction; upstream things are "that book"."""
-        return f"{_capital(self._instruction(number, self.story.calls[number], shallow=True))}."
+        return f"{capital(self._instruction(number, self.story.calls[number], shallow=True))}."
 
     # --- goals -----------------------------------------------------------------------------------
 
@@ -72,14 +67,19 @@ class Teller:
 
     def _find_goal(self, number: int) -> Goal:
         told = self.story.calls[number]
+        calls = self.story.fan_out(told)
+        if len(calls) > 1:
+            what = self.about(number)
+            answers = ". ".join(self._answer(one) for one in calls)
+            return Goal(self._wording.choice(asking_forms.LIST).format(what=what), f"{capital(what)}: {answers}.")
         if told.function.method in phrases.WRITES:
             done = self._instruction(number, told, shallow=False)
-            return Goal(_capital(done), f"Done. {facts(told.call.body)}".strip())
+            return Goal(capital(done), f"Done. {facts(told.call.body)}".strip())
         root = self._phrases.primary_list(told.function)
         return self._detail_goal(number, told) if root is None else self._list_goal(number, told, root)
 
     def _list_goal(self, number: int, told: Told, root: tuple[jsonpath.Token, ...]) -> Goal:
-        content, wording = self._content("goal", number), self._wording("goal", number)
+        content, wording = self._content(number), self._wording
         found = jsonpath.find(told.call.body, jsonpath.render(root))
         items = found[0][1] if found and isinstance(found[0][1], list) else []
         first = self.item(number, (*root, 0))
@@ -89,13 +89,20 @@ class Teller:
             name, value = content.choice(fields)
             return self._field_goal(phrases.label(name), first, value, wording)
         what = self.about(number)
-        names = [name for name in map(name_of, items) if name][:MAX_LISTED]
-        answer = f"{_capital(what)}: {'; '.join(names)}." if names else f"{_capital(what)}: {facts(told.call.body)}"
-        verb = wording.choice(("What are", "Show me", "List", "Give me", "Find", "I want to see", "I'm looking for"))
-        return Goal(f"{verb} {what}", answer)
+        names = list(islice(filter(None, map(name_of, items)), MAX_LISTED))
+        answer = f"{capital(what)}: {'; '.join(names)}." if names else f"{capital(what)}: {facts(told.call.body)}"
+        return Goal(wording.choice(asking_forms.LIST).format(what=what), answer)
+
+    def _answer(self, told: Told) -> str:
+        """What one call of several alike returned: the names in its list, else its facts."""
+        root = self._phrases.primary_list(told.function)
+        found = jsonpath.find(told.call.body, jsonpath.render(root)) if root is not None else []
+        items = found[0][1] if found and isinstance(found[0][1], list) else []
+        names = list(islice(filter(None, map(name_of, items)), MAX_LISTED))
+        return "; ".join(names) or facts(told.call.body).rstrip(".") or "nothing"
 
     def _detail_goal(self, number: int, told: Told) -> Goal:
-        content, wording = self._content("goal", number), self._wording("goal", number)
+        content, wording = self._content(number), self._wording
         what = self.about(number)
         fields = _unknown(telling_fields(told.call.body), what)
         if fields and content.random() < 0.85:
@@ -103,23 +110,21 @@ class Teller:
             parts = words(name)
             if parts[-1] == "count" and len(parts) > 1 and isinstance(value, int):
                 counted = plural(" ".join(parts[:-1]))
-                if wording.random() < 0.5:
-                    return Goal(f"How many {counted} does {what} have", f"{_capital(what)} has {value} {counted}.")
-                return self._field_goal(f"number of {counted}", what, value, wording)
+                question = wording.choice(asking_forms.COUNT).format(counted=counted, what=what)
+                return Goal(question, f"{capital(what)} has {value} {counted}.")
             return self._field_goal(phrases.label(name), what, value, wording)
-        verb = wording.choice(("Tell me about", "Give me the details of", "What is known about"))
-        return Goal(f"{verb} {what}", f"{_capital(what)}: {facts(told.call.body)}")
+        question = wording.choice(asking_forms.DETAIL).format(what=what)
+        return Goal(question, f"{capital(what)}: {facts(told.call.body)}")
 
     def _field_goal(self, noun: str, what: str, value: Any, wording: random.Random) -> Goal:
         *before, last = noun.split()
         if last in ("on", "at") and before:  # created_at, starts_on
             if before[-1].endswith("ed"):
                 verb = " ".join(before)
-                return Goal(f"When was {what} {verb}", f"{_capital(what)} was {verb} {last} {short(value)}.")
+                return Goal(f"When was {what} {verb}", f"{capital(what)} was {verb} {last} {short(value)}.")
             noun = " ".join([*before[:-1], before[-1].removesuffix("s"), "date"])
-        form = wording.choice(
-            ("What is the {noun} of {what}", "Tell me the {noun} of {what}", "Find the {noun} of {what}")
-        )
+        owner = len(what.split()) <= asking_forms.MAX_OWNER and not what.endswith(('"', "s"))
+        form = wording.choice(asking_forms.OWNED if owner and wording.random() < 0.5 else asking_forms.FIELD)
         return Goal(form.format(noun=noun, what=what), f"The {noun} of {what} is {short(value)}.")
 
     def _instruction(self, number: int, told: Told, *, shallow: bool) -> str:
@@ -130,7 +135,7 @@ class Teller:
             things = [
                 f"for {self._source(told, a, shallow)}" for a in told.call.arguments if a.provenance == "upstream"
             ]
-            return " ".join([_lower_first(summary), *dict.fromkeys(things)]) + self._clauses(told)
+            return " ".join([lower_first(summary), *dict.fromkeys(things)]) + self._clauses(told)
         if _search_text(told) is not None:
             return f"search for {self.about(number)}"
         return f"get {self.about(number, shallow=shallow)}"
@@ -144,16 +149,16 @@ class Teller:
         text = _search_text(told)
         if text is not None:
             noun = phrases.pluralise(phrases.singularise(topic.noun))
-            return f"{noun} matching {self._quoted(text.value, number)}{self._rest(told, shallow)}"
+            return f"{noun} matching {self._quoted(text.value)}{self._rest(told, shallow)}"
         holder = self._holder(told, shallow)
         if holder and told.function.path.endswith("}") and self._phrases.primary_list(told.function) is None:
             return holder + self._rest(told, shallow)
         return f"the {topic.noun}{f' {topic.preposition} {holder}' if holder else ''}{self._rest(told, shallow)}"
 
-    def item(self, number: int, tokens: tuple[jsonpath.Token, ...], wanted: str = "") -> str:
+    def item(self, number: int, tokens: tuple[jsonpath.Token, ...], wanted: str = "", chosen: str = "") -> str:
         """The noun phrase of the object at a place in a call's output: "the second book by Ada Lind".
 
-        ``wanted`` is what the next call takes it for, such as "person".
+        ``wanted`` is what the next call takes it for, such as "person"; ``chosen`` is as in ``Argument``.
         """
         told = self.story.calls[number]
         named = [token for token in tokens if isinstance(token, str) and not phrases.is_wrapper(token)]
@@ -162,19 +167,20 @@ class Teller:
         *before, last = tokens
         if isinstance(last, str):
             if phrases.is_wrapper(last):
-                return self.item(number, tuple(before), wanted)
-            outer = self.item(number, tuple(before))
+                return self.item(number, tuple(before), wanted, chosen)
+            outer = self.item(number, tuple(before), chosen=chosen)
             return f"the {self._phrases.member(last)} of {outer}"
         if self._phrases.primary_list(told.function) == tuple(before):
-            return self._listed(number, told, last, before, wanted)
+            return self._listed(number, told, last, before, wanted, chosen)
         name = next((token for token in reversed(before) if isinstance(token, str)), "entry")
         outer = self._outer(number, told, tuple(before[:-1]))
         if phrases.ends_open(name):
-            return f"the {ordinal(last)} {wanted or 'one'} that {outer} is {phrases.label(name)}"
+            noun = wanted or "one"
+            return self._mention(ranked(noun, f" that {outer} is {phrases.label(name)}", last, chosen), noun)
         noun = self._phrases.member(name)
         if phrases.of_group(name) and wanted not in ("", "person"):
             noun = phrases.singularise(self._phrases.topic(told.function).noun)  # a person's cast list holds films
-        return f"the {ordinal(last)} {noun} of {outer}"
+        return self._mention(ranked(noun, f" of {outer}", last, chosen), noun)
 
     def _outer(self, number: int, told: Told, tokens: tuple[jsonpath.Token, ...]) -> str:
         """What a list inside a response belongs to; lists beside the main one share its holder."""
@@ -182,7 +188,7 @@ class Teller:
             return self._holder(told, shallow=False) or self.about(number)
         return self.item(number, tokens)
 
-    def _listed(self, number: int, told: Told, index: int, root: list[jsonpath.Token], wanted: str) -> str:
+    def _listed(self, number: int, told: Told, index: int, root: list[jsonpath.Token], wanted: str, chosen: str) -> str:
         """One item of the list that a call returns."""
         topic = self._phrases.topic(told.function)
         noun = phrases.singularise(topic.noun)
@@ -193,12 +199,20 @@ class Teller:
         text = _search_text(told)
         rest = self._rest(told, shallow=False)
         if text is not None:
-            quoted = self._quoted(text.value, number)
-            if index == 0:
-                return self._wording("named", number).choice((f"the {noun} {quoted}", quoted)) + rest
-            return f"the {ordinal(index)} {noun} matching {quoted}{rest}"
+            quoted = self._quoted(text.value)
+            if index == 0 and not chosen:
+                return (f"the {noun} {quoted}" if self._names_kind else quoted) + rest
+            return self._mention(ranked(noun, f" matching {quoted}{rest}", index, chosen), noun)
         holder = self._holder(told, shallow=False)
-        return f"the {ordinal(index)} {noun}{f' {topic.preposition} {holder}' if holder else ''}{rest}"
+        whose = f" {topic.preposition} {holder}" if holder else ""
+        kind = self._phrases.resource_noun(told.function)
+        return self._mention(ranked(noun, whose + rest, index, chosen), kind if noun.endswith(kind) else noun)
+
+    def _mention(self, phrase: str, noun: str) -> str:
+        """The phrase; a later sentence may call it "that NOUN"."""
+        if not phrase.startswith("each"):
+            self._mentions[phrase] = noun
+        return phrase
 
     def _one(self, number: int, told: Told) -> str:
         """The one thing that a call without a list is about."""
@@ -231,7 +245,10 @@ class Teller:
         tokens = jsonpath.parse(argument.location)
         at = next(n for n in range(len(tokens) - 1, -1, -1) if isinstance(tokens[n], str))
         holder, leaf = tokens[:at], str(tokens[at])
-        thing = self.item(argument.step, holder, wanted)
+        chosen = argument.chosen
+        if chosen == EACH:
+            chosen += f" {len(self.story.fan_out(told))}"
+        thing = self.item(argument.step, holder, wanted, chosen)
         own = self._phrases.member(leaf)
         inner = next((str(token) for token in reversed(holder) if isinstance(token, str)), "")
         source = phrases.resource(self.story.calls[argument.step].function)
@@ -263,17 +280,12 @@ class Teller:
         ]
         return f" with {' and '.join(clauses)}" if clauses else ""
 
-    def _quoted(self, value: Any, number: int) -> str:
-        marks = self._wording("quotes", number).choice(("", '"'))
-        return f"{marks}{value}{marks}"
+    def _quoted(self, value: Any) -> str:
+        return f"{self._quotes}{value}{self._quotes}"
 
-    def _content(self, *purpose: Any) -> random.Random:
-        """For choices of what is said: the same in all variants."""
-        return rng(self.story.seed, *purpose)
-
-    def _wording(self, *purpose: Any) -> random.Random:
-        """For choices of how it is said."""
-        return rng(self.story.seed, self.variant, *purpose)
+    def _content(self, number: int) -> random.Random:
+        """For choices of what is said of a call: the same in all variants."""
+        return random.Random(f"{self.story.seed}/{number}")
 
 
 def _search_text(told: Told) -> Argument | None:
@@ -306,30 +318,5 @@ def _path_arguments(told: Told) -> list[Argument]:
     return [by_name[name] for name in sorted(names, key=lambda name: told.function.path.find("{" + name + "}"))]
 
 
-def _politely(imperative: str, wording: random.Random) -> str:
-    if imperative.startswith("I"):
-        return imperative + "."
-    form = wording.choice(
-        (
-            "{plain}.",
-            "{plain}.",
-            "Please {low}.",
-            "Can you {low}?",
-            "Could you {low}?",
-            "I need you to {low}.",
-            "{plain}, please.",
-        )
-    )
-    return form.format(plain=imperative, low=_lower_first(imperative))
-
-
 def _value_text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _lower_first(text: str) -> str:
-    return text if text.startswith(("I ", "I'")) else text[:1].lower() + text[1:]
