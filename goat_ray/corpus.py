@@ -111,9 +111,8 @@ class CorpusMaker:
 
     def _round(self, plans: Dataset[CallPlan], orders: int, suffix: str = "") -> Round:
         functions = self.source.functions.data
-        traces = self.runner.bulk(
-            Call(self.teacher, self.executor, functions, outside=self.outside), plans, f"traces{suffix}"
-        )
+        call = Call(self.teacher, self.executor, functions, outside=self.outside, calling=self.config)
+        traces = self.runner.bulk(call, plans, f"traces{suffix}")
         narrate = Narrate(self.teacher, functions, self.config, traces.fingerprint)
         narrated = self.runner.bulk(narrate, traces, f"narrated{suffix}")
         examined = self.runner.bulk(

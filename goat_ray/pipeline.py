@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from goat_ray.agent.retrieval import document_text
 from goat_ray.cluster import connect
 from goat_ray.config import GoatConfig
 from goat_ray.console import Console
@@ -25,7 +24,9 @@ from goat_ray.graph.fields import VERSION as MEANINGS
 from goat_ray.graph.neighbours import find_neighbours
 from goat_ray.graph.scoring import EdgeModel
 from goat_ray.graph.verification import Verify
+from goat_ray.hard_negatives import find_lookalikes
 from goat_ray.inspection import sample_lines, spread
+from goat_ray.pilot import run_pilot
 from goat_ray.plans import PlanSource
 from goat_ray.records import (
     ApiFunction,
@@ -35,7 +36,6 @@ from goat_ray.records import (
     Edge,
     Embedding,
     Example,
-    Lookalikes,
     Neighbours,
     RetrievalPair,
     Sample,
@@ -46,11 +46,7 @@ from goat_ray.shards import nearest_on_ray
 from goat_ray.shared_limits import SharedLimits
 from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import Dataset, FunctionStore
-from goat_ray.synthesis.calling import Call
-from goat_ray.synthesis.distractors import KEPT, lookalikes
-from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.build import build_teacher
-from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.training.examples import FormatExamples, retrieval_pairs
 from goat_ray.training.publishing import trained_id
 
@@ -215,10 +211,10 @@ class Road:
         functions = self.runner.finished("functions", ApiFunction)
         training = self.config.training
         self.console.heading("Agent")
+        edges = self.runner.finished("edges" if self.config.graph.execute else "verified", Edge)
+        near = find_lookalikes(self.runner, functions, edges, self.config.graph)
         examples = self.runner.bulk(
-            FormatExamples(functions.data, training.examples, self.config.agent, self._lookalikes(functions)),
-            samples,
-            into="examples",
+            FormatExamples(functions.data, training.examples, self.config.agent, near), samples, into="examples"
         )
         folder = self.runner.directory / "agent"
         report = train_agent(
@@ -226,37 +222,6 @@ class Road:
         )
         self.console.trained("agent", folder, report)
         return folder
-
-    def _lookalikes(self, functions: Dataset[ApiFunction]) -> Dataset[Lookalikes]:
-        """For each function those that it might be confused with, by the graph and by the embedder."""
-        edges = self.runner.finished("edges" if self.config.graph.execute else "verified", Edge)
-        embed = Embed(self.config.graph.embedding)
-        texts = self.runner.gather(
-            "function_texts",
-            Embedding,
-            lambda: (
-                Embedding(id=function.id, text=document_text(function), asked=True, carried=True)
-                for function in _store(functions)
-            ),
-            settings={},
-            inputs=[functions],
-        )
-        embeddings = self.runner.bulk(embed, texts, into="function_embeddings")
-        nearest = self.config.graph.candidates.model_copy(update={"per_parameter": KEPT + 1})
-        neighbours = self.runner.gather_tables(
-            "function_neighbours",
-            Neighbours,
-            lambda: find_neighbours(embeddings, nearest, self.runner.directory, nearest_on_ray),
-            settings={"embed": embed.settings(), **nearest.decisive()},
-            inputs=[embeddings],
-        )
-        return self.runner.gather(
-            "lookalikes",
-            Lookalikes,
-            lambda: lookalikes(_store(functions), _links(edges), neighbours.records()),
-            settings={},
-            inputs=[functions, edges, neighbours],
-        )
 
     def train(self) -> None:
         """Both."""
@@ -315,36 +280,12 @@ class Road:
         return list(scores.records())
 
     def forecast(self, size: int) -> list[StepForecast]:
-        """What the teacher's steps will take, from a pilot of so many candidates and plans in ``pilot/``.
-
-        The pilot's graph is what the rules accept, so that its plans are about as long as the real ones.
-        """
+        """What the teacher's steps will take, from a pilot of so many candidates and plans in ``pilot/``."""
         candidates = self.candidates()
         functions = self.runner.finished("functions", ApiFunction)
         self.console.heading("Pilot")
         pilot = Runner(self.runner.directory / "pilot", self.console)
-        some = pilot.gather(
-            "candidates",
-            CandidateEdge,
-            lambda: spread(candidates.records(), candidates.rows, size),
-            settings={"size": size},
-            inputs=[candidates],
-        )
-        verified = pilot.bulk(Verify(self.teacher, functions.data, self.config.graph.verification), some, "verified")
-        assumed = pilot.bulk(Verify(RulesTeacher(), functions.data), candidates, "assumed")
-        plans = PlanSource(pilot, functions, assumed, self.config.sampling).plans(0, size)
-        call = Call(
-            self.teacher, self.config.executor, functions.data, outside=self.outside, calling=self.config.synthesis
-        )
-        traces = pilot.bulk(call, plans, "traces")
-        narrate = Narrate(self.teacher, functions.data, self.config.synthesis, traces.fingerprint)
-        narrated = pilot.bulk(narrate, traces, "narrated")
-        whole = self.config.sampling.plans
-        return [
-            StepForecast.of(verified, some.rows, candidates.rows),
-            StepForecast.of(traces, plans.rows, whole),
-            StepForecast.of(narrated, traces.rows, whole * traces.rows // max(plans.rows, 1)),
-        ]
+        return run_pilot(pilot, self.config, self.teacher, self.outside, functions, candidates, size)
 
     def run(self) -> None:
         """Everything, then a summary of where it lies."""
@@ -395,8 +336,3 @@ class Road:
 
 def _store(functions: Dataset[ApiFunction]) -> FunctionStore:
     return FunctionStore.open(functions.data)
-
-
-def _links(edges: Dataset[Edge]) -> Iterator[tuple[str, str]]:
-    for batch in edges.batches(["source", "target"]):
-        yield from zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
