@@ -3,58 +3,20 @@
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.util.metrics import Counter as RayCounter
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from goat_ray.metering import Count
 from goat_ray.records import Score
 
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
 POLL_S = 0.5
-
-
-@ray.remote
-class Tally:
-    """Counts finished records while a step runs. For display only: the books count the files."""
-
-    def __init__(self) -> None:
-        self._done = 0
-        self._kept = 0
-        self._rejects: Counter[str] = Counter()
-        self._counts: Counter[str] = Counter()
-        self._metrics: dict[str, RayCounter] = {}
-
-    def add(self, done: int, kept: int, rejects: dict[str, int]) -> None:
-        """One batch is through: ``done`` records in, ``kept`` records out."""
-        self._done += done
-        self._kept += kept
-        self._rejects.update(rejects)
-
-    def count(self, counts: dict[Count, int]) -> None:
-        """What a worker has counted beside its records; also goes to Ray's metrics, as ``goat_requests`` and so on."""
-        for (what, whom), amount in counts.items():
-            self._counts[f"{whom} {what}"] += amount
-            if what not in self._metrics:
-                name = f"goat_{what.replace(' ', '_')}"
-                self._metrics[what] = RayCounter(name, description=f"{what}, by task", tag_keys=("task",))
-            self._metrics[what].inc(amount, {"task": whom})
-
-    def counts(self) -> dict[str, int]:
-        """All of it so far, e.g. ``{"judge-edge prompt tokens": 1200}``."""
-        return dict(self._counts)
-
-    def read(self) -> tuple[int, int, dict[str, int]]:
-        """Records in, records out, rejects by reason, so far."""
-        return self._done, self._kept, dict(self._rejects)
 
 
 class Console:

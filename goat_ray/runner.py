@@ -24,7 +24,7 @@ from ray.data.exceptions import SystemException
 
 from goat_ray import __version__, metering
 from goat_ray.carryover import INPUT, REMAINING, carried_over, carry_over, input_digest
-from goat_ray.console import Console, Tally
+from goat_ray.console import Console
 from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
 from goat_ray.records import Reject
@@ -43,6 +43,7 @@ from goat_ray.storage import (
     write_records,
     write_tables,
 )
+from goat_ray.tally import Tally
 
 In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
@@ -251,7 +252,7 @@ class Runner:
     # --- Ray Data --------------------------------------------------------------------------------
 
     def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Path, into: str) -> None:
-        tally = Tally.options(num_cpus=0).remote()  # type: ignore[attr-defined]
+        tally = Tally.options(num_cpus=0).remote(into)  # type: ignore[attr-defined]
         need = step.resources
         with _data_context(folder if step.one_to_one else None), self.console.progress(into, count, tally):
             rows = ray.data.read_parquet(

@@ -110,7 +110,9 @@ class Asker:
         await self._lease.take(estimate)
         spent = Spend()
         try:
+            began = time.monotonic()
             entered = await self._limit.enter()
+            metering.count("queue wait ms", whom, round((entered - began) * 1000))
             spent = Spend(requests=1)  # from here on it may have reached the endpoint
             result = await self._within(entered, request)
             if isinstance(result, Completion):

@@ -28,7 +28,8 @@ from tests.world import World, all_pairs, make_world
 DOCUMENTS = Path(__file__).parents[2] / "configs" / "demo" / "documents"
 ANSWER_TOKENS = 64
 ALONE = 24  # prompts of the one-at-a-time loop, which takes long
-CACHE_BLOCKS = (1024, 4096)  # of 16 tokens; a GPU with a big model holds some tens of thousands of tokens, too
+CACHE_TOKENS = (16_384, 65_536)  # what is left beside a big model on a GPU is of this size, too
+BYTES_PER_TOKEN = 2 * 2 * 128 * 2  # layers, keys and values, hidden size, bfloat16: of the tiny model
 
 
 def settings(model: str) -> TeacherConfig:
@@ -138,8 +139,8 @@ def prefix(count: int) -> None:
         options = settings(tiny(world, folder))
         connect(ClusterConfig(local_cpus=4))
         print(f"{count} candidates; share of prompt tokens from the cache, and requests/s")
-        for blocks in CACHE_BLOCKS:
-            small = options.engine.model_copy(update={"extra": {"num_gpu_blocks_override": blocks, "block_size": 16}})
+        for tokens in CACHE_TOKENS:
+            small = options.engine.model_copy(update={"extra": {"kv_cache_memory_bytes": tokens * BYTES_PER_TOKEN}})
             config = options.model_copy(update={"engine": small, "concurrency": 16})
             ordered = sorted(edges, key=lambda edge: (edge.target, edge.parameter, edge.source, edge.field))
             for order, those in (("shuffled", edges), ("by target", ordered)):
@@ -155,7 +156,7 @@ def prefix(count: int) -> None:
                 finally:
                     teacher.release()
                 share = counts["cached prompt tokens", "judge-edge"] / counts["prompt tokens", "judge-edge"]
-                print(f"  cache of {16 * blocks:,} tokens, {order:<10} {share:.3f}  {pace:.1f}/s")
+                print(f"  cache of {tokens:,} tokens, {order:<10} {share:.3f}  {pace:.1f}/s")
 
 
 def main() -> None:

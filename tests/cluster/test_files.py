@@ -12,6 +12,7 @@ import pytest
 import ray
 import yaml
 
+from goat_ray import tally
 from goat_ray.config import load_config
 from tests.cluster.files import CLUSTER, ROOT, nested, texts
 
@@ -19,13 +20,7 @@ BIN = Path(sys.executable).parent
 DOCKERFILE = CLUSTER / "Dockerfile"
 CLOUDS = [CLUSTER / "aws.yaml", CLUSTER / "gcp.yaml"]
 # What the runner exports, see README.md; Ray puts "ray_" before each name and "_total" behind a counter's.
-METRICS = {
-    "ray_goat_rows_total": {"step", "outcome"},
-    "ray_goat_rejects_total": {"step", "reason"},
-    "ray_goat_tokens_total": {"task", "kind"},
-    "ray_goat_requests_total": {"task"},
-    "ray_goat_executor_calls_total": {"host", "status"},
-}
+METRICS = {f"ray_{name}": set(tags) for name, (_, tags) in tally.METRICS.items()}
 
 
 def lint(tool: str, *files: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import httpx2
 
+from goat_ray import metering
 from goat_ray.executors.executor import CallResult
 from goat_ray.executors.http.auth import Authenticator, AuthFailed, authenticator
 from goat_ray.executors.http.cleaning import Cleaner
@@ -124,7 +125,8 @@ class Caller:
             raise Failed(401, "no-token") from None
 
     async def _once(self, draft: Draft, time_left: "_TimeLeft") -> Received:
-        gate = self._gates[self._host(draft.url).host]
+        host = self._host(draft.url).host
+        gate = self._gates[host]
         try:
             await gate.enter()
         except CircuitOpen:
@@ -134,11 +136,13 @@ class Caller:
             async with time_left.running():
                 timeout_s, limit = self.config.timeout_s, self.config.max_response_bytes
                 received = self._read(await exchange(self._transport, draft, timeout_s, limit))
+            metering.count(f"status {received.status}", host)
             failed = received.status in (502, 503, 504)
             succeeded = not failed and received.status != 429
             pause_s = received.pause_s if received.status in BUSY else 0.0
             return received
         except Failed as error:
+            metering.count(f"status {error.problem}", host)
             failed = error.retryable or error.problem == "deadline"
             raise
         finally:

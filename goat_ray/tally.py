@@ -1,0 +1,70 @@
+"""What the workers of a running step report: for the progress line, for the manifest and for Ray's metrics."""
+
+from collections import Counter
+
+import ray
+from ray.util.metrics import Counter as Metric
+
+from goat_ray.metering import Count
+
+# The metrics by name, each with its description and tags. Ray's exporter writes ``ray_`` before the names.
+METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "goat_rows_total": ("Records that went through a step", ("step", "outcome")),
+    "goat_rejects_total": ("Records that a step dropped", ("step", "reason")),
+    "goat_requests_total": ("Attempts to ask a served model", ("task",)),
+    "goat_tokens_total": ("Tokens of served models", ("task", "kind")),
+    "goat_answers_total": ("Answers from the cache, repaired, shortened or failed", ("task", "kind")),
+    "goat_queue_wait_seconds_total": ("Waiting for a slot to ask a served model", ("task",)),
+    "goat_executor_calls_total": ("Calls of real APIs", ("host", "status")),
+}
+_MILLISECOND = 0.001
+
+
+@ray.remote
+class Tally:
+    """Counts while one step runs. The books count the files; this is for display, costs and metrics."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self._done = 0
+        self._kept = 0
+        self._rejects: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._metrics = {name: Metric(name, description, tags) for name, (description, tags) in METRICS.items()}
+
+    def add(self, done: int, kept: int, rejects: dict[str, int]) -> None:
+        """One batch is through: ``done`` records in, ``kept`` records out."""
+        self._done += done
+        self._kept += kept
+        self._rejects.update(rejects)
+        self._export("goat_rows_total", kept, step=self._step, outcome="kept")
+        self._export("goat_rows_total", sum(rejects.values()), step=self._step, outcome="rejected")
+        for reason, amount in rejects.items():
+            self._export("goat_rejects_total", amount, step=self._step, reason=reason)
+
+    def count(self, counts: dict[Count, int]) -> None:
+        """What a worker has counted beside its records."""
+        for (what, whom), amount in counts.items():
+            self._counts[f"{whom} {what}"] += amount
+            if what == "requests":
+                self._export("goat_requests_total", amount, task=whom)
+            elif what == "queue wait ms":
+                self._export("goat_queue_wait_seconds_total", amount * _MILLISECOND, task=whom)
+            elif what.endswith(" tokens"):
+                self._export("goat_tokens_total", amount, task=whom, kind=what.removesuffix(" tokens"))
+            elif what.startswith("status "):
+                self._export("goat_executor_calls_total", amount, host=whom, status=what.removeprefix("status "))
+            else:
+                self._export("goat_answers_total", amount, task=whom, kind=what)
+
+    def counts(self) -> dict[str, int]:
+        """All of it so far, e.g. ``{"judge-edge prompt tokens": 1200}``."""
+        return dict(self._counts)
+
+    def read(self) -> tuple[int, int, dict[str, int]]:
+        """Records in, records out, rejects by reason, so far."""
+        return self._done, self._kept, dict(self._rejects)
+
+    def _export(self, metric: str, amount: float, **tags: str) -> None:
+        if amount:
+            self._metrics[metric].inc(amount, tags)
