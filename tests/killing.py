@@ -1,0 +1,140 @@
+"""Kills at random moments of a driver, or of its workers, that makes a corpus on a cluster of its own."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from goat_ray.cluster import ClusterConfig, connect
+from goat_ray.console import Console
+from goat_ray.corpus import CorpusMaker
+from goat_ray.executors.build import ALONE
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.plans import PlanSource
+from goat_ray.records import ApiFunction, Edge, Sample
+from goat_ray.runner import Runner
+from goat_ray.storage import MANIFEST, open_dataset, write_json, write_records
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.teacher.rules import RulesTeacher
+from tests.world import World
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG = "driver.log"
+WORKERS = ("ray::MapWorker", "ray::_MapWorker", "ray::ReadParquet", "ray::Write")
+
+
+def prepare(directory: Path, world: World) -> None:
+    """A run directory whose graph is finished."""
+    for name, kind, records in (("functions", ApiFunction, list(world.functions)), ("edges", Edge, world.edges)):
+        (directory / name).mkdir(parents=True)
+        write_records(directory / name, kind, records)
+        write_json(directory / name / MANIFEST, {"fingerprint": name, "rows": len(records), "rejects": {}})
+
+
+def make_corpus(directory: Path, accepted: int) -> None:
+    """What the driver does: as ``goat synthesize`` does it, from the graph on."""
+    connect(ClusterConfig())
+    runner = Runner(directory, Console())
+    functions, edges = runner.finished("functions", ApiFunction), runner.finished("edges", Edge)
+    CorpusMaker(
+        runner,
+        RulesTeacher(),
+        ALONE,
+        PlanSource(runner, functions, edges, SamplingConfig()),
+        executor=ExecutorConfig(),
+        synthesis=SynthesisConfig(accepted=accepted, paraphrases=0, shortfall="go-on"),
+        embedder="",
+    ).samples()
+
+
+def sample_lines(directory: Path) -> list[str]:
+    """All samples as text, in order of their ids; each once or more, as they lie there."""
+    samples = open_dataset(directory / "samples", Sample).records()
+    return sorted(json.dumps(sample.model_dump(mode="json"), sort_keys=True) for sample in samples)
+
+
+@dataclass
+class Killer:
+    """Runs the driver again and again and kills it, or one of its workers, at seeded moments."""
+
+    address: str  # of a cluster whose processes are children of this one
+    accepted: int
+    random_: random.Random
+    more: dict[str, Callable[[], None]] = field(default_factory=dict)  # other things that may be killed, and how
+    seconds: float = 0.0  # what an undisturbed run takes
+    kills: Counter[str] = field(default_factory=Counter)
+
+    def undisturbed(self, directory: Path) -> None:
+        """One run to the end."""
+        started = time.monotonic()
+        self._to_the_end(directory)
+        self.seconds = time.monotonic() - started
+
+    def run(self, directory: Path, at_most: int) -> int:
+        """Runs with at most so many kills, then one to the end; the kills that hit something."""
+        done = 0
+        while done < at_most and not (directory / "samples" / MANIFEST).exists():
+            done += self._disturb(directory)
+        self._to_the_end(directory)
+        return done
+
+    def _to_the_end(self, directory: Path) -> None:
+        driver = self._driver(directory)
+        try:
+            assert driver.wait(600) == 0, (directory.parent / LOG).read_text()[-2000:]
+        finally:
+            if driver.poll() is None:
+                os.killpg(driver.pid, signal.SIGKILL)
+
+    def _disturb(self, directory: Path) -> int:
+        driver = self._driver(directory)
+        hits = 0
+        while driver.poll() is None:
+            try:
+                driver.wait(self.random_.uniform(0.05, 0.35) * self.seconds)
+            except subprocess.TimeoutExpired:
+                kind = self.random_.choice(["driver", "worker", *self.more])
+                if kind == "driver":
+                    os.killpg(driver.pid, signal.SIGKILL)
+                    driver.wait()
+                elif kind in self.more:
+                    self.more[kind]()
+                elif not self._kill_worker():
+                    continue
+                self.kills[kind] += 1
+                hits += 1
+        return hits
+
+    def _kill_worker(self) -> bool:
+        workers = []
+        for process in psutil.Process().children(recursive=True):
+            try:
+                if " ".join(process.cmdline()).startswith(WORKERS):
+                    workers.append(process)
+            except psutil.Error:  # it has ended meanwhile
+                continue
+        if workers:
+            self.random_.choice(sorted(workers, key=lambda process: process.pid)).kill()
+        return bool(workers)
+
+    def _driver(self, directory: Path) -> "subprocess.Popen[bytes]":
+        call = f"make_corpus(Path({str(directory)!r}), {self.accepted})"
+        code = f"from pathlib import Path; from tests.killing import make_corpus; {call}"
+        with (directory.parent / LOG).open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env={**os.environ, "RAY_ADDRESS": self.address, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": str(ROOT)},
+                start_new_session=True,
+                stdout=log,
+                stderr=log,
+            )
