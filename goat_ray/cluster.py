@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,12 +12,15 @@ from typing import Any
 
 import ray
 
+from goat_ray.errors import RunError
 from goat_ray.settings import Settings
 
 MIN_LOCAL_CPUS = 6
 """Logical CPUs of a local cluster, at least. A streaming pipeline needs a reader, a worker and a
 writer at once and training needs two workers beside its data feed; with fewer they starve each other
 without an error. The operating system shares the real cores."""
+
+_REACHABLE_S = 10.0  # for a first connection to a cluster's address
 
 
 class ClusterConfig(Settings):
@@ -44,7 +48,7 @@ def connect(config: ClusterConfig) -> None:
     with warnings.catch_warnings(), _native_stderr_closed():
         warnings.simplefilter("ignore", FutureWarning)
         if address:
-            ray.init(address=address, **quiet)
+            _join(address, quiet)
         else:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
             # Ray turns token authentication on, unless RAY_AUTH_MODE says otherwise. Setting that here would come too
@@ -52,6 +56,20 @@ def connect(config: ClusterConfig) -> None:
             ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
             _keep_token_private()
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+def _join(address: str, options: dict[str, Any]) -> None:
+    """Connect to a running cluster; raises ``RunError`` at once where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    remedy = "Check cluster.address (or RAY_ADDRESS) and that the cluster is up, or leave it out for a local cluster"
+    try:
+        if port.isdigit():  # Ray itself would try for a minute and more
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHABLE_S).close()
+        ray.init(address=address, **options)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        said = str(error).strip().splitlines()
+        problem = f"there is no Ray cluster to join: {said[0] if said else type(error).__name__}"
+        raise RunError(problem, place=address, remedy=remedy) from error
 
 
 def _keep_token_private() -> None:

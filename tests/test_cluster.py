@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from goat_ray.cluster import ClusterConfig, connect
+from goat_ray.errors import RunError
+
 SCRIPT = """
 import ray
 from goat_ray.cluster import ClusterConfig, connect
@@ -14,6 +17,14 @@ connect(ClusterConfig(local_cpus=1))
 print("token", ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN)
 print("dashboard", repr(ray._private.worker._global_node.webui_url))
 """
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://localhost:1", "no-such-host.invalid:6379"])
+def test_a_cluster_that_is_not_there_is_one_clear_error(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # the session's cluster may be at hand
+    with pytest.raises(RunError, match=r"there is no Ray cluster to join.*cluster\.address") as caught:
+        connect(ClusterConfig(address=address))
+    assert caught.value.place == address
 
 
 @pytest.mark.ray
