@@ -83,7 +83,7 @@ class _Worker:
     def _step(self, table: pa.Table) -> None:
         # The same numbers after a resume as without it, dropout included.
         torch.manual_seed(rng("step", self.config.seed, self.state.step, self.rank).getrandbits(63))
-        passes = micro_batches(table, self.config.gradient_accumulation, self.padding)
+        passes = micro_batches(table, self.config.gradient_accumulation, self.padding, packed=self.config.packing)
         trained = torch.tensor(float(sum(batch.trained for batch in passes)), device=self.engine.device)
         dist.all_reduce(trained)
         # DeepSpeed averages gradients over workers and passes. Undoing that and dividing by the tokens of
@@ -110,7 +110,7 @@ class _Worker:
         sums = torch.zeros(2, dtype=torch.float64, device=self.engine.device)
         self.engine.eval()
         for table in shard.iter_batches(batch_size=self.config.batch_size, batch_format="pyarrow"):
-            (batch,) = micro_batches(table, 1, self.padding)
+            (batch,) = micro_batches(table, 1, self.padding, packed=self.config.packing)
             sums[0] += summed_loss(self.engine, batch, self.engine.device)
             sums[1] += batch.trained
         self.engine.train()

@@ -49,6 +49,9 @@ class AgentTrainingConfig(Settings):
     weight_decay: float = Field(0.0, ge=0)
     gradient_clipping: float = Field(1.0, ge=0, description="Largest gradient norm; 0 means no limit.")
     max_length: int = Field(2048, ge=64, description="Tokens of prompt and target together.")
+    packing: bool = Field(
+        False, description="Put a pass's examples one after another instead of padding them; none sees another."
+    )
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, a third slower.")
