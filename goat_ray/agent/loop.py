@@ -1,120 +1,105 @@
-"""The agent in plan mode: retrieve, plan, fill, execute, answer (paper: section 3.3, inference).
-
-Queries go through the stages together, so that each stage is one batch for the language model.
-"""
+"""The agent: answers queries with a language model, a retriever and an executor, many of them at once."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 
-from goat_ray.agent import prompts
+from goat_ray.agent.batching import Batcher
 from goat_ray.agent.config import AgentConfig
+from goat_ray.agent.episode import Catalogue, Episode, Stopped
+from goat_ray.agent.events import Answered, Attempt, Event
 from goat_ray.agent.model import LanguageModel
+from goat_ray.agent.plan_mode import follow_plan
+from goat_ray.agent.react_mode import think_and_act
 from goat_ray.agent.retrieval import Retriever
-from goat_ray.executors.executor import CallResult, Executor, Session
-from goat_ray.records import ApiFunction, Argument, ExecutedCall
+from goat_ray.executors.executor import Executor
+from goat_ray.records import ApiFunction
 
-
-@dataclass
-class Attempt:
-    """One query on its way through the agent."""
-
-    query: str
-    session: Session
-    plan: list[ApiFunction] = field(default_factory=list)
-    made: list[prompts.Made] = field(default_factory=list)
-    results: list[CallResult] = field(default_factory=list)
-    response: str = ""
-    problems: list[str] = field(default_factory=list)
-
-    def executed(self) -> list[ExecutedCall]:
-        """The calls that were made, as records."""
-        return [
-            ExecutedCall(
-                function=made.function.id,
-                arguments=[
-                    Argument(parameter=name, value=value, provenance="user") for name, value in made.arguments.items()
-                ],
-                status=result.status,
-                body=result.body,
-                origin=result.origin,
-            )
-            for made, result in zip(self.made, self.results, strict=True)
-        ]
+_MODES = {"plan": follow_plan, "react": think_and_act}
 
 
 class Agent:
-    """Runs queries with one model, one retriever and one executor."""
+    """Runs queries within the limits of its configuration. Lives in one event loop, the executor's for ``run``.
+
+    What goes wrong with a query is told in its events and never raised; ``GoatError`` is raised for what no other
+    query would survive either, such as an endpoint that refuses the key.
+    """
 
     def __init__(self, model: LanguageModel, retriever: Retriever, executor: Executor, config: AgentConfig) -> None:
         self.model = model
-        self.retriever = retriever
         self.executor = executor
         self.config = config
+        self._catalogue = Catalogue(retriever.functions)
+        self._search: Batcher[str, list[ApiFunction]] = Batcher(
+            lambda queries: retriever.search(queries, config.candidates)
+        )
 
     def run(self, queries: Sequence[str]) -> list[Attempt]:
-        """Attempt all queries; what goes wrong is noted in the attempt, never raised."""
-        attempts = [Attempt(query, self.executor.session()) for query in queries]
+        """Attempt all queries together, from synchronous code; the model works on what they ask in batches."""
+
+        async def attempts() -> list[Attempt]:
+            return await asyncio.gather(*map(self.attempt, queries))
+
+        return self.executor.run(attempts())
+
+    async def attempt(
+        self, query: str, tell: Callable[[Event], None] | None = None, answer_tokens: int | None = None
+    ) -> Attempt:
+        """Attempt one query; ``tell`` hears of each event as it happens.
+
+        ``answer_tokens`` lowers the configured bound for this query.
+        """
+        began = time.monotonic()
+        attempt = Attempt(query)
+
+        def told(event: Event) -> None:
+            attempt.events.append(event)
+            if tell is not None:
+                tell(event)
+
+        config = self._bounded(answer_tokens)
+        async with self.executor.session() as session:
+            episode = Episode(query, config, self.model, self._search, self._catalogue, session, told)
+            text = await _within_limits(episode)
+            seconds = round(time.monotonic() - began, 3)
+            told(Answered(text=text, problems=episode.problems, usage=episode.usage, seconds=seconds))
+        return attempt
+
+    async def stream(self, query: str, answer_tokens: int | None = None) -> AsyncIterator[Event]:
+        """The events of one query as they happen; whoever stops listening stops the query."""
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        task = asyncio.create_task(self.attempt(query, events.put_nowait, answer_tokens))
+        task.add_done_callback(lambda _: events.put_nowait(None))
         try:
-            self._plan(attempts)
-            for number in range(self.config.max_calls):
-                self._call([attempt for attempt in attempts if number < len(attempt.plan)], number)
-            self._answer(attempts)
+            while (event := await events.get()) is not None:
+                yield event
+            await task
         finally:
-            self.executor.run(_close_all(attempts))
-        return attempts
+            task.cancel()
 
-    def _plan(self, attempts: list[Attempt]) -> None:
-        found = self.retriever.search([attempt.query for attempt in attempts], self.config.candidates)
-        asked = [
-            prompts.plan_prompt(attempt.query, candidates, self.config.prompt)
-            for attempt, candidates in zip(attempts, found, strict=True)
-        ]
-        texts = self.model.generate(asked, self.config.plan_tokens)
-        by_name = {function.name: function for function in reversed(self.retriever.functions)}
-        for attempt, candidates, text in zip(attempts, found, texts, strict=True):
-            near = {function.name: function for function in reversed(candidates)}
-            for name in prompts.read_plan(text)[: self.config.max_calls]:
-                function = near.get(name) or by_name.get(name)
-                if function is None:
-                    attempt.problems.append(f"unknown-function: {name[:80]}")
-                else:
-                    attempt.plan.append(function)
+    async def close(self) -> None:
+        """Release the connections of model and executor."""
+        await self.model.close()
+        await self.executor.close()
 
-    def _call(self, attempts: list[Attempt], number: int) -> None:
-        asked = [
-            prompts.call_prompt(attempt.query, attempt.made, attempt.plan[number], self.config.prompt)
-            for attempt in attempts
-        ]
-        texts = self.model.generate(asked, self.config.call_tokens)
-        arguments = [self._arguments(attempt, text) for attempt, text in zip(attempts, texts, strict=True)]
-        results = self.executor.run(_call_all(attempts, number, arguments))
-        for attempt, given, result in zip(attempts, arguments, results, strict=True):
-            function = attempt.plan[number]
-            attempt.made.append(prompts.Made(function, given, result.body))
-            attempt.results.append(result)
-            if not result.ok:
-                attempt.problems.append(f"call-failed: {function.name} {result.status}")
-
-    def _arguments(self, attempt: Attempt, text: str) -> dict[str, Any]:
-        try:
-            return prompts.read_arguments(text, [made.body for made in attempt.made])
-        except ValueError as error:
-            attempt.problems.append(f"bad-arguments: {error}")
-            return {}
-
-    def _answer(self, attempts: list[Attempt]) -> None:
-        asked = [prompts.answer_prompt(attempt.query, attempt.made, self.config.prompt) for attempt in attempts]
-        for attempt, text in zip(attempts, self.model.generate(asked, self.config.answer_tokens), strict=True):
-            attempt.response = text.strip()
+    def _bounded(self, answer_tokens: int | None) -> AgentConfig:
+        if answer_tokens is None or answer_tokens >= self.config.answer_tokens:
+            return self.config
+        return self.config.model_copy(update={"answer_tokens": answer_tokens})
 
 
-async def _call_all(attempts: list[Attempt], number: int, arguments: list[dict[str, Any]]) -> list[CallResult]:
-    return await asyncio.gather(
-        *(attempt.session.call(attempt.plan[number], given) for attempt, given in zip(attempts, arguments, strict=True))
-    )
-
-
-async def _close_all(attempts: list[Attempt]) -> None:
-    await asyncio.gather(*(attempt.session.close() for attempt in attempts))
+async def _within_limits(episode: Episode) -> str:
+    limit = asyncio.timeout(episode.config.timeout_s)
+    try:
+        async with limit:
+            text = await _MODES[episode.config.mode](episode)
+            if not text:
+                episode.trouble("no-answer", "the model's answer is empty")
+            return text
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        episode.trouble("time-limit", f"{episode.config.timeout_s:g} s are over")
+    except Stopped as stop:
+        episode.trouble(stop.reason, stop.detail)
+    return ""

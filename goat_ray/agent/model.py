@@ -1,17 +1,30 @@
 """Language models that the agent runs on."""
 
-from collections.abc import Sequence
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from goat_ray.agent.batching import Batcher
 from goat_ray.errors import ModelError
+from goat_ray.teacher.client import TOO_LONG, Completion
+from goat_ray.teacher.task import Failure, Message
+
+Chat = Sequence[Message]
 
 
 class LanguageModel(Protocol):
-    """Anything that continues prompts."""
+    """Anything that goes on with a chat. What many tasks ask at once is worked on together."""
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """One continuation for each prompt, in order."""
+    async def complete(self, chat: Chat, max_tokens: int) -> Completion | Failure:
+        """The next message, of at most so many tokens; greedy unless configured otherwise.
+
+        Raises ``GoatError`` where no other chat would get an answer either.
+        """
+
+    async def close(self) -> None:
+        """Release connections."""
 
 
 class TransformersModel:
@@ -38,44 +51,64 @@ class TransformersModel:
             from peft import PeftModel
 
             self._model = PeftModel.from_pretrained(self._model, folder)
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model.to(self._device).eval()
+        self._batcher = Batcher(self._answer_all)
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        # Prompts of like length share a batch, so that little is spent on padding.
-        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
-        texts = [""] * len(prompts)
-        for start in range(0, len(order), self._batch_size):
-            numbers = order[start : start + self._batch_size]
-            for number, text in zip(numbers, self._batch([prompts[n] for n in numbers], max_new_tokens), strict=True):
-                texts[number] = text
-        return texts
+    async def complete(self, chat: Chat, max_tokens: int) -> Completion | Failure:
+        return await self._batcher((chat, max_tokens))
 
-    def _batch(self, prompts: list[str], max_new_tokens: int) -> list[str]:
-        rendered = [
-            self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-            )
-            for prompt in prompts
-        ]
-        inputs = self._tokenizer(rendered, return_tensors="pt", padding=True, add_special_tokens=False)
-        limit = self._model.config.max_position_embeddings - max_new_tokens
-        ids, mask = inputs["input_ids"][:, -limit:], inputs["attention_mask"][:, -limit:]
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer_all(self, asked: Sequence[tuple[Chat, int]]) -> list[Completion | Failure]:
+        answers: dict[int, Completion | Failure] = {}
+        for max_tokens, rows in self._batches(asked, answers):
+            numbers, ids = zip(*rows, strict=True)
+            answers.update(zip(numbers, self._generate(ids, max_tokens), strict=True))
+        return [answers[number] for number in range(len(asked))]
+
+    def _batches(
+        self, asked: Sequence[tuple[Chat, int]], answers: dict[int, Completion | Failure]
+    ) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
+        """Prompts with one limit, by length so that little is padded; those beyond the context are answered at once."""
+        context = self._model.config.max_position_embeddings
+        by_limit: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)
+        for number, (chat, max_tokens) in enumerate(asked):
+            ids = self._encode(chat)
+            if len(ids) + max_tokens > context:
+                detail = f"{len(ids)} tokens of prompt and {max_tokens} of answer exceed the context of {context}"
+                answers[number] = Failure(TOO_LONG, detail)
+            else:
+                by_limit[max_tokens].append((number, ids))
+        for max_tokens, rows in by_limit.items():
+            rows.sort(key=lambda row: len(row[1]))
+            for start in range(0, len(rows), self._batch_size):
+                yield max_tokens, rows[start : start + self._batch_size]
+
+    def _encode(self, chat: Chat) -> list[int]:
+        text = self._tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True)
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _generate(self, prompts: Sequence[list[int]], max_tokens: int) -> Iterator[Completion]:
+        inputs = self._tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(self._device)
         with self._torch.inference_mode():
             output = self._model.generate(
-                input_ids=ids.to(self._device),
-                attention_mask=mask.to(self._device),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                pad_token_id=self._tokenizer.pad_token_id,
+                **inputs, max_new_tokens=max_tokens, do_sample=False, pad_token_id=self._tokenizer.pad_token_id
             )
-        texts: list[str] = self._tokenizer.batch_decode(output[:, ids.shape[1] :], skip_special_tokens=True)
-        return texts
+        ends = self._model.generation_config.eos_token_id
+        ends = set(ends if isinstance(ends, list) else [ends])
+        for prompt, row in zip(prompts, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            length = next((place for place, token in enumerate(row) if token in ends), None)
+            written = row if length is None else row[:length]
+            text = self._tokenizer.decode(written, skip_special_tokens=True)
+            yield Completion(text, len(prompt), len(written), truncated=length is None)
 
 
 def base_of(folder: str) -> str:
     """The base model that an adapter folder names; the folder itself where it holds a whole model."""
-    import json
-
     adapter = Path(folder) / "adapter_config.json"
     if not adapter.is_file():
         return folder

@@ -1,19 +1,22 @@
-"""The agent's three prompts and their targets (paper: section 3.3), one place for training and runtime."""
+"""The agent's prompts and their targets (paper: section 3.3), one place for training and runtime.
+
+What models write in answer to them is read by ``reading.py``.
+"""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from goat_ray import jsonpath
 from goat_ray.agent.config import PromptConfig
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction, Argument, Span
 
 MAX_ITEMS = 3  # list items shown of an observation
 MAX_TEXT = 48  # characters shown of one text in an observation
-_REFERENCE = re.compile(r"\$(?P<call>[1-9][0-9]*)(?P<path>[.\[].*)?", re.DOTALL)
+
+PLAN_QUESTION = "Names of the APIs to call, in order, one a line:"
+CALL_QUESTION = "Arguments as JSON:"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Made:
 def plan_prompt(query: str, candidates: Sequence[ApiFunction], config: PromptConfig) -> str:
     """Asks for the functions to call, in order."""
     listing = "\n".join(f"- {f.name}: {_cut(f.summary or f.description, config)}" for f in candidates)
-    return f"Request: {query}\nAPIs:\n{listing}\nNames of the APIs to call, in order, one a line:"
+    return f"Request: {query}\nAPIs:\n{listing}\n{PLAN_QUESTION}"
 
 
 def plan_target(functions: Sequence[ApiFunction]) -> str:
@@ -36,20 +39,11 @@ def plan_target(functions: Sequence[ApiFunction]) -> str:
     return "\n".join(function.name for function in functions)
 
 
-def read_plan(text: str) -> list[str]:
-    """The names in a model's plan."""
-    return [name for line in text.splitlines() if (name := line.strip().lstrip("-*0123456789. ").strip("`\"' "))]
-
-
 def call_prompt(query: str, made: Sequence[Made], function: ApiFunction, config: PromptConfig) -> str:
     """Asks for the arguments of one call."""
-    parameters = "\n".join(
-        f"- {p.name} ({p.type}{', required' if p.required else ''}): {_cut(p.description, config)}"
-        for p in function.parameters
-    )
     return (
         f"Request: {query}\n{_results(made, config)}API: {function.name}: {_cut(function.summary, config)}\n"
-        f"Parameters:\n{parameters}\nArguments as JSON:"
+        f"Parameters:\n{_parameters(function, config)}\n{CALL_QUESTION}"
     )
 
 
@@ -75,20 +69,45 @@ def call_target(arguments: Sequence[Argument], config: PromptConfig) -> tuple[st
     return text + "}", spans
 
 
-def read_arguments(text: str, bodies: Sequence[Any]) -> dict[str, Any]:
-    """The arguments in a model's text, references resolved; raises ``ValueError`` saying what is wrong."""
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        raise ValueError(f"no JSON object in {text[:80]!r}")
-    arguments = json.loads(text[start : end + 1])
-    if not isinstance(arguments, dict):
-        raise ValueError("the arguments are no JSON object")
-    return {name: _resolve(value, bodies) for name, value in arguments.items()}
-
-
 def answer_prompt(query: str, made: Sequence[Made], config: PromptConfig) -> str:
     """Asks for the final response."""
     return f"Request: {query}\n{_results(made, config)}Answer:"
+
+
+def react_prompt(query: str, candidates: Sequence[ApiFunction], config: PromptConfig) -> str:
+    """Asks for one turn of thinking and acting after the other (Yao et al. 2023, arXiv 2210.03629)."""
+    listing = "\n".join(
+        f"- {f.name}: {_cut(f.summary or f.description, config)}\n{_parameters(f, config, '  ')}".rstrip()
+        for f in candidates
+    )
+    return (
+        "You answer a request by calling APIs, one in each turn, and looking at what comes back. A turn is either\n\n"
+        "Thought: what is missing\nAction: the name of an API\nAction Input: its arguments as a JSON object\n\n"
+        "or, once you know enough,\n\n"
+        "Thought: why that is enough\nAnswer: the answer to the request\n\n"
+        "Write one turn and stop. A value that call 1 has returned may be named by its place, such as "
+        f'"$1.results[0].id".\n\nAPIs:\n{listing}\n\nRequest: {query}'
+    )
+
+
+def react_observation(number: int, status: int, body: Any, config: PromptConfig) -> str:
+    """What a ReAct turn is answered with: the result of call ``number``, counted from 1."""
+    return f"Observation: call {number}, status {status}: {observation(body, config)}"
+
+
+def correction(flaw: str, question: str) -> str:
+    """Shows a model what was wrong with its answer and asks again."""
+    return f"That did not work: {flaw}\n{question}"
+
+
+def failure(status: int, body: Any, config: PromptConfig) -> str:
+    """A failed call as a model sees it."""
+    return f"the API answered with status {status}: {observation(body, config)}"
+
+
+def no_such(names: Sequence[str], candidates: Sequence[ApiFunction]) -> str:
+    """Functions that a model made up, and those that it may choose from."""
+    return f"there is no API named {' or '.join(names)}, only {', '.join(f.name for f in candidates)}"
 
 
 def observation(body: Any, config: PromptConfig) -> str:
@@ -107,6 +126,13 @@ def _results(made: Sequence[Made], config: PromptConfig) -> str:
     return f"Results:\n{''.join(lines)}"
 
 
+def _parameters(function: ApiFunction, config: PromptConfig, indent: str = "") -> str:
+    return "\n".join(
+        f"{indent}- {p.name} ({p.type}{', required' if p.required else ''}): {_cut(p.description, config)}"
+        for p in function.parameters
+    )
+
+
 def _pruned(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _pruned(item) for name, item in value.items() if item is not None}
@@ -115,19 +141,6 @@ def _pruned(value: Any) -> Any:
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return value[:MAX_TEXT] + "…"
     return value
-
-
-def _resolve(value: Any, bodies: Sequence[Any]) -> Any:
-    match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    number = int(match["call"])
-    if number > len(bodies):
-        raise ValueError(f"{value} refers to a call that was not made")
-    try:
-        return jsonpath.get(bodies[number - 1], f"${match['path'] or ''}")
-    except (KeyError, jsonpath.PathError) as error:
-        raise ValueError(f"{value} names nothing in the result of call {number}") from error
 
 
 def _cut(text: str, config: PromptConfig) -> str:

@@ -1,32 +1,32 @@
 """The agent's model on engines or endpoints that others serve, instead of in the agent's own process."""
 
-import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 from goat_ray import metering
 from goat_ray.agent.config import AgentConfig
-from goat_ray.agent.model import LanguageModel, TransformersModel, base_of
+from goat_ray.agent.model import Chat, LanguageModel, TransformersModel, base_of
 from goat_ray.identity import digest
 from goat_ray.teacher.asking import Asker
-from goat_ray.teacher.background import BackgroundLoop
 from goat_ray.teacher.build import connect
 from goat_ray.teacher.client import Completion
 from goat_ray.teacher.config import TeacherConfig
-from goat_ray.teacher.task import Message
+from goat_ray.teacher.task import Failure
 
 WHOM = "agent"  # requests and tokens are counted for
 ADAPTER = "agent"
 
 
 def open_model(folder: str, config: AgentConfig) -> LanguageModel:
-    """The model in a folder, run as the configuration says. Engines must be up, see ``start_engines``."""
-    served = served_by(folder, config)
+    """The model in a folder, run as the configuration says. Engines must be up, see ``start_engines``.
+
+    Raises ``ModelError`` where it cannot be loaded.
+    """
+    served = config.endpoint or served_by(folder, config)
     return TransformersModel(folder, config.batch_size) if served is None else ServedModel(served)
 
 
 def served_by(folder: str, config: AgentConfig) -> TeacherConfig | None:
-    """Who serves the model in a folder; None where each worker loads it. An adapter is served on its base model."""
+    """The engines that serve the model in a folder, if any do. An adapter is served on its base model."""
     if config.engine is None:
         return None
     engine = config.engine
@@ -61,32 +61,23 @@ def stop_engines(folder: str, config: AgentConfig) -> None:
 
 
 class ServedModel:
-    """A chat model behind a client, with the teacher's patience and concurrency. Greedy unless configured otherwise."""
+    """A chat model behind a client, with the teacher's patience and concurrency. Lives in one event loop."""
 
     def __init__(self, config: TeacherConfig) -> None:
-        self._loop = BackgroundLoop("agent")
-        self._asker = self._loop.run(self._open(config))
+        self._config = config
+        self._asker: Asker | None = None
 
-    async def _open(self, config: TeacherConfig) -> Asker:
-        return connect(config)
+    async def complete(self, chat: Chat, max_tokens: int) -> Completion | Failure:
+        if self._asker is None:
+            self._asker = connect(self._config)
+        seed = digest(list(chat)) >> 33  # 31 bits, from what is asked
+        result = await self._asker.ask(list(chat), None, seed, WHOM, max_tokens)
+        if isinstance(result, Failure):
+            metering.count("failures", WHOM)
+        return result
 
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        """One continuation for each prompt; empty where the model gave none, e.g. for a prompt beyond its context."""
-        return self._loop.run(self._generate(prompts, max_new_tokens))
-
-    async def _generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        return await asyncio.gather(*(self._continue(prompt, max_new_tokens) for prompt in prompts))
-
-    async def _continue(self, prompt: str, max_new_tokens: int) -> str:
-        messages: list[Message] = [{"role": "user", "content": prompt}]
-        seed = digest(prompt) >> 33  # 31 bits, from what is asked
-        result = await self._asker.ask(messages, None, seed, WHOM, max_new_tokens)
-        if isinstance(result, Completion):
-            return result.text
-        metering.count("failures", WHOM)
-        return ""
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Disconnect."""
-        self._loop.run(self._asker.close())
-        self._loop.close()
+        if self._asker is not None:
+            asker, self._asker = self._asker, None
+            await asker.close()

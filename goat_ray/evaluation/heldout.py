@@ -4,25 +4,23 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from goat_ray.agent.config import AgentConfig
-from goat_ray.agent.loop import Agent
-from goat_ray.agent.retrieval import Retriever
-from goat_ray.agent.served import open_model, start_engines, stop_engines
+from goat_ray.agent.equipment import Equipment
 from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy, mean, set_accuracy
-from goat_ray.executors.build import ALONE, Outside, build_executor
+from goat_ray.executors.build import ALONE, Outside
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.identity import content_id
 from goat_ray.records import ExecutedCall, Prediction, Reject, Sample, Score, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
-from goat_ray.storage import Dataset, FunctionStore
+from goat_ray.storage import Dataset
 
 
 class Predict(Step[Sample, Prediction]):
     """Runs the agent on each sample's query."""
 
     name = "predict"
-    version = 1
+    version = 2
     takes = Sample
     gives = Prediction
 
@@ -37,38 +35,28 @@ class Predict(Step[Sample, Prediction]):
         fingerprints: Sequence[str],
         outside: Outside = ALONE,
     ) -> None:
-        self.model = model
-        self.retriever = retriever
-        self.functions = functions
-        self.executor = executor
-        self.outside = outside
-        self.agent = agent
+        unhurried = agent.model_copy(update={"timeout_s": None})  # queries wait for each other, and scores for none
+        self.equipment = Equipment(model, retriever, functions, executor, unhurried, outside)
         self.fingerprints = list(fingerprints)  # of model, retriever and functions: folders keep their names
         self.resources = Resources(cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=32)
 
     def settings(self) -> Json:
+        equipment = self.equipment
         return {
             "inputs": self.fingerprints,
-            "executor": self.outside.settings(self.executor),
-            "agent": self.agent.model_dump(mode="json", exclude={"batch_size", "concurrency"}, exclude_none=True),
+            "executor": equipment.outside.settings(equipment.executor),
+            "agent": equipment.agent.decisive(),
         }
 
     def prepare(self) -> None:
-        self.outside.prepare()
-        start_engines(self.model, self.agent)
+        self.equipment.prepare()
 
     def release(self) -> None:
         """Called on the driver when it is done: the next model may need the engines' place."""
-        stop_engines(self.model, self.agent)
+        self.equipment.release()
 
     def start(self) -> None:
-        functions = list(FunctionStore.open(self.functions))
-        self.runner = Agent(
-            open_model(self.model, self.agent),
-            Retriever(functions, self.retriever),
-            build_executor(self.executor, functions, self.outside),
-            self.agent,
-        )
+        self.runner = self.equipment.open()
 
     def process(self, batch: Sequence[Sample]) -> Iterator[Prediction | Reject]:
         for sample, attempt in zip(batch, self.runner.run([sample.query for sample in batch]), strict=True):

@@ -1,90 +1,109 @@
-"""The agent's loop with a scripted model: what it makes of good and of bad model output."""
+"""The agent's limits, its stream of events, and many queries at once, with a scripted endpoint."""
 
-from collections.abc import Sequence
+import asyncio
+import time
 
-from goat_ray.agent.config import AgentConfig, PromptConfig
-from goat_ray.agent.loop import Agent, Attempt
-from goat_ray.executors.sandbox import SandboxExecutor
-from goat_ray.executors.sandbox.config import SandboxConfig
-from goat_ray.records import ApiFunction
-from tests.world import World
+import pytest
 
-
-class Script:
-    """A model that answers by the kind of prompt."""
-
-    def __init__(self, plan: str, calls: dict[str, str], answer: str = "done") -> None:
-        self.plan = plan
-        self.calls = calls
-        self.answer = answer
-        self.prompts: list[str] = []
-
-    def generate(self, prompts: Sequence[str], max_new_tokens: int) -> list[str]:
-        self.prompts += prompts
-        return [self._one(prompt) for prompt in prompts]
-
-    def _one(self, prompt: str) -> str:
-        if prompt.endswith("one a line:"):
-            return self.plan
-        if prompt.endswith("JSON:"):
-            name = prompt.rsplit("\nAPI: ", 1)[1].split(":")[0]
-            return self.calls[name]
-        return self.answer
+from goat_ray.agent.events import Answered, Called, Retrieved
+from goat_ray.errors import ModelError
+from goat_ray.teacher.fake_server import FakeServer
+from tests.agent.test_plan_mode import QUERY, book
+from tests.agent.test_react_mode import FORCED, SEARCH, script
 
 
-class Shelf:
-    """A retriever that finds everything."""
-
-    def __init__(self, functions: list[ApiFunction]) -> None:
-        self.functions = functions
-
-    def search(self, queries: Sequence[str], k: int) -> list[list[ApiFunction]]:
-        return [self.functions[:k] for _ in queries]
-
-
-def attempt(world: World, script: Script) -> Attempt:
-    functions = list(world.functions)
-    config = AgentConfig(prompt=PromptConfig(argument_style="references"), max_calls=4)
-    agent = Agent(script, Shelf(functions), SandboxExecutor(functions, SandboxConfig()), config)  # type: ignore[arg-type]
-    return agent.run(["the first book by Maren Holloway"])[0]
+@pytest.mark.parametrize("mode", ["plan", "react"])
+def test_a_slow_query_is_stopped_at_its_time_limit(open_agent, mode):
+    with FakeServer(latency_s=30) as server, open_agent(server, mode=mode, timeout_s=0.3) as agent:
+        (made,) = agent.run([QUERY])
+    assert made.problems == ["time-limit: 0.3 s are over"]
+    assert made.answer.told == "There is no answer. time-limit: 0.3 s are over"
+    assert 0.3 <= made.answer.seconds < 30
 
 
-CALLS = {"searchAuthors": '{"name": "Maren Holloway"}', "listAuthorBooks": '{"author_id": "$1.results[0].id"}'}
+def test_a_query_is_stopped_when_its_tokens_are_spent(open_agent):
+    with FakeServer(answers=book()) as server, open_agent(server, max_tokens=60) as agent:
+        (made,) = agent.run([QUERY])
+    assert made.problems[0].startswith("token-limit: ") and made.response == ""
+    assert made.executed() and made.answer.usage.requests < 4
 
 
-def test_a_plan_is_executed_with_references_resolved(world: World) -> None:
-    made = attempt(world, Script("searchAuthors\nlistAuthorBooks", CALLS))
-    assert made.problems == []
-    assert [call.status for call in made.executed()] == [200, 200]
-    first, second = made.executed()
-    assert second.values == {"author_id": first.body["results"][0]["id"]}
-    assert made.response == "done"
+def test_a_prompt_beyond_the_context_ends_one_query_only(open_agent):
+    with FakeServer(answers=book(), context=80) as server, open_agent(server) as agent:
+        long, short = agent.run([QUERY + " please" * 80, QUERY])
+    assert [problem.split(":")[0] for problem in long.problems] == ["model-too-long"] and long.executed() == []
+    assert short.response == "Two books."
 
 
-def test_later_prompts_hold_earlier_results(world: World) -> None:
-    script = Script("searchAuthors\nlistAuthorBooks", CALLS)
-    attempt(world, script)
-    assert "1. searchAuthors" in script.prompts[2] and "1. searchAuthors" not in script.prompts[1]
-    assert "2. listAuthorBooks" in script.prompts[3]
+def test_a_chat_that_outgrows_the_context_is_answered_with_what_there_is(open_agent):
+    rambling = SEARCH.replace("author.", "author. " + "Or not? " * 100)
+    with FakeServer(answers=script(rambling), context=600) as server, open_agent(server, mode="react") as agent:
+        (made,) = agent.run([QUERY])
+    assert made.executed()
+    assert [problem.split(":")[0] for problem in made.problems] == ["model-too-long"]
+    assert made.response == FORCED
 
 
-def test_unknown_functions_are_noted_and_passed_over(world: World) -> None:
-    made = attempt(world, Script("searchAuthors\nflyToMoon", CALLS))
-    assert [call.function for call in made.executed()] == [made.plan[0].id]
-    assert any(problem.startswith("unknown-function: flyToMoon") for problem in made.problems)
+def test_a_correction_beyond_the_context_is_left_out(open_agent):
+    rambling = "flyToMoon " + "and back " * 60
+    with FakeServer(answers=book(f"searchAuthors\n{rambling}"), context=100) as server, open_agent(server) as agent:
+        (made,) = agent.run([QUERY])
+    assert len(made.executed()) == 1 and made.response == "Two books."
+    assert [problem.split(":")[0] for problem in made.problems] == ["model-too-long"]
 
 
-def test_bad_arguments_and_failing_calls_are_noted_and_the_agent_still_answers(world: World) -> None:
-    made = attempt(world, Script("searchAuthors\nlistAuthorBooks", {**CALLS, "listAuthorBooks": "author 3"}))
-    assert [call.status for call in made.executed()] == [200, 422]
-    assert [problem.split(":")[0] for problem in made.problems] == ["bad-arguments", "call-failed"]
-    assert made.response == "done"
+def test_a_refused_key_ends_all(open_agent):
+    with FakeServer(errors={401: 1.0}) as server, open_agent(server) as agent:
+        with pytest.raises(ModelError, match="refuses the key"):
+            agent.run([QUERY] * 3)
 
 
-def test_plans_are_bounded(world: World) -> None:
-    assert len(attempt(world, Script("searchAuthors\n" * 50, CALLS)).executed()) == 4
+def test_texts_that_could_not_be_written_are_made_writable(open_agent):
+    with FakeServer(answers=book("\ud800")) as server, open_agent(server) as agent:
+        (made,) = agent.run([QUERY])
+    assert made.problems == ["unknown-function: ?"]
 
 
-def test_an_empty_plan_makes_no_calls(world: World) -> None:
-    made = attempt(world, Script("", CALLS))
-    assert made.executed() == [] and made.response == "done"
+def test_events_come_as_they_happen(open_agent):
+    async def first_events(agent) -> list[type]:
+        kinds = []
+        async for event in agent.stream(QUERY):
+            kinds.append(type(event))
+            if isinstance(event, Called):
+                assert server.count == 2, "the next request is not made yet"
+                break
+        return kinds
+
+    with FakeServer(answers=book(), latency_s=0.1) as server, open_agent(server) as agent:
+        kinds = agent.executor.run(first_events(agent))
+    assert kinds[0] is Retrieved and kinds[-1] is Called
+
+
+def test_whoever_stops_listening_stops_the_query(open_agent):
+    async def leave(agent) -> None:
+        stream = agent.stream(QUERY)
+        await anext(stream)
+        await stream.aclose()
+        await asyncio.sleep(0.3)
+
+    with FakeServer(answers=book(), latency_s=0.05) as server, open_agent(server) as agent:
+        agent.executor.run(leave(agent))
+        assert server.count <= 1
+
+
+def test_many_queries_are_under_way_together(open_agent):
+    with FakeServer(answers=book(), latency_s=0.1) as server, open_agent(server) as agent:
+        began = time.monotonic()
+        attempts = agent.run([QUERY] * 20)
+        seconds = time.monotonic() - began
+    assert all(isinstance(attempt.events[-1], Answered) and not attempt.problems for attempt in attempts)
+    assert server.most_in_flight == 20
+    assert seconds < 20 * 4 * 0.1, "one after the other would take longer"
+
+
+def test_an_answer_may_be_bounded_for_one_query(open_agent):
+    with FakeServer(answers=book()) as server, open_agent(server) as agent:
+        agent.executor.run(agent.attempt(QUERY, answer_tokens=7))
+        agent.executor.run(agent.attempt(QUERY, answer_tokens=10**6))
+    bounds = [body["max_tokens"] for body in server.requests if body["messages"][0]["content"].endswith("Answer:")]
+    assert bounds == [7, agent.config.answer_tokens]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from goat_ray.agent.config import AgentConfig, PromptConfig
-from goat_ray.agent.prompts import read_arguments, read_plan
+from goat_ray.agent.reading import read_arguments, read_plan
 from goat_ray.records import Example, Reject, RetrievalPair, Sample
 from goat_ray.storage import Dataset, write_records
 from goat_ray.training.examples import SURPLUS, ExamplesConfig, FormatExamples, retrieval_pairs
@@ -55,7 +55,7 @@ def test_call_targets_read_back_to_the_arguments(world: World, samples: list[Sam
             call = sample.calls[calls[sample.id]]
             calls[sample.id] += 1
             read = read_arguments(example.target, [done.body for done in sample.calls])
-            assert {name: str(value).strip("[]'") for name, value in read.items()} == {
+            assert {argument.parameter: str(argument.value).strip("[]'") for argument in read} == {
                 name: str(value).strip("[]'") for name, value in call.values.items()
             }
 

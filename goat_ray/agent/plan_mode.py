@@ -1,0 +1,71 @@
+"""Plan mode: choose all calls, then fill and make one after the other, then answer (paper: section 3.3)."""
+
+from goat_ray.agent import prompts, reading
+from goat_ray.agent.episode import Episode, Unanswered, exchange, is_passing, tries, user
+from goat_ray.agent.events import Named, Planned
+from goat_ray.records import ApiFunction, Argument
+
+
+async def follow_plan(episode: Episode) -> str:
+    """Attempt the episode's query; returns the model's answer."""
+    await episode.retrieve()
+    plan = await _plan(episode)
+    episode.tell(Planned(functions=[Named.of(function) for function in plan]))
+    for number, function in enumerate(plan):
+        await _carry_out(episode, function, number)
+    return await episode.answer()
+
+
+async def _plan(episode: Episode) -> list[ApiFunction]:
+    """The functions to call; names that are in no document are shown to the model once, then left out."""
+    config = episode.config
+    chat = [user(prompts.plan_prompt(episode.query, episode.candidates, config.prompt))]
+    names: list[str] = []
+    for again in tries(config.repairs):
+        try:
+            text = await episode.ask(chat, config.plan_tokens)
+        except Unanswered as unanswered:
+            if not names:
+                raise
+            episode.trouble(unanswered.reason, unanswered.detail)
+            break
+        names = reading.read_plan(text)[: config.max_calls + 1]
+        found = {name: episode.find(name) for name in names}
+        unknown = [name[: reading.SHOWN] for name, function in found.items() if function is None]
+        for name in unknown:
+            episode.trouble("unknown-function", name, again=again)
+        if not unknown or not again:
+            break
+        chat += exchange(text, prompts.correction(prompts.no_such(unknown, episode.candidates), prompts.PLAN_QUESTION))
+    plan = [function for name in names if (function := found[name]) is not None]
+    if len(names) > config.max_calls:
+        episode.trouble("step-limit", f"more than {config.max_calls} calls planned")
+    return plan[: config.max_calls]
+
+
+async def _carry_out(episode: Episode, function: ApiFunction, number: int) -> None:
+    """Fill and make one call; unreadable arguments and a failed call are shown to the model once."""
+    config = episode.config
+    chat = [user(prompts.call_prompt(episode.query, episode.made, function, config.prompt))]
+    refused: list[Argument] | None = None  # by the API, which would refuse them again
+    for again in tries(config.repairs):
+        try:
+            text = await episode.ask(chat, config.call_tokens)
+            arguments = reading.read_arguments(text, episode.bodies)
+        except Unanswered as unanswered:
+            episode.trouble(unanswered.reason, unanswered.detail)
+            return
+        except reading.Unreadable as error:
+            flaw = str(error)
+            episode.trouble("bad-arguments", f"{function.name}: {flaw}", again=again)
+        else:
+            if arguments == refused:
+                episode.trouble("call-failed", f"{function.name}: the model insists on what was refused")
+                return
+            result = await episode.call(function, arguments, number)
+            if result.ok:
+                return
+            refused = None if is_passing(result) else arguments
+            flaw = prompts.failure(result.status, result.body, config.prompt)
+            episode.trouble("call-failed", f"{function.name} {result.status}", again=again)
+        chat += exchange(text, prompts.correction(flaw, prompts.CALL_QUESTION))

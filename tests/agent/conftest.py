@@ -1,0 +1,43 @@
+"""Agents on the demo's functions, in the sandbox, whose model is an endpoint that answers by the book."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from goat_ray.agent.config import AgentConfig, EndpointConfig
+from goat_ray.agent.loop import Agent
+from goat_ray.agent.retrieval import Retriever
+from goat_ray.agent.served import open_model
+from goat_ray.executors.sandbox import SandboxExecutor
+from goat_ray.executors.sandbox.config import SandboxConfig
+from goat_ray.teacher.fake_server import FakeServer
+from tests.world import World
+
+OpenAgent = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def retriever(world: World) -> Retriever:
+    """The untuned retriever over the demo's functions."""
+    return Retriever(list(world.functions))
+
+
+@pytest.fixture
+def open_agent(world: World, retriever: Retriever) -> OpenAgent:
+    """Opens an agent whose model is a fake server; further arguments are settings of the agent."""
+
+    @contextmanager
+    def opened(server: FakeServer, patience_s: float = 2.0, **settings: Any) -> Iterator[Agent]:
+        endpoint = EndpointConfig(model="fake", base_url=server.base_url, patience_s=patience_s)
+        config = AgentConfig(endpoint=endpoint, **settings)
+        executor = SandboxExecutor(list(world.functions), SandboxConfig())
+        agent = Agent(open_model("", config), retriever, executor, config)
+        try:
+            yield agent
+        finally:
+            executor.run(agent.close())
+            executor.shutdown()
+
+    return opened

@@ -1,0 +1,87 @@
+"""A real model in the agent's own process: batches, context, tokens; and the whole loop on it."""
+
+import asyncio
+
+import pytest
+
+from goat_ray.agent.batching import Batcher
+from goat_ray.agent.config import AgentConfig
+from goat_ray.agent.equipment import Equipment
+from goat_ray.agent.events import Answered
+from goat_ray.agent.model import TransformersModel
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.teacher.client import TOO_LONG, Completion
+from goat_ray.teacher.task import Failure
+from goat_ray.training.tiny import make_tiny_model
+
+CONTEXT = 1024
+
+
+@pytest.fixture(scope="module")
+def folder(world, tmp_path_factory) -> str:
+    """A tiny model of random weights."""
+    texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
+    return str(make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, hidden=32, layers=2, context=CONTEXT))
+
+
+def chats(count: int) -> list[list]:
+    return [[{"role": "user", "content": "Which books? " * (1 + number)}] for number in range(count)]
+
+
+def complete(folder: str, asked: list[list], batch_size: int, max_tokens: int = 12) -> list[Completion | Failure]:
+    model = TransformersModel(folder, batch_size)
+
+    async def together() -> list[Completion | Failure]:
+        return await asyncio.gather(*(model.complete(chat, max_tokens) for chat in asked))
+
+    return asyncio.run(together())
+
+
+def test_batches_say_what_single_prompts_say(folder):
+    assert complete(folder, chats(7), batch_size=3) == complete(folder, chats(7), batch_size=1)
+
+
+def test_tokens_are_counted(folder):
+    (answer,) = complete(folder, chats(1), batch_size=1)
+    assert isinstance(answer, Completion)
+    assert answer.prompt_tokens > 5
+    assert answer.completion_tokens == 12 and answer.truncated  # random weights find no end
+
+
+def test_a_prompt_beyond_the_context_fails_alone(folder):
+    long, short = complete(folder, [chats(CONTEXT)[-1], chats(1)[0]], batch_size=2)
+    assert isinstance(long, Failure) and long.reason == TOO_LONG
+    assert isinstance(short, Completion)
+
+
+def test_what_waits_is_worked_on_together():
+    batches = []
+
+    def work(items):
+        batches.append(list(items))
+        if -1 in items:
+            raise ValueError("minus one")
+        return [item * 2 for item in items]
+
+    async def rounds() -> list:
+        double = Batcher(work)
+
+        async def twice(item: int) -> int:
+            return await double(await double(item))
+
+        results = await asyncio.gather(*map(twice, range(4)))
+        failed = await asyncio.gather(double(-1), double(5), return_exceptions=True)
+        return [*results, *map(type, failed), await double(6)]
+
+    assert asyncio.run(rounds()) == [0, 4, 8, 12, ValueError, ValueError, 12]
+    assert batches == [[0, 1, 2, 3], [0, 2, 4, 6], [-1, 5], [6]]
+
+
+@pytest.mark.parametrize("mode", ["plan", "react"])
+def test_whatever_a_random_model_says_the_agent_comes_to_an_end(world, folder, mode):
+    config = AgentConfig(mode=mode, plan_tokens=12, call_tokens=12, turn_tokens=12, answer_tokens=8)
+    agent = Equipment(folder, "", world.data, ExecutorConfig(), config).open()
+    attempts = agent.run(["the first book by Maren Holloway", "hotels in Port Ellery"])
+    assert all(isinstance(attempt.events[-1], Answered) for attempt in attempts)
+    assert all(attempt.problems for attempt in attempts)
+    agent.executor.shutdown()
