@@ -4,14 +4,14 @@ import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from goat_ray import __version__
+from goat_ray.cli_evaluate import evaluate_app
 from goat_ray.cli_inspect import inspect_app
-from goat_ray.cli_options import RunDirectory, plain_errors
+from goat_ray.cli_options import Changes, RunDirectory, default_command, plain_errors
 from goat_ray.cli_submit import submit
 
 if TYPE_CHECKING:
@@ -26,19 +26,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(inspect_app, name="inspect")
+app.add_typer(evaluate_app, name="evaluate")
 app.command()(submit)
 
 
-class _BuildByDefault(TyperGroup):
-    """``goat graph CONFIG`` is short for ``goat graph build CONFIG``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        known = [*self.commands, "--help"]
-        return super().parse_args(ctx, ["build", *args] if args and args[0] not in known else args)
-
-
 graph_app = typer.Typer(
-    cls=_BuildByDefault,
+    cls=default_command("build"),
     help="Build the dependency graph, or score it against a hand-made one.\n\nExample: goat graph configs/local.yaml",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -46,9 +39,6 @@ graph_app = typer.Typer(
 app.add_typer(graph_app, name="graph")
 
 Config = Annotated[Path, typer.Argument(help="YAML file, e.g. configs/demo.yaml", metavar="CONFIG")]
-Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. sampling.plans=100.")
-]
 
 
 class Which(StrEnum):
@@ -178,7 +168,7 @@ def train(config: Config, changes: Changes = None, only: Only = Which.both) -> N
     _road(config, changes).perform(parts[only])
 
 
-@app.command()
+@evaluate_app.command("heldout")
 @plain_errors
 def evaluate(config: Config, changes: Changes = None, only: Only = Which.both) -> None:
     """Score retriever and agent on held-out samples, before and after training.

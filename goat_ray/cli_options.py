@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from goat_ray.errors import GoatError
 
@@ -14,6 +15,21 @@ T = TypeVar("T")
 
 RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
+
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. sampling.plans=100.")
+]
+
+
+def default_command(name: str) -> type[TyperGroup]:
+    """A group of commands of which one needs no name: ``goat graph CONFIG`` is ``goat graph build CONFIG``."""
+
+    class Group(TyperGroup):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            known = [*self.commands, "--help"]
+            return super().parse_args(ctx, [name, *args] if args and args[0] not in known else args)
+
+    return Group
 
 
 def plain_errors(command: Callable[P, T]) -> Callable[P, T]:

@@ -37,6 +37,7 @@ from goat_ray.records import (
     Embedding,
     Example,
     Neighbours,
+    Prediction,
     RetrievalPair,
     Sample,
     Score,
@@ -259,21 +260,29 @@ class Road:
         )
         return list(scores.records())
 
-    def _score_agent(self) -> list[Score]:
+    def contenders(self) -> dict[str, tuple[str, str]]:
+        """(agent, retriever) before and after training, by what the scores call them."""
         from goat_ray.training.agent import base_model
 
         retriever, agent = str(self.train_retriever()), str(self.train_agent())
-        functions = self.runner.finished("functions", ApiFunction)
         examples = self.runner.finished("examples", Example)
         base = base_model(examples.data, agent, self.config.training.agent)
-        contenders = {"untuned": (base, self.config.graph.embedding.model), "tuned": (agent, retriever)}
+        return {"untuned": (base, self.config.graph.embedding.model), "tuned": (agent, retriever)}
+
+    def predictions(self, models: tuple[str, str], queries: Dataset[Sample], into: str) -> Dataset[Prediction]:
+        """What an agent, with its retriever, does with queries."""
+        predict = self._predict(*models, self.runner.finished("functions", ApiFunction))
+        made = self.runner.bulk(predict, queries, into=into)
+        predict.release()
+        return made
+
+    def _score_agent(self) -> list[Score]:
+        contenders = self.contenders()
         self.console.heading("Evaluation")
         heldout = self._heldout()
-        predictions = {}
-        for run, models in contenders.items():
-            predict = self._predict(*models, functions)
-            predictions[run] = self.runner.bulk(predict, heldout, into=f"predictions_{run}")
-            predict.release()
+        predictions = {
+            run: self.predictions(models, heldout, into=f"predictions_{run}") for run, models in contenders.items()
+        }
         scores = self.runner.gather(
             "scores", Score, lambda: agent_scores(predictions, heldout), settings={}, inputs=[*predictions.values()]
         )

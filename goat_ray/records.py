@@ -341,6 +341,7 @@ class Prediction(Record):
     calls: list[ExecutedCall]
     response: str
     problems: list[str] = []  # what went wrong on the way, e.g. "unknown-function: foo"
+    seconds: float | None = None  # from query to answer, among others that are answered at the same time
 
 
 class Score(Record):

@@ -32,6 +32,11 @@ class Retriever:
         _, numbers = self._index.search(self._encode(list(queries)), min(k, len(self.functions)))
         return [[self.functions[number] for number in row] for row in numbers]
 
+    def similarities(self, queries: Sequence[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+        """Cosines [queries, functions] of every query with every function, in the order of ``functions``."""
+        vectors = self._index.reconstruct_n(0, len(self.functions))
+        return np.asarray(self._encode(list(queries)) @ vectors.T, dtype=np.float32)
+
     def _encode(self, texts: list[str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
         vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)

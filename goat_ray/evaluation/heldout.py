@@ -66,6 +66,7 @@ class Predict(Step[Sample, Prediction]):
                 calls=attempt.executed(),
                 response=attempt.response,
                 problems=attempt.problems,
+                seconds=attempt.answer.seconds,
             )
 
 

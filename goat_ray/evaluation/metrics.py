@@ -4,10 +4,14 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
+from rouge import Rouge
+
 from goat_ray.identity import canonical_json
 
-Calls = Sequence[tuple[str, dict[str, Any]]]
-"""(function, arguments) in the order called."""
+ROUGE_WORDS = 300  # of each text: the library's recursion is as deep as two texts are long
+
+Calls = Sequence[tuple[str, Any]]
+"""(function, arguments as JSON) in the order called."""
 
 
 def jaccard(left: Iterable[str], right: Iterable[str]) -> float:
@@ -30,6 +34,15 @@ def correct_path(predicted: Sequence[str], gold: Sequence[str]) -> bool:
     """Whether the gold path is a subsequence of the functions called (RestBench's CP)."""
     remaining = iter(predicted)
     return all(function in remaining for function in gold)
+
+
+def rouge_l(predicted: str, reference: str) -> float:
+    """ROUGE-L F1 of an answer's first words, by the library that API-Bank's own evaluator calls; 0.0 without words."""
+    texts = [" ".join(text.split()[:ROUGE_WORDS]) for text in (predicted, reference)]
+    if not all(text.strip(" .") for text in texts):
+        return 0.0  # the library raises where it finds no sentence
+    score: float = Rouge(metrics=["rouge-l"], stats=["f"]).get_scores(*texts)[0]["rouge-l"]["f"]
+    return score
 
 
 def recall_at(k: int, ranked: Sequence[str], gold: Iterable[str]) -> float:

@@ -1,14 +1,12 @@
 """Recall of the retriever, on held-out samples or on the human queries of RestBench."""
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from goat_ray.agent.retrieval import Retriever
-from goat_ray.errors import DocumentError
 from goat_ray.evaluation.metrics import mean, recall_at
+from goat_ray.evaluation.restbench import restbench
 from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, Sample, Score
 
@@ -29,27 +27,12 @@ def judged_samples(samples: Iterable[Sample]) -> list[Judged]:
 def restbench_queries(path: Path, functions: Sequence[ApiFunction]) -> tuple[list[Judged], list[str]]:
     """RestBench's queries with gold function ids, and what had to be normalised or left out.
 
-    Some gold entries carry stray blanks or another parameter name than the document; both are matched by
-    method and path with the parameter names blanked out. Raises ``DocumentError`` on another format.
+    Raises ``DocumentError`` on another format.
     """
-    by_title = {_blank_names(function.title): function.id for function in functions}
-    judged, remarks = [], []
-    try:
-        entries = [(entry["query"], entry["solution"]) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DocumentError(
-            f"is no RestBench query file ({error!r})", place=str(path), remedy="Expected [{query, solution: [titles]}]"
-        ) from error
-    titles = {function.title for function in functions}
-    for query, solution in entries:
-        for step in solution:
-            if step not in titles:
-                known = _blank_names(step) in by_title
-                remarks.append(f"{step!r} {'read as the documented path' if known else 'is in no document'}: {query}")
-        gold = frozenset(by_title[_blank_names(step)] for step in solution if _blank_names(step) in by_title)
-        if gold:
-            judged.append(Judged(query, gold))
-    return judged, remarks
+    benchmark = restbench(path, functions)
+    ids = {name: function_id for function_id, name in reversed(benchmark.names.items())}
+    gold = [(task.query, frozenset(ids[name] for name, _ in task.gold if name in ids)) for task in benchmark.tasks]
+    return [Judged(query, wanted) for query, wanted in gold if wanted], list(benchmark.remarks)
 
 
 def score_retriever(run: str, retriever: Retriever, judged: Sequence[Judged], ks: Sequence[int]) -> list[Score]:
@@ -66,7 +49,3 @@ def score_retriever(run: str, retriever: Retriever, judged: Sequence[Judged], ks
         )
         for k in ks
     ]
-
-
-def _blank_names(title: str) -> str:
-    return re.sub(r"\{[^}]*\}", "{}", title.strip())

@@ -45,8 +45,8 @@ class PythonExecutor(Executor):
         self._secrets = Secrets(os.environ.get(name, "") for name in config.env)
         self._threads = ThreadPoolExecutor(config.workers, thread_name_prefix="python-tools")
 
-    def session(self) -> Session:
-        return _PythonSession(self._server, self._threads, self._secrets, self._timeout_s)
+    def session(self) -> "PythonSession":
+        return PythonSession(self._server, self._threads, self._secrets, self._timeout_s)
 
     async def close(self) -> None:
         """End all processes."""
@@ -55,7 +55,9 @@ class PythonExecutor(Executor):
         self._threads.shutdown()
 
 
-class _PythonSession(Session):
+class PythonSession(Session):
+    """See ``PythonExecutor``."""
+
     def __init__(self, server: Server, threads: ThreadPoolExecutor, secrets: Secrets, timeout_s: float) -> None:
         self._server = server
         self._threads = threads
@@ -67,6 +69,12 @@ class _PythonSession(Session):
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         request = {"service": function.service, "name": function.name, "arguments": nested(arguments)}
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request)
+
+    async def check(self, function: ApiFunction, arguments: dict[str, Any], gold: Any) -> bool:
+        """Whether API-Bank's tool finds that a call of it gives the same as the gold call, whose result is given."""
+        request = {"service": function.service, "name": function.name, "arguments": arguments, "gold": gold}
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request)
+        return answer.ok and answer.body is True
 
     async def close(self) -> None:
         """Let the process go."""

@@ -1,9 +1,9 @@
 """The processes behind the ``python`` executor: a server that forks one for each session.
 
 Run as a script, by an interpreter that needs pydantic but not goat_ray. A session arrives as a socket on the
-control socket; its process reads one request a line, ``{"service", "name", "arguments"}``, and answers each with
-one line ``{"status", "body"}``. Forking makes a session's state its own: modules, tool objects and databases are
-as new, and gone afterwards.
+control socket; its process reads one request a line, ``{"service", "name", "arguments"}``, with ``"gold"`` where a
+result is to be compared, and answers each with one line ``{"status", "body"}``. Forking makes a session's state its
+own: modules, tool objects and databases are as new, and gone afterwards.
 """
 
 import ast
@@ -91,12 +91,17 @@ class Tools:
         self._databases: dict[str, Any] = {}
         self._objects: dict[type, Any] = {}
 
-    def call(self, service: str, name: str, arguments: dict[str, Any]) -> Any:
-        """What a call gives, as JSON; raises ``Failed``."""
+    def call(self, service: str, name: str, arguments: dict[str, Any], gold: Any = None) -> Any:
+        """What a call gives, as JSON; raises ``Failed``.
+
+        With the gold result of a tool of API-Bank, whether the tool finds the two the same.
+        """
         tool = self._found(service, name)
         if not isinstance(tool, type):
             return _jsonable(_run(tool, arguments))
         response = _run(self._object(service, tool).call, arguments)
+        if gold is not None:
+            return bool(_guarded(self._object(service, tool).check_api_call_correctness, response, gold))
         if isinstance(response, dict) and {"output", "exception"} <= response.keys():
             if response["exception"] is not None:
                 raise Failed(400, str(response["exception"]))

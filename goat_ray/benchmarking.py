@@ -1,0 +1,128 @@
+"""Contenders on public benchmarks: who solves the tasks, who judges, and where the results go."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from goat_ray.agent.retrieval import Retriever
+from goat_ray.errors import ConfigError
+from goat_ray.evaluation.apibank import CALL, apibank, check_calls
+from goat_ray.evaluation.baseline import GraphPlanner
+from goat_ray.evaluation.benchmark import Benchmark, MadeCall, Solution
+from goat_ray.evaluation.benchmark_scores import Verdicts, score
+from goat_ray.evaluation.goatbench import goatbench
+from goat_ray.evaluation.judging import judge
+from goat_ray.evaluation.predictions import read_predictions
+from goat_ray.evaluation.restbench import restbench
+from goat_ray.evaluation.results import Result, as_predictions
+from goat_ray.executors.build import build_executor
+from goat_ray.executors.python.executor import PythonExecutor
+from goat_ray.identity import content_id
+from goat_ray.pipeline import Road
+from goat_ray.records import ApiFunction, Sample
+from goat_ray.storage import FunctionStore
+
+BENCHMARKS: dict[str, Callable[[Path, Sequence[ApiFunction]], Benchmark]] = {
+    "restbench": restbench,
+    "apibank": apibank,
+    "goatbench": goatbench,
+}
+PLANNERS = ("graph", "graph-tuned")
+AGENTS = ("untuned", "tuned")
+
+
+@dataclass
+class Benchmarking:
+    """One benchmark, for all contenders.
+
+    A contender is a planner without a language model ("graph" with the untuned retriever, "graph-tuned"), the road's
+    agent ("untuned", "tuned"), or a file of predictions. Only files can be scored without a road.
+    """
+
+    road: Road | None
+    benchmark: Benchmark
+    functions: Sequence[ApiFunction]
+    remarks: list[str] = field(default_factory=list)  # on the contender at hand
+
+    @classmethod
+    def open(cls, name: str, root: Path, road: Road | None) -> "Benchmarking":
+        """Read the benchmark's files, and the functions of the road's documents."""
+        functions = list(FunctionStore.open(road.ingest().data)) if road is not None else []
+        return cls(road, BENCHMARKS[name](root, functions), functions)
+
+    def evaluate(self, contender: str, into: Path) -> tuple[Result, Path]:
+        """The result of a contender, and the folder below ``into`` that it is written to."""
+        self.remarks = []
+        solutions = self._solutions(contender)
+        verdicts = self._verdicts(solutions) if contender not in PLANNERS else {}
+        run = Path(contender).stem if contender not in (*PLANNERS, *AGENTS) else contender
+        result = score(self.benchmark, run, solutions, verdicts, self._checks(solutions), self.remarks)
+        folder = into / self.benchmark.name / run
+        result.write(folder, list(as_predictions(self.benchmark, solutions)))
+        return result, folder
+
+    def _solutions(self, contender: str) -> dict[str, Solution]:
+        if contender not in (*PLANNERS, *AGENTS):
+            solutions, remarks = read_predictions(Path(contender), self.benchmark)
+            self.remarks += remarks
+            return solutions
+        if self.road is None:
+            raise ConfigError(
+                f"the contender {contender!r} needs documents, a graph or models",
+                remedy="Give a configuration: goat evaluate BENCH CONFIG --root FOLDER",
+            )
+        return self._planned(self.road, contender) if contender in PLANNERS else self._answered(self.road, contender)
+
+    def _planned(self, road: Road, contender: str) -> dict[str, Solution]:
+        edges = road.graph()
+        tuned = contender == "graph-tuned"
+        model = str(road.train_retriever()) if tuned else road.config.graph.embedding.model
+        planner = GraphPlanner(self.functions, edges.records(), Retriever(self.functions, model))
+        solutions = {}
+        for task in self.benchmark.tasks:
+            began = time.perf_counter()
+            (plan,) = planner.plan([task.query])
+            calls = tuple(MadeCall(self.benchmark.names[function.id]) for function in plan)
+            solutions[task.id] = Solution(calls, seconds=time.perf_counter() - began)
+        return solutions
+
+    def _answered(self, road: Road, contender: str) -> dict[str, Solution]:
+        models = road.contenders()[contender]
+        samples = self.benchmark.samples()
+        queries = road.runner.gather(
+            f"queries_{self.benchmark.name}",
+            Sample,
+            lambda: samples,
+            settings=content_id([sample.id for sample in samples]),
+        )
+        made = road.predictions(models, queries, into=f"predictions_{self.benchmark.name}_{contender}")
+        solutions = {one.id: self.benchmark.solution(one) for one in made.records()}
+        return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
+
+    def _verdicts(self, solutions: dict[str, Solution]) -> Verdicts:
+        if not any("SR" in task.measures for task in self.benchmark.tasks):
+            return {}
+        if self.road is None or self.road.config.teacher.backend == "rules":
+            self.remarks.append("SR is not taken: it needs a configuration whose teacher is a language model")
+            return {}
+        teacher = self.road.teacher
+        teacher.prepare()
+        teacher.start()
+        verdicts = judge(teacher, self.benchmark, solutions)
+        teacher.release()
+        return verdicts
+
+    def _checks(self, solutions: dict[str, Solution]) -> dict[str, float]:
+        if not any(task.measures == CALL for task in self.benchmark.tasks):
+            return {}
+        config = self.road.config.executor if self.road is not None else None
+        if config is None or config.backend != "python":
+            self.remarks.append("correctness is not taken: it needs executor.backend 'python' on API-Bank's own tools")
+            return {}
+        executor = build_executor(config, self.functions)
+        assert isinstance(executor, PythonExecutor)
+        try:
+            return check_calls(self.benchmark, solutions, self.functions, executor)
+        finally:
+            executor.shutdown()

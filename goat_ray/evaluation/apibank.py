@@ -1,0 +1,114 @@
+"""API-Bank (arXiv 2304.08244): dialogues with API calls, read from its folders of JSON Lines.
+
+As in its own evaluator, each API turn is a task (given the dialogue so far, make the call; executed and compared by
+the called tool's own ``check_api_call_correctness``), and so is each AI turn right after one (ROUGE-L of the reply).
+A dialogue of level 3, where tools are searched for, is a further task as a whole: the user's words, the path of calls.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from goat_ray.errors import DocumentError
+from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, Solution, counted, names_of
+from goat_ray.executors.python.executor import PythonExecutor
+from goat_ray.records import ApiFunction
+
+SEARCH = "ToolSearcher"
+CALL, REPLY, PATH = ("correct",), ("ROUGE-L",), ("CP", "extra calls", "SR")
+_LEVEL = re.compile(r"level-(\d)")
+
+Turn = dict[str, Any]
+
+
+def apibank(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
+    """The tasks of all dialogues below a folder; raises ``DocumentError`` on another format."""
+    files = [root] if root.is_file() else sorted(root.rglob("*.jsonl"))
+    if not files:
+        raise DocumentError("holds no dialogues", place=str(root), remedy="Give the folder of API-Bank's *.jsonl files")
+    tasks: list[BenchmarkTask] = []
+    for file in files:
+        tasks += dialogue_tasks(read_dialogue(file), _level(file))
+    known = {function.name for function in functions}
+    wanted = {name for task in tasks for name, _ in task.gold}
+    remarks = [f"the tool {name} is not among the run's functions: no agent can call it" for name in wanted - known]
+    return Benchmark("apibank", counted(tasks), names_of(functions, lambda f: f.name), str.strip, sorted(remarks))
+
+
+def read_dialogue(file: Path) -> list[Turn]:
+    """The turns of one file."""
+    turns: list[Turn] = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            turn = json.loads(line)
+            wanted = ("api_name", "param_dict", "result") if turn["role"] == "API" else ("text",)
+            turns.append({"role": turn["role"], **{key: turn[key] for key in wanted}})
+        except (ValueError, KeyError, TypeError) as error:
+            raise DocumentError(
+                f"is no turn of a dialogue ({error!r})",
+                place=f"{file}:{number}",
+                remedy="Expected {role: User | AI, text} or {role: API, api_name, param_dict, result}",
+            ) from error
+    return turns
+
+
+def dialogue_tasks(turns: Sequence[Turn], level: str) -> list[BenchmarkTask]:
+    """The tasks of one dialogue."""
+    tasks = []
+    for number, turn in enumerate(turns):
+        so_far = "\n".join(map(_line, turns[:number]))
+        if turn["role"] == "API":
+            gold = ((turn["api_name"], turn["param_dict"]),)
+            tasks.append(BenchmarkTask(so_far, CALL, level, gold, results=(turn["result"],)))
+        elif turn["role"] == "AI" and number and turns[number - 1]["role"] == "API":
+            tasks.append(BenchmarkTask(so_far, REPLY, level, response=turn["text"]))
+    if any(turn.get("api_name") == SEARCH for turn in turns):
+        said = "\n".join(turn["text"] for turn in turns if turn["role"] == "User")
+        calls = [turn for turn in turns if turn["role"] == "API" and turn["api_name"] != SEARCH]
+        path = tuple((turn["api_name"], turn["param_dict"]) for turn in calls)
+        tasks.append(BenchmarkTask(said, PATH, f"{level}, whole", path))
+    return tasks
+
+
+def check_calls(
+    benchmark: Benchmark,
+    solutions: Mapping[str, Solution],
+    functions: Sequence[ApiFunction],
+    executor: PythonExecutor,
+) -> dict[str, float]:
+    """Whether the first call of each solution is right, as the tool itself judges it, by task id."""
+    by_name = {function.name: function for function in reversed(functions)}
+
+    async def check(task: BenchmarkTask) -> float:
+        (gold, _), calls = task.gold[0], solutions[task.id].calls
+        if not calls or calls[0].function != gold or gold not in by_name or not isinstance(calls[0].arguments, dict):
+            return 0.0
+        async with executor.session() as session:
+            return float(await session.check(by_name[gold], calls[0].arguments, task.results[0]))
+
+    async def check_all(tasks: Sequence[BenchmarkTask]) -> list[float]:
+        return await asyncio.gather(*map(check, tasks))
+
+    tasks = [task for task in benchmark.tasks if task.measures == CALL]
+    verdicts = executor.run(check_all(tasks))
+    return {task.id: verdict for task, verdict in zip(tasks, verdicts, strict=True)}
+
+
+def _line(turn: Turn) -> str:
+    if turn["role"] != "API":
+        return f"{turn['role']}: {turn['text']}"
+    given = ", ".join(f"{name}={value!r}" for name, value in turn["param_dict"].items())
+    result = turn["result"]
+    output = result.get("output") if isinstance(result, dict) else result
+    return f"API: [{turn['api_name']}({given})] Response: {json.dumps(output, ensure_ascii=False)}"
+
+
+def _level(file: Path) -> str:
+    """From the file's name: the folder ``level-1-given-desc`` holds levels 1 and 2."""
+    named = _LEVEL.search(file.stem)
+    return f"level {named[1]}" if named else "level unknown"

@@ -1,0 +1,90 @@
+"""RestBench (arXiv 2306.06624): human queries with the paths of a right solution, for TMDB and Spotify.
+
+Its files are JSON lists of ``{"query", "solution": ["GET /search/movie", ...]}``. Some gold entries carry stray
+blanks or another parameter name than the document; functions are therefore named by method and path with the
+parameter names blanked out, and each such quirk is a remark.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from goat_ray.errors import DocumentError
+from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, by_length, counted, names_of
+from goat_ray.records import ApiFunction
+
+MEASURES = ("CP", "extra calls", "SR")
+
+
+def restbench(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
+    """The benchmark whose query file is, or is the only one below, ``root``; raises ``DocumentError``."""
+    file = query_file(root)
+    titles = {function.title for function in functions}
+    known = {normalised(title) for title in titles}
+    tasks, remarks = [], []
+    for query, solution in read_queries(file):
+        for step in solution:
+            if step not in titles and (titles or step != step.strip()):
+                remarks.append(f"{step!r} {_remark(normalised(step) in known, bool(titles))}: {query}")
+        gold: tuple[tuple[str, object], ...] = tuple((normalised(step), {}) for step in solution)
+        tasks.append(BenchmarkTask(query, MEASURES, by_length(gold), gold))
+    return Benchmark(
+        f"restbench-{file.stem.removesuffix('_queries')}",
+        counted(tasks),
+        names_of(functions, lambda function: normalised(function.title)),
+        normalised,
+        remarks,
+    )
+
+
+def query_file(root: Path) -> Path:
+    """The query file that is meant; raises ``DocumentError`` where there is none or more than one."""
+    if root.is_file():
+        return root
+    found = [file for file in sorted(root.rglob("*.json")) if _is_query_file(file)]
+    if len(found) != 1:
+        names = ", ".join(str(file.relative_to(root)) for file in found) or "none"
+        raise DocumentError(
+            f"one RestBench query file is wanted, found: {names}",
+            place=str(root),
+            remedy="Give the file itself, e.g. --root restbench/tmdb_queries.json",
+        )
+    return found[0]
+
+
+def read_queries(path: Path) -> list[tuple[str, list[str]]]:
+    """(query, gold path) of each entry; raises ``DocumentError`` on another format."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        pairs = [(entry["query"], list(map(_text, entry["solution"]))) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DocumentError(
+            f"is no RestBench query file ({error!r})", place=str(path), remedy="Expected [{query, solution: [titles]}]"
+        ) from error
+    return pairs
+
+
+def normalised(title: str) -> str:
+    """Method and path without parameter names and stray blanks: ``GET /movie/{}/credits``."""
+    method, _, path = title.strip().partition(" ")
+    return re.sub(r"\{[^}]*\}", "{}", f"{method.upper()} {path.strip()}".strip())
+
+
+def _remark(known: bool, checked: bool) -> str:
+    if not checked:
+        return "read without its blanks; no documents to check paths against"
+    return "read as the documented path" if known else "is in no document"
+
+
+def _text(step: object) -> str:
+    if not isinstance(step, str):
+        raise TypeError(f"a step is no text: {step!r}")
+    return step
+
+
+def _is_query_file(path: Path) -> bool:
+    try:
+        return bool(read_queries(path))
+    except DocumentError:
+        return False
