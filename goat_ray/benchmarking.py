@@ -123,6 +123,8 @@ class Benchmarking:
         executor = build_executor(config, self.functions)
         assert isinstance(executor, PythonExecutor)
         try:
-            return check_calls(self.benchmark, solutions, self.functions, executor)
+            checks, remarks = check_calls(self.benchmark, solutions, self.functions, executor)
         finally:
             executor.shutdown()
+        self.remarks += remarks
+        return checks

@@ -80,23 +80,35 @@ def check_calls(
     solutions: Mapping[str, Solution],
     functions: Sequence[ApiFunction],
     executor: PythonExecutor,
-) -> dict[str, float]:
-    """Whether the first call of each solution is right, as the tool itself judges it, by task id."""
+) -> tuple[dict[str, float], list[str]]:
+    """Whether the first call of each solution is right, as the tool itself judges it, by task id; and remarks.
+
+    Each call is made in a session of its own, as in API-Bank's evaluator. A gold call that needs what earlier calls
+    of its dialogue left behind cannot be right then, whoever makes it; those are remarks.
+    """
     by_name = {function.name: function for function in reversed(functions)}
 
-    async def check(task: BenchmarkTask) -> float:
-        (gold, _), calls = task.gold[0], solutions[task.id].calls
-        if not calls or calls[0].function != gold or gold not in by_name or not isinstance(calls[0].arguments, dict):
+    async def check(task: BenchmarkTask, name: str, arguments: Any) -> float:
+        if name != task.gold[0][0] or name not in by_name or not isinstance(arguments, dict):
             return 0.0
         async with executor.session() as session:
-            return float(await session.check(by_name[gold], calls[0].arguments, task.results[0]))
+            return float(await session.check(by_name[name], arguments, task.results[0]))
 
-    async def check_all(tasks: Sequence[BenchmarkTask]) -> list[float]:
-        return await asyncio.gather(*map(check, tasks))
+    async def check_all(calls: Sequence[tuple[BenchmarkTask, str, Any]]) -> list[float]:
+        return await asyncio.gather(*(check(*call) for call in calls))
 
     tasks = [task for task in benchmark.tasks if task.measures == CALL]
-    verdicts = executor.run(check_all(tasks))
-    return {task.id: verdict for task, verdict in zip(tasks, verdicts, strict=True)}
+    made = [(task, call.function, call.arguments) for task in tasks for call in solutions[task.id].calls[:1]]
+    verdicts = executor.run(check_all(made))
+    of_gold = executor.run(check_all([(task, *task.gold[0]) for task in tasks]))
+    remarks = [
+        f"the gold call itself is not correct by its tool: {task.gold[0][0]} after {task.query.splitlines()[-1][:99]!r}"
+        for task, verdict in zip(tasks, of_gold, strict=True)
+        if not verdict and task.gold[0][0] in by_name
+    ]
+    checks = dict.fromkeys((task.id for task in tasks), 0.0)
+    checks.update({task.id: verdict for (task, _, _), verdict in zip(made, verdicts, strict=True)})
+    return checks, remarks
 
 
 def _line(turn: Turn) -> str:

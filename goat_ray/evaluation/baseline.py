@@ -26,8 +26,15 @@ Similarities = npt.NDArray[np.float32]
 class GraphPlanner:
     """Plans for queries over one corpus."""
 
-    def __init__(self, functions: Sequence[ApiFunction], edges: Iterable[Edge], retriever: Retriever) -> None:
+    def __init__(
+        self,
+        functions: Sequence[ApiFunction],
+        edges: Iterable[Edge],
+        retriever: Retriever,
+        retrieved: int = RETRIEVED,
+    ) -> None:
         self._functions = list(functions)
+        self._retrieved = retrieved
         self._retriever = retriever
         number = {function.id: place for place, function in enumerate(self._functions)}
         feeds: dict[tuple[int, str], set[int]] = defaultdict(set)
@@ -49,7 +56,7 @@ class GraphPlanner:
 
     def _best(self, similarities: Similarities) -> list[int]:
         chosen = self.derivations(1.0 - similarities.astype(float))
-        line = np.sort(similarities)[::-1][min(RETRIEVED, len(similarities) - 1)]
+        line = np.sort(similarities)[::-1][min(self._retrieved, len(similarities) - 1)]
         plans = [_in_order(place, chosen) for place in range(len(self._functions)) if place in chosen]
         return max(plans, key=lambda plan: float(sum(similarities[plan] - line)), default=[])
 

@@ -1,0 +1,137 @@
+"""API-Bank's dialogues as tasks, and calls judged by the tools themselves, run in processes of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from goat_ray.documents.config import DocumentsConfig
+from goat_ray.documents.discovery import discover
+from goat_ray.documents.ingest import Ingest
+from goat_ray.errors import DocumentError
+from goat_ray.evaluation.apibank import CALL, PATH, REPLY, apibank, check_calls, read_dialogue
+from goat_ray.evaluation.benchmark import MadeCall, Solution
+from goat_ray.evaluation.benchmark_scores import score
+from goat_ray.evaluation.metrics import rouge_l
+from goat_ray.executors.python.config import PythonConfig
+from goat_ray.executors.python.executor import PythonExecutor
+from goat_ray.records import ApiFunction
+from tests.conftest import shared
+
+TOOL = '''
+class AddAgenda:
+    description = "Adds an entry."
+    input_parameters = {"content": {"type": "str", "description": "."}, "time": {"type": "str", "description": "."}}
+    output_parameters = {"status": {"type": "str", "description": "."}}
+    def call(self, content, time):
+        if not time[:4].isdigit():
+            return {"api_name": "AddAgenda", "input": {}, "output": None, "exception": "The time is none"}
+        given = {"content": content, "time": time}
+        return {"api_name": "AddAgenda", "input": given, "output": "success", "exception": None}
+    def check_api_call_correctness(self, response, groundtruth):
+        """The content's letter case is the caller's affair."""
+        same = [one["input"]["content"].lower() for one in (response, groundtruth)]
+        return same[0] == same[1] and response["output"] == groundtruth["output"]
+'''
+GIVEN = {"content": "Tea with Ada", "time": "2023-05-01"}
+RESULT = {"api_name": "AddAgenda", "input": GIVEN, "output": "success", "exception": None}
+DIALOGUE = [
+    {"role": "User", "text": "Put tea with Ada on the first of May."},
+    {"role": "AI", "text": "I will."},
+    {"role": "API", "api_name": "AddAgenda", "param_dict": GIVEN, "result": RESULT},
+    {"role": "AI", "text": "Tea with Ada is in your agenda."},
+]
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    (tmp_path / "apis").mkdir()
+    (tmp_path / "apis" / "add_agenda.py").write_text(TOOL)
+    (tmp_path / "dialogues").mkdir()
+    lines = "\n".join(map(json.dumps, DIALOGUE))
+    (tmp_path / "dialogues" / "AddAgenda-level-2-1.jsonl").write_text(f"{lines}\n\n")
+    return tmp_path
+
+
+def functions(bank: Path) -> list[ApiFunction]:
+    config = DocumentsConfig(paths=[str(bank / "apis")])
+    return [one for one in Ingest(config).process(discover(config)) if isinstance(one, ApiFunction)]
+
+
+def test_official_dialogues() -> None:
+    benchmark = apibank(shared("apibank"), [])
+    kinds = {kind: [task for task in benchmark.tasks if task.measures == kind] for kind in (CALL, REPLY, PATH)}
+    assert len({task.id for task in benchmark.tasks}) == len(benchmark.tasks)
+    assert {task.group for task in kinds[CALL]} == {"level 1", "level 2", "level 3"}
+    assert {task.group for task in kinds[PATH]} == {"level 3, whole"} and len(kinds[PATH]) == 3
+    agenda = next(task for task in kinds[PATH] if "Meeting with Client A" in task.query)
+    assert [name for name, _ in agenda.gold] == ["GetUserToken", "AddAgenda"]
+    assert all({"input", "output", "exception"} <= task.results[0].keys() for task in kinds[CALL])
+    assert all(task.response for task in kinds[REPLY])
+    assert "the tool AddAgenda is not among the run's functions: no agent can call it" in benchmark.remarks
+
+
+def test_a_task_shows_the_dialogue_so_far_and_no_more(bank: Path) -> None:
+    call, reply = apibank(bank / "dialogues", functions(bank)).tasks
+    assert call.query == "User: Put tea with Ada on the first of May.\nAI: I will."
+    assert call.gold == (("AddAgenda", GIVEN),)
+    assert reply.query.endswith("API: [AddAgenda(content='Tea with Ada', time='2023-05-01')] Response: \"success\"")
+    assert reply.response == "Tea with Ada is in your agenda."
+
+
+@pytest.mark.parametrize(
+    ("made", "correct"),
+    [
+        ([MadeCall("AddAgenda", GIVEN)], 1.0),
+        ([MadeCall("AddAgenda", {**GIVEN, "content": "TEA WITH ADA"})], 1.0),  # the tool's own measure
+        ([MadeCall("AddAgenda", {**GIVEN, "content": "coffee"})], 0.0),
+        ([MadeCall("AddAgenda", {**GIVEN, "time": "tomorrow"})], 0.0),  # compares what is not there: KeyError
+        ([MadeCall("AddAgenda", {"content": "Tea with Ada"})], 0.0),
+        ([MadeCall("AddAgenda", "no object")], 0.0),
+        ([MadeCall("QueryAgenda", GIVEN)], 0.0),
+        ([], 0.0),
+    ],
+)
+def test_the_tool_says_what_is_correct(bank: Path, made: list[MadeCall], correct: float) -> None:
+    known = functions(bank)
+    benchmark = apibank(bank / "dialogues", known)
+    call, reply = benchmark.tasks
+    solutions = {call.id: Solution(tuple(made)), reply.id: Solution(response="It is in your agenda.")}
+    executor = PythonExecutor(PythonConfig(root=str(bank), workers=1))
+    try:
+        checks, remarks = check_calls(benchmark, solutions, known, executor)
+    finally:
+        executor.shutdown()
+    result = score(benchmark, "run", solutions, {}, checks, [])
+    assert result.values("correct") == {call.id: correct}
+    assert remarks == []
+    assert result.values("ROUGE-L") == {reply.id: pytest.approx(rouge_l("It is in your agenda.", reply.response))}
+
+
+def test_a_gold_call_that_its_tool_finds_wrong_is_said(bank: Path) -> None:
+    known = functions(bank)
+    file = bank / "dialogues" / "AddAgenda-level-2-1.jsonl"
+    file.write_text(file.read_text().replace('"output": "success"', '"output": "done"'))
+    benchmark = apibank(file, known)
+    executor = PythonExecutor(PythonConfig(root=str(bank), workers=1))
+    try:
+        checks, remarks = check_calls(benchmark, {task.id: Solution() for task in benchmark.tasks}, known, executor)
+    finally:
+        executor.shutdown()
+    assert list(checks.values()) == [0.0]
+    assert remarks == ["the gold call itself is not correct by its tool: AddAgenda after 'AI: I will.'"]
+
+
+def test_rouge_l_by_hand() -> None:
+    assert rouge_l("the cat sat", "the cat sat on the mat") == pytest.approx(2 * 1.0 * 0.6 / 1.6, abs=1e-6)  # 5 words
+    assert rouge_l("a b", "c d") == 0.0
+    assert rouge_l("", "c d") == rouge_l(" . ", "c d") == 0.0
+    assert rouge_l("x " * 9_000, "x y " * 9_000) > 0
+
+
+@pytest.mark.parametrize("line", ["{", '{"role": "API", "api_name": "X"}', '{"text": "who?"}', "3"])
+def test_another_form_is_an_error_that_names_the_line(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "d.jsonl"
+    file.write_text(f"{json.dumps(DIALOGUE[0])}\n{line}\n")
+    with pytest.raises(DocumentError, match=r"d\.jsonl:2"):
+        read_dialogue(file)
