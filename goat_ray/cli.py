@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from goat_ray import __version__
+from goat_ray.cli_agent import agent_app
 from goat_ray.cli_evaluate import evaluate_app
 from goat_ray.cli_inspect import inspect_app
 from goat_ray.cli_options import Changes, RunDirectory, default_command, plain_errors
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(inspect_app, name="inspect")
+app.add_typer(agent_app, name="agent")
 app.add_typer(evaluate_app, name="evaluate")
 app.command()(submit)
 

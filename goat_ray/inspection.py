@@ -7,6 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from goat_ray.agent.config import PromptConfig
+from goat_ray.agent.events import Called, Event, Planned, Retrieved, Thought, Trouble
+from goat_ray.agent.prompts import observation
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Lookalikes, Sample
@@ -66,6 +69,24 @@ def _arguments(call: ExecutedCall) -> str:
         origin += f", {argument.chosen}" if argument.chosen else ""
         parts.append(f"{argument.parameter}={value} (from {origin})")
     return ", ".join(parts)
+
+
+def event_lines(event: Event) -> Iterator[str]:
+    """One step of an agent as a person would read it."""
+    if isinstance(event, Retrieved | Planned):
+        verb = "Retrieved" if isinstance(event, Retrieved) else "Planned"
+        yield f"{verb:<10} {', '.join(function.name for function in event.functions) or 'nothing'}"
+    elif isinstance(event, Thought):
+        yield f"Thought    {event.text}"
+    elif isinstance(event, Called):
+        yield f"  {event.call.group + 1}. {event.function.title}  {_arguments(event.call)}  -> {event.call.status}"
+        yield f"     {observation(event.call.body, PromptConfig(observation_characters=160))}"
+    elif isinstance(event, Trouble):
+        yield f"Trouble    {event.problem}{'; the model is asked again' if event.again else ''}"
+    else:
+        yield f"Answer     {event.text or 'none'}"
+        yield from (f"Problem    {problem}" for problem in event.problems)
+        yield f"           {event.usage.requests} requests, {event.usage.tokens:,} tokens, {event.seconds:.1f} s"
 
 
 def funnel(run: Path) -> Iterator[dict[str, Any]]:

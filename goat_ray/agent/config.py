@@ -1,11 +1,12 @@
 """Settings of the agent, shared by the examples it is trained on, by the loop that runs it and by its server."""
 
+from ipaddress import ip_address
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from goat_ray.settings import Settings, VariableName
-from goat_ray.teacher.config import EngineConfig, TeacherConfig
+from goat_ray.teacher.config import OPENAI_URL, EngineConfig, TeacherConfig
 
 
 class PromptConfig(Settings):
@@ -26,6 +27,14 @@ class EndpointConfig(TeacherConfig):
     backend: Literal["openai"] = "openai"
     temperature: float = Field(0.0, ge=0, le=2)
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.model:
+            raise ValueError("the endpoint needs a model; set agent.endpoint.model")
+        if self.base_url == OPENAI_URL and not self.api_key_env:
+            raise ValueError(f"{OPENAI_URL} needs a key; set agent.endpoint.api_key_env, or base_url to your own")
+        return self
+
 
 class ServerConfig(Settings):
     """``goat agent serve``: an OpenAI-compatible server on Ray Serve."""
@@ -42,6 +51,19 @@ class ServerConfig(Settings):
     concurrency: int = Field(64, ge=1, description="Requests at work in one replica.")
     queue: int = Field(256, ge=0, description="Requests that wait for a replica; more are refused with status 429.")
     traces: int = Field(1000, ge=0, description="Latest traces that GET /trace/ID can show.")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.token_env is None and not _is_loopback(self.host):
+            raise ValueError(f"{self.host} can be reached by others; name a token's variable in token_env")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class AgentConfig(Settings):

@@ -1,7 +1,7 @@
 """Agents on the demo's functions, in the sandbox, whose model is an endpoint that answers by the book."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.teacher.fake_server import FakeServer
 from tests.world import World
 
-OpenAgent = Callable[..., Any]
+OpenAgent = Callable[..., AbstractContextManager[Agent]]
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +24,13 @@ def retriever(world: World) -> Retriever:
     return Retriever(list(world.functions))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_agent(world: World, retriever: Retriever) -> OpenAgent:
     """Opens an agent whose model is a fake server; further arguments are settings of the agent."""
 
     @contextmanager
-    def opened(server: FakeServer, patience_s: float = 2.0, **settings: Any) -> Iterator[Agent]:
-        endpoint = EndpointConfig(model="fake", base_url=server.base_url, patience_s=patience_s)
+    def opened(server: FakeServer, **settings: Any) -> Iterator[Agent]:
+        endpoint = EndpointConfig(model="fake", base_url=server.base_url, patience_s=2.0)
         config = AgentConfig(endpoint=endpoint, **settings)
         executor = SandboxExecutor(list(world.functions), SandboxConfig())
         agent = Agent(open_model("", config), retriever, executor, config)

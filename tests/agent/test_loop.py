@@ -8,8 +8,7 @@ import pytest
 from goat_ray.agent.events import Answered, Called, Retrieved
 from goat_ray.errors import ModelError
 from goat_ray.teacher.fake_server import FakeServer
-from tests.agent.test_plan_mode import QUERY, book
-from tests.agent.test_react_mode import FORCED, SEARCH, script
+from tests.agent.scripts import FORCED, QUERY, SEARCH, book, turns
 
 
 @pytest.mark.parametrize("mode", ["plan", "react"])
@@ -37,7 +36,7 @@ def test_a_prompt_beyond_the_context_ends_one_query_only(open_agent):
 
 def test_a_chat_that_outgrows_the_context_is_answered_with_what_there_is(open_agent):
     rambling = SEARCH.replace("author.", "author. " + "Or not? " * 100)
-    with FakeServer(answers=script(rambling), context=600) as server, open_agent(server, mode="react") as agent:
+    with FakeServer(answers=turns(rambling), context=600) as server, open_agent(server, mode="react") as agent:
         (made,) = agent.run([QUERY])
     assert made.executed()
     assert [problem.split(":")[0] for problem in made.problems] == ["model-too-long"]

@@ -1,33 +1,8 @@
 """Plan mode with a scripted endpoint: what becomes of good and of bad model output."""
 
-from collections.abc import Callable
-from typing import Any
-
 from goat_ray.agent.events import Answered, Attempt, Called, Planned, Retrieved, Trouble
 from goat_ray.teacher.fake_server import FakeServer
-
-QUERY = "What are the books by Maren Holloway?"
-PLAN = "searchAuthors\nlistAuthorBooks"
-BY_NAME = '{"name": "Maren Holloway"}'
-BY_REFERENCE = '{"author_id": "$1.results[0].id"}'
-
-
-def book(*plans: str, **calls: list[str]) -> Callable[[dict[str, Any]], str]:
-    """Answers by the question; the second of a list follows the first correction, and so on. The last one stays."""
-    calls = {"searchAuthors": [BY_NAME], "listAuthorBooks": [BY_REFERENCE], **calls}
-
-    def answer(body: dict[str, Any]) -> str:
-        messages = body["messages"]
-        question, tries = messages[0]["content"], len(messages) // 2
-        if question.endswith("one a line:"):
-            texts = list(plans) or [PLAN]
-        elif question.endswith("JSON:"):
-            texts = calls[question.rsplit("\nAPI: ", 1)[1].split(":")[0]]
-        else:
-            texts = ["Two books."]
-        return texts[min(tries, len(texts) - 1)]
-
-    return answer
+from tests.agent.scripts import BY_NAME, BY_REFERENCE, PLAN, QUERY, book
 
 
 def attempt(open_agent, answers, **settings) -> Attempt:

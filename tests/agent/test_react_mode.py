@@ -2,33 +2,16 @@
 
 from goat_ray.agent.events import Answered, Attempt, Called, Retrieved, Thought, Trouble
 from goat_ray.teacher.fake_server import FakeServer
-
-QUERY = "What are the books by Maren Holloway?"
-SEARCH = 'Thought: I need the author.\nAction: searchAuthors\nAction Input: {"name": "Maren Holloway"}'
-BOOKS = 'Thought: Now her books.\nAction: listAuthorBooks\nAction Input: {"author_id": "$1.results[0].id"}'
-ANSWER = "Thought: I know enough.\nAnswer: She wrote two books."
-FORCED = "As far as I can see, two."
+from tests.agent.scripts import BOOKS, FORCED, QUERY, REPLY, SEARCH, turns
 
 
-def script(*turns: str):
-    """Says one turn after the other, the last one for ever; answers where it is asked for no turn."""
-
-    def answer(body) -> str:
-        messages = body["messages"]
-        if messages[-1]["content"].endswith("Answer:"):
-            return FORCED
-        return turns[min(len(messages) // 2, len(turns) - 1)]
-
-    return answer
-
-
-def attempt(open_agent, *turns: str, **settings) -> Attempt:
-    with FakeServer(answers=script(*turns)) as server, open_agent(server, mode="react", **settings) as agent:
+def attempt(open_agent, *said: str, **settings) -> Attempt:
+    with FakeServer(answers=turns(*said)) as server, open_agent(server, mode="react", **settings) as agent:
         return agent.run([QUERY])[0]
 
 
 def test_turns_act_and_observe_until_the_answer(open_agent):
-    with FakeServer(answers=script(SEARCH, BOOKS, ANSWER)) as server, open_agent(server, mode="react") as agent:
+    with FakeServer(answers=turns(SEARCH, BOOKS, REPLY)) as server, open_agent(server, mode="react") as agent:
         (made,) = agent.run([QUERY])
     kinds = [type(event) for event in made.events]
     assert kinds == [Retrieved, Thought, Called, Thought, Called, Thought, Answered]
@@ -43,7 +26,7 @@ def test_turns_act_and_observe_until_the_answer(open_agent):
 
 def test_what_a_model_imagines_to_observe_is_not_believed(open_agent):
     dream = f"{SEARCH}\nObservation: call 1, status 200: nothing\nThought: So be it.\nAnswer: None."
-    with FakeServer(answers=script(dream, ANSWER)) as server, open_agent(server, mode="react") as agent:
+    with FakeServer(answers=turns(dream, REPLY)) as server, open_agent(server, mode="react") as agent:
         (made,) = agent.run([QUERY])
     assert len(made.executed()) == 1 and made.response == "She wrote two books."
     assert server.requests[1]["messages"][1]["content"] == SEARCH
@@ -52,7 +35,7 @@ def test_what_a_model_imagines_to_observe_is_not_believed(open_agent):
 def test_unknown_functions_and_malformed_arguments_are_repaired(open_agent):
     moon = SEARCH.replace("searchAuthors", "flyToMoon")
     bad = SEARCH.replace("{", "(")
-    made = attempt(open_agent, moon, SEARCH, bad, BOOKS, ANSWER)
+    made = attempt(open_agent, moon, SEARCH, bad, BOOKS, REPLY)
     troubles = [event.reason for event in made.events if isinstance(event, Trouble)]
     assert troubles == ["unknown-function", "bad-arguments"]
     assert len(made.executed()) == 2 and made.problems == []
@@ -60,7 +43,7 @@ def test_unknown_functions_and_malformed_arguments_are_repaired(open_agent):
 
 def test_a_failed_call_is_corrected(open_agent):
     wrong = BOOKS.replace('"$1.results[0].id"', "999999")
-    made = attempt(open_agent, SEARCH, wrong, BOOKS, ANSWER)
+    made = attempt(open_agent, SEARCH, wrong, BOOKS, REPLY)
     assert [call.status for call in made.executed()] == [200, 404, 200]
     assert [call.corrected_by for call in made.executed()] == [None, 2, None]
     assert made.problems == []
@@ -80,5 +63,5 @@ def test_an_endless_loop_ends_at_the_step_limit(open_agent):
 
 
 def test_the_last_turn_may_answer(open_agent):
-    made = attempt(open_agent, SEARCH, BOOKS, ANSWER, max_calls=2)
+    made = attempt(open_agent, SEARCH, BOOKS, REPLY, max_calls=2)
     assert made.problems == [] and made.response == "She wrote two books."
