@@ -12,7 +12,12 @@ COMMANDS = ["run", "ingest", "graph", "sample", "synthesize", "train", "evaluate
 
 
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, *(f"inspect {what}" for what in ("functions", "edges", "graph", "samples"))]
+    "command",
+    [
+        *COMMANDS,
+        *(f"inspect {what}" for what in ("functions", "edges", "graph", "samples")),
+        *(f"evaluate {what}" for what in ("restbench", "apibank", "goatbench", "compare")),
+    ],
 )
 def test_help_has_an_example(command: str) -> None:
     result = run(app, [*command.split(), "--help"])

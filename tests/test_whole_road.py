@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from goat_ray.benchmarking import Benchmarking
 from goat_ray.config import load_config
+from goat_ray.evaluation.results import Result
+from goat_ray.inspection import corpus_of
 from goat_ray.pipeline import Road
 from goat_ray.records import Prediction, Score
 from goat_ray.storage import open_dataset
+from goat_ray.synthesis.exports.formats import FORMATS
 
 pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow]
 
@@ -54,7 +58,23 @@ def test_the_whole_road_and_its_summary(
     losses = [json.loads(line)["loss"] for line in (tmp_path / "agent" / "losses.jsonl").read_text().splitlines()]
     assert losses[-1] < losses[0]
 
+    _measured_on_its_own_samples_in_the_published_form(Road(config), tmp_path)
+
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
     Road(config).run()
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == before
     assert capfd.readouterr().out.count("finished before") >= 10
+
+
+def _measured_on_its_own_samples_in_the_published_form(road: Road, run: Path) -> None:
+    """Agent and baseline as contenders; what is written for the agent scores the same as given predictions."""
+    FORMATS["goat"](corpus_of(run, 6), run / "published")
+    benchmarking = Benchmarking.open("goatbench", run / "published" / "test.json", road)
+    results = {name: benchmarking.evaluate(name, run / "benchmarks") for name in ("graph", "tuned")}
+    for result, folder in results.values():
+        assert len(result.tasks) == len(benchmarking.benchmark.tasks) > 0
+        assert Result.read(folder) == result
+        assert {"SA", "IA", "seconds per task"} <= {one.metric for one in result.estimates()}
+    tuned, folder = results["tuned"]
+    given, _ = benchmarking.evaluate(str(folder / "predictions.json"), run / "given")
+    assert given.values("SA") == tuned.values("SA") and given.values("IA") == tuned.values("IA")
