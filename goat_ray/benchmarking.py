@@ -54,25 +54,26 @@ class Benchmarking:
     def evaluate(self, contender: str, into: Path) -> tuple[Result, Path]:
         """The result of a contender, and the folder below ``into`` that it is written to."""
         self.remarks = []
-        solutions = self._solutions(contender)
-        verdicts = self._verdicts(solutions) if contender not in PLANNERS else {}
-        run = Path(contender).stem if contender not in (*PLANNERS, *AGENTS) else contender
+        run, file = named(contender)
+        solutions = self._given(file) if file is not None else self._own(run)
+        verdicts = self._verdicts(solutions) if run not in PLANNERS else {}
         result = score(self.benchmark, run, solutions, verdicts, self._checks(solutions), self.remarks)
         folder = into / self.benchmark.name / run
         result.write(folder, list(as_predictions(self.benchmark, solutions)))
         return result, folder
 
-    def _solutions(self, contender: str) -> dict[str, Solution]:
-        if contender not in (*PLANNERS, *AGENTS):
-            solutions, remarks = read_predictions(Path(contender), self.benchmark)
-            self.remarks += remarks
-            return solutions
+    def _given(self, file: Path) -> dict[str, Solution]:
+        solutions, remarks = read_predictions(file, self.benchmark)
+        self.remarks += remarks
+        return solutions
+
+    def _own(self, run: str) -> dict[str, Solution]:
         if self.road is None:
             raise ConfigError(
-                f"the contender {contender!r} needs documents, a graph or models",
+                f"the contender {run!r} needs documents, a graph or models",
                 remedy="Give a configuration: goat evaluate BENCH CONFIG --root FOLDER",
             )
-        return self._planned(self.road, contender) if contender in PLANNERS else self._answered(self.road, contender)
+        return self._planned(self.road, run) if run in PLANNERS else self._answered(self.road, run)
 
     def _planned(self, road: Road, contender: str) -> dict[str, Solution]:
         edges = road.graph()
@@ -128,3 +129,11 @@ class Benchmarking:
             executor.shutdown()
         self.remarks += remarks
         return checks
+
+
+def named(contender: str) -> tuple[str, Path | None]:
+    """(name of the run, file of predictions): ``graph``, ``predictions.json`` or ``gpt=predictions.json``."""
+    if contender in (*PLANNERS, *AGENTS):
+        return contender, None
+    name, equals, file = contender.partition("=")
+    return (name, Path(file)) if equals else (Path(contender).stem, Path(contender))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from goat_ray.cli_options import Changes, default_command, plain_errors
+from goat_ray.errors import ConfigError
 
 if TYPE_CHECKING:
     from goat_ray.benchmarking import Benchmarking
@@ -29,9 +30,10 @@ Contenders = Annotated[
     typer.Option(
         "--contender",
         "-c",
-        metavar="NAME|FILE",
+        metavar="NAME|[NAME=]FILE",
         help="graph or graph-tuned (the plan of graph and retriever, no language model), untuned or tuned (the agent), "
-        "or a JSON file of predictions. May be repeated. Default: graph, untuned and tuned.",
+        "or a JSON file of predictions, with a name where files have the same. May be repeated. "
+        "Default: graph, untuned and tuned.",
     ),
 ]
 Into = Annotated[
@@ -101,11 +103,16 @@ def _evaluate(
     into: Path | None,
     changes: list[str] | None,
 ) -> None:
-    from goat_ray.benchmarking import Benchmarking
+    from goat_ray.benchmarking import Benchmarking, named
     from goat_ray.config import load_config
     from goat_ray.pipeline import Road
 
     chosen = contenders or ["graph", "untuned", "tuned"]
+    runs = [named(contender)[0] for contender in chosen]
+    if len(set(runs)) < len(runs):
+        raise ConfigError(
+            "two contenders have the same name", place=" ".join(chosen), remedy="Give names: -c NAME=FILE"
+        )
     if config is None:
         _report(Benchmarking.open(name, root, None), chosen, into or Path("benchmarks"))
         return

@@ -1,7 +1,7 @@
 """What every benchmark is to the rest: tasks with gold, the measures that apply, and its own names of functions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goat_ray.evaluation.metrics import Calls
@@ -81,7 +81,7 @@ def counted(tasks: Sequence[BenchmarkTask]) -> list[BenchmarkTask]:
     numbered = []
     for task in tasks:
         number = seen[task.query] = seen.get(task.query, -1) + 1
-        numbered.append(BenchmarkTask(**{**task.__dict__, "occurrence": number}))
+        numbered.append(replace(task, occurrence=number))
     return numbered
 
 

@@ -9,7 +9,7 @@ from goat_ray.errors import RunError
 from goat_ray.evaluation.confidence import interval
 from goat_ray.evaluation.results import ALL, Estimate, Result
 
-COLUMN = 72  # characters for a run, where the output is no terminal
+COLUMN = 44  # characters for a run, where the output is no terminal
 
 
 def show(results: Sequence[Result]) -> None:
@@ -37,7 +37,7 @@ def comparison_table(results: Sequence[Result]) -> Table:
     for heading in ("measure", "tasks"):
         table.add_column(heading, no_wrap=True)
     for result in results:
-        table.add_column(result.run, no_wrap=True)
+        table.add_column(result.run)
     estimates = [{(one.metric, one.group): one for one in result.estimates()} for result in results]
     rows = dict.fromkeys(key for found in estimates for key in found)
     # All that is over all tasks comes first.
@@ -45,7 +45,7 @@ def comparison_table(results: Sequence[Result]) -> Table:
         cells = [_cell(found.get((metric, group))) for found in estimates]
         if group == ALL:
             cells[1:] = [
-                f"{cell}  {_difference(results[0], result, metric)}".rstrip()
+                f"{cell}\n{_difference(results[0], result, metric)}".rstrip()
                 for cell, result in zip(cells[1:], results[1:], strict=True)
             ]
         table.add_row(metric, group, *cells)

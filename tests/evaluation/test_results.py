@@ -66,8 +66,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 def test_runs_side_by_side_have_paired_differences() -> None:
     text = shown(result("graph", [0.0, 1.0] * 20), result("tuned", [1.0, 1.0] * 20))
-    line = next(line for line in text.splitlines() if line.split()[:2] == ["CP", "all"])
-    assert "0.500 [" in line and "1.000 [1.000, 1.000] n=40" in line and "(+0.500 [" in line
+    lines = text.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.split()[:2] == ["CP", "all"])
+    assert "0.500 [" in lines[at] and "1.000 [1.000, 1.000] n=40" in lines[at] and "(+0.500 [" in lines[at + 1]
 
 
 def test_results_of_different_benchmarks_are_not_compared() -> None:
@@ -82,14 +83,15 @@ def test_a_predictions_file_is_scored_and_compared_without_a_configuration(tmp_p
         entry = {"query": "q", "api_path": path, "final_response": "It is so."}
         (tmp_path / f"{name}.json").write_text(json.dumps([entry]))
     command = ["evaluate", "restbench", "--root", str(tmp_path / "x_queries.json"), "--into", str(tmp_path / "out")]
-    for name in ("good", "bad"):
-        command += ["-c", str(tmp_path / f"{name}.json")]
+    command += ["-c", f"fine={tmp_path / 'good.json'}", "-c", str(tmp_path / "bad.json")]
     run = CliRunner().invoke
     made = run(app, command)
     assert made.exit_code == 0, made.output
     assert "'GET /b ' read without its blanks" in made.output and "SR is not taken" in made.output
-    folders = [str(tmp_path / "out" / "restbench-x" / name) for name in ("bad", "good")]
+    folders = [str(tmp_path / "out" / "restbench-x" / name) for name in ("bad", "fine")]
     compared = run(app, ["evaluate", "compare", *folders])
     assert compared.exit_code == 0 and "(+1.000 [+1.000, +1.000])" in compared.output
+    twice = run(app, [*command, "-c", f"bad={tmp_path / 'good.json'}"])
+    assert twice.exit_code == 1 and "the same name" in twice.output
     alone = run(app, [*command[:4], "-c", "graph"])
     assert alone.exit_code == 1 and "Give a configuration" in alone.output
