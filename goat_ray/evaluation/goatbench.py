@@ -27,7 +27,7 @@ def goatbench(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
     named = {ours[name]: docid for name, docid in docids.items() if name in ours}
     # Functions that the corpus lacks can be called, too, and are right nowhere.
     names = {function.id: named.get(function.id, function.name) for function in functions}
-    missing = [docid for name, docid in docids.items() if name not in ours]
+    missing = [docid for name, docid in docids.items() if functions and name not in ours]
     wanted = {function for task in tasks for function, _ in task.gold}
     remarks = [f"docid {docid} is not among the run's functions: no agent can call it" for docid in missing]
     remarks += [f"docid {docid} of the gold is not in the corpus" for docid in sorted(wanted - set(docids.values()))]

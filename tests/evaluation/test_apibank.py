@@ -59,7 +59,7 @@ def functions(bank: Path) -> list[ApiFunction]:
 
 
 def test_official_dialogues() -> None:
-    benchmark = apibank(shared("apibank"), [])
+    benchmark = apibank(shared("apibank"), [ApiFunction.create(service="apis", name="AddAlarm")])
     kinds = {kind: [task for task in benchmark.tasks if task.measures == kind] for kind in (CALL, REPLY, PATH)}
     assert len({task.id for task in benchmark.tasks}) == len(benchmark.tasks)
     assert {task.group for task in kinds[CALL]} == {"level 1", "level 2", "level 3"}
@@ -69,6 +69,8 @@ def test_official_dialogues() -> None:
     assert all({"input", "output", "exception"} <= task.results[0].keys() for task in kinds[CALL])
     assert all(task.response for task in kinds[REPLY])
     assert "the tool AddAgenda is not among the run's functions: no agent can call it" in benchmark.remarks
+    assert not any("AddAlarm" in remark for remark in benchmark.remarks)
+    assert apibank(shared("apibank"), []).remarks == []
 
 
 def test_a_task_shows_the_dialogue_so_far_and_no_more(bank: Path) -> None:

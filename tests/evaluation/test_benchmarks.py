@@ -178,7 +178,7 @@ def test_functions_find_their_docids_by_the_corpus(tmp_path: Path) -> None:
     benchmark = goatbench(write(tmp_path / "test.json", GOLD), [known, unknown])
     assert benchmark.names == {known.id: "7", unknown.id: "other"}
     assert "docid 1 of the gold is not in the corpus" in benchmark.remarks
-    assert "docid 7 is not among the run's functions: no agent can call it" in goatbench(tmp_path, []).remarks
+    assert "docid 7 is not among the run's functions: no agent can call it" in goatbench(tmp_path, [unknown]).remarks
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '[{"query": "q"}]', "[3]"])
