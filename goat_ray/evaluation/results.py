@@ -62,9 +62,9 @@ class Result:
     remarks: list[str] = field(default_factory=list)
 
     def estimates(self) -> list[Estimate]:
-        """Over all tasks, then over each group, measures in the order in which they come."""
+        """Over all tasks, then over each group ("10 calls" after "9 calls"), measures in the order they come in."""
         found: dict[tuple[str, str], list[float]] = defaultdict(list)
-        groups = sorted({task.group for task in self.tasks})
+        groups = sorted({task.group for task in self.tasks}, key=lambda group: (len(group.split()[0]), group))
         for group in (ALL, *groups) if len(groups) > 1 else (ALL,):
             for task in self.tasks:
                 for one in task.measured if group in (ALL, task.group) else ():
