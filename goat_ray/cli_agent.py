@@ -2,8 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
     from goat_ray.agent.equipment import Equipment
     from goat_ray.agent.events import Answered, Event
     from goat_ray.config import GoatConfig
+    from goat_ray.executors.limits import Limits
 
 agent_app = typer.Typer(help="Ask the agent of a run, or serve it.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -38,8 +37,11 @@ def ask(
 
     Example: goat agent ask "Which books has Maren Holloway written?" --config configs/demo.yaml
     """
-    loaded, equipment = _equipped(config, changes or [], to_stderr=as_json)
-    with _ready(equipment, loaded):
+    loaded = _load(config, changes or [])
+    if loaded.agent.engine is not None or loaded.teacher.backend == "vllm":
+        _connect(loaded)
+    equipment = _equip(loaded, to_stderr=as_json)
+    with equipment.ready():
         agent = equipment.open()
 
         async def told() -> "Answered":
@@ -65,46 +67,46 @@ def serve(
 
     Example: goat agent serve --config configs/demo.yaml --port 8000
     """
+    loaded = _load(config, [*(changes or []), *([f"agent.server.port={port}"] if port is not None else [])])
     from goat_ray import serving
+    from goat_ray.shared_limits import SharedLimits
 
-    settings = [*(changes or []), *([f"agent.server.port={port}"] if port is not None else [])]
-    loaded, equipment = _equipped(config, settings)
-    with _ready(equipment, loaded, on_ray=True):
-        try:
-            server = loaded.agent.server
-            url = serving.deploy(equipment, server)
-            typer.echo(f"serving    {url}, model {server.model_name!r}; Ctrl-C ends it")
-            _until_stopped()
-        finally:
-            serving.shutdown()
+    _connect(loaded)
+    limits = SharedLimits()
+    limits.start()
+    equipment = _equip(loaded, limits=limits)
+    server = loaded.agent.server
+    try:
+        url = serving.deploy(equipment, server)
+        typer.echo(f"serving    {url}, model {server.model_name!r}; Ctrl-C ends it")
+        _until_stopped()
+    finally:
+        serving.shutdown()
+        equipment.release()
 
 
-def _equipped(config: Path, changes: list[str], to_stderr: bool = False) -> "tuple[GoatConfig, Equipment]":
+def _load(config: Path, changes: list[str]) -> "GoatConfig":
+    # Ray and torch take seconds to import; --help and configuration errors should not wait for them.
     from goat_ray.config import load_config
 
-    loaded = load_config(config, changes)
+    return load_config(config, changes)
+
+
+def _connect(config: "GoatConfig") -> None:
+    from goat_ray.cluster import connect
+
+    connect(config.cluster)
+
+
+def _equip(config: "GoatConfig", limits: "Limits | None" = None, to_stderr: bool = False) -> "Equipment":
     from goat_ray.equipping import equip
     from goat_ray.training.models import quiet_libraries
 
     quiet_libraries(gpu=False)
-    equipment, remarks = equip(loaded)
+    equipment, remarks = equip(config, limits)
     for remark in remarks:
         typer.echo(remark, err=to_stderr)
-    return loaded, equipment
-
-
-@contextmanager
-def _ready(equipment: "Equipment", config: "GoatConfig", on_ray: bool = False) -> Iterator[None]:
-    """Around the use of an agent: with a cluster and engines, where it needs them."""
-    if on_ray or config.agent.engine is not None or config.teacher.backend == "vllm":
-        from goat_ray.cluster import connect
-
-        connect(config.cluster)
-    try:
-        equipment.prepare()
-        yield
-    finally:
-        equipment.release()
+    return equipment
 
 
 def _until_stopped() -> None:

@@ -6,6 +6,7 @@ from goat_ray.agent.equipment import Equipment
 from goat_ray.config import GoatConfig
 from goat_ray.errors import RunError
 from goat_ray.executors.build import Outside
+from goat_ray.executors.limits import Limits
 from goat_ray.graph.embedding import DEFAULT_MODEL
 from goat_ray.records import ApiFunction
 from goat_ray.simulation import LlmExecutor
@@ -15,10 +16,11 @@ from goat_ray.training.config import TINY
 from goat_ray.training.publishing import RECORD
 
 
-def equip(config: GoatConfig) -> tuple[Equipment, list[str]]:
+def equip(config: GoatConfig, limits: Limits | None = None) -> tuple[Equipment, list[str]]:
     """The agent of a run directory, and a line on each of its parts that says what it is.
 
-    Documents are read first where the run directory has no functions. Raises ``RunError`` where there is no model.
+    Documents are read first where the run directory has no functions. ``limits`` are those of the hosts that several
+    agents call. Raises ``RunError`` where there is no model.
     """
     directory = Path(config.run.directory).absolute()
     functions = _functions(config, directory)
@@ -27,7 +29,7 @@ def equip(config: GoatConfig) -> tuple[Equipment, list[str]]:
     player = None
     if config.executor.backend == "llm":
         player = LlmExecutor(build_teacher(config.teacher, cache=directory / "answers"))
-    equipment = Equipment(model, retriever, functions.data, config.executor, config.agent, Outside(player=player))
+    equipment = Equipment(model, retriever, functions.data, config.executor, config.agent, Outside(limits, player))
     return equipment, [
         f"model      {about_model}",
         f"retriever  {about_retriever}",

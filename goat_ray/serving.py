@@ -66,12 +66,13 @@ class AgentServer:
 
 
 def deploy(equipment: Equipment, config: ServerConfig) -> str:
-    """Start the server on the connected cluster and wait until it answers; returns its base URL.
+    """Start the server, and its engines, on the connected cluster and wait until it answers; returns its base URL.
 
     Raises ``ConfigError`` where the token is not there, and ``RunError`` where Serve cannot carry it.
     """
     token = environment_variable(config.token_env, place="agent.server.token_env") if config.token_env else ""
-    _start_http(config)
+    _start_http(config)  # before the engines, which would start Serve without it
+    equipment.prepare()
     replica = serve.deployment(
         name="agent",
         num_replicas=config.replicas,
@@ -128,7 +129,7 @@ def _start_http(config: ServerConfig) -> None:
 def _failed(error: Exception) -> RunError:
     said = [line for line in str(error).splitlines() if line.strip()]
     return RunError(
-        f"the agent's server did not start: {said[-1].strip() if said else type(error).__name__}",
+        f"the agent's server did not start: {said[-1].strip(' .') if said else type(error).__name__}",
         place="agent.server",
         remedy="Choose another agent.server.port if this one is taken, and see that the cluster has the CPUs and GPUs "
         "that agent.server asks for; Ray's logs/serve say more",

@@ -1,5 +1,7 @@
 """What an agent is made of, by name: cheap to pickle, opened where the agent runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from goat_ray.agent.config import AgentConfig
@@ -30,6 +32,15 @@ class Equipment:
     def release(self) -> None:
         """Called once on the driver when all is done: others may need the engines' place."""
         stop_engines(self.model, self.agent)
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Around the use of an agent on the driver itself."""
+        try:
+            self.prepare()
+            yield
+        finally:
+            self.release()
 
     def open(self) -> Agent:
         """Load everything; raises ``ModelError`` where a model is not there."""

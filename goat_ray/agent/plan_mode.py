@@ -51,7 +51,7 @@ async def _carry_out(episode: Episode, function: ApiFunction, number: int) -> No
     for again in tries(config.repairs):
         try:
             text = await episode.ask(chat, config.call_tokens)
-            arguments = reading.read_arguments(text, episode.bodies)
+            arguments = reading.read_arguments(text, episode.bodies, episode.query)
         except Unanswered as unanswered:
             episode.trouble(unanswered.reason, unanswered.detail)
             return

@@ -66,7 +66,7 @@ async def _act(episode: Episode, turn: reading.Act) -> str:
         name = turn.function[: reading.SHOWN]
         raise _Flaw("unknown-function", name, prompts.no_such([name], episode.candidates))
     try:
-        arguments = reading.read_arguments(turn.arguments, episode.bodies)
+        arguments = reading.read_arguments(turn.arguments, episode.bodies, episode.query)
     except reading.Unreadable as error:
         raise _Flaw("bad-arguments", f"{function.name}: {error}", str(error)) from error
     result = await episode.call(function, arguments, _planned(episode, function))

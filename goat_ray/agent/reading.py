@@ -47,13 +47,14 @@ def read_plan(text: str) -> list[str]:
     return [name for line in text.splitlines() if (name := line.strip().lstrip("-*0123456789. ").strip("`\"' "))]
 
 
-def read_arguments(text: str, bodies: Sequence[Any]) -> list[Argument]:
+def read_arguments(text: str, bodies: Sequence[Any], query: str = "") -> list[Argument]:
     """The arguments in a model's text: the first JSON object in it, references resolved.
 
-    ``bodies`` are the results of the calls so far. An argument that is a reference is ``upstream`` and says where
-    its value stood; for all others nobody but the model knows where they come from, and they count as the user's.
+    ``bodies`` are the results of the calls so far. An argument that is a reference is ``upstream`` and says where its
+    value stood. Of the others, those that the query holds are the user's; the model alone knows where it has the rest
+    from, which is ``constant``.
     """
-    return [_argument(name, value, bodies) for name, value in _first_object(text).items()]
+    return [_argument(name, value, bodies, query) for name, value in _first_object(text).items()]
 
 
 def read_turn(text: str) -> Act | Reply:
@@ -97,11 +98,12 @@ def _first_object(text: str) -> dict[str, Any]:
     return found
 
 
-def _argument(name: str, value: Any, bodies: Sequence[Any]) -> Argument:
+def _argument(name: str, value: Any, bodies: Sequence[Any], query: str) -> Argument:
     match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
     number = int(match["call"]) if match is not None else 0
     if match is None or (number > len(bodies) and not match["path"]):  # "$20" is a price where no call 20 was made
-        return Argument(parameter=name, value=value, provenance="user")
+        is_said = str(value).casefold() in query.casefold()
+        return Argument(parameter=name, value=value, provenance="user" if is_said else "constant")
     if number > len(bodies):
         raise Unreadable(f"{value} refers to a call that was not made")
     try:

@@ -65,7 +65,7 @@ def test_any_text_is_a_plan(text: str) -> None:
 def test_objects_are_read_from_among_other_words(wanted: dict[str, Any], before: str) -> None:
     found = reading.read_arguments(f"{before}{json.dumps(wanted)}\n``` and so {{on}}", [])
     assert values(found) == wanted
-    assert all(argument.provenance == "user" for argument in found)
+    assert all(argument.step is None for argument in found)
 
 
 def test_references_resolve_and_keep_where_the_value_stood() -> None:
@@ -93,10 +93,16 @@ def test_every_leaf_can_be_referred_to(body: Any) -> None:
         assert reading.read_arguments(target, [body]) == [argument]
 
 
+def test_what_the_query_holds_is_the_users_and_the_rest_the_models_own() -> None:
+    text = '{"name": "maren holloway", "year": 2019, "sort": "title", "x": "$1.id"}'
+    found = reading.read_arguments(text, [{"id": 7}], "What did Maren Holloway write in 2019?")
+    assert [argument.provenance for argument in found] == ["user", "user", "constant", "upstream"]
+
+
 @pytest.mark.parametrize("price", ["$20", "$9.99", "$1.5", "$", "$x", "$0.a"])
 def test_prices_are_no_references(price: str) -> None:
     (argument,) = reading.read_arguments(json.dumps({"limit": price}), [{}])
-    assert (argument.value, argument.provenance) == (price, "user")
+    assert (argument.value, argument.step) == (price, None)
 
 
 @pytest.mark.parametrize(
