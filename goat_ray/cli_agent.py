@@ -100,9 +100,7 @@ def _connect(config: "GoatConfig") -> None:
 
 def _equip(config: "GoatConfig", limits: "Limits | None" = None, to_stderr: bool = False) -> "Equipment":
     from goat_ray.equipping import equip
-    from goat_ray.training.models import quiet_libraries
 
-    quiet_libraries(gpu=False)
     equipment, remarks = equip(config, limits)
     for remark in remarks:
         typer.echo(remark, err=to_stderr)
