@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -11,6 +11,8 @@ from goat_ray import jsonpath
 from goat_ray.records import Argument
 
 MAX_DEPTH = 32  # of arguments; deeper ones fit no API
+MAX_PLACE = 8  # levels of a place that is proposed
+LIKELY = 4  # places proposed for a reference that names none
 SHOWN = 80  # characters of a model's text in an error
 
 _REFERENCE = re.compile(r"\$(?P<call>[1-9][0-9]{0,8})(?P<path>[.\[](?![0-9]+$).*)?", re.DOTALL)
@@ -111,9 +113,27 @@ def _argument(name: str, value: Any, bodies: Sequence[Any], query: str) -> Argum
     except (ValueError, jsonpath.PathError):
         places = []
     if not places:
-        raise Unreadable(f"{value} names nothing in the result of call {number}")
+        there = ", ".join(f"${number}{place[1:]}" for place in _likely(bodies[number - 1], match["path"] or ""))
+        raise Unreadable(f"{value} names nothing in the result of call {number}" + (f", try {there}" if there else ""))
     location, found = places[0]
     return Argument(parameter=name, value=found, provenance="upstream", step=number - 1, location=location)
+
+
+def _likely(body: Any, path: str) -> list[str]:
+    """Places in a body that a reference may have meant: rather those that end in the same name, first items only."""
+    wanted = re.split(r"[.\[]", path)[-1]
+    places = [jsonpath.render(tokens) for tokens in _leaves(body, (), MAX_PLACE)]
+    return sorted(places, key=lambda place: not place.endswith(f".{wanted}"))[:LIKELY]
+
+
+def _leaves(value: Any, at: tuple[jsonpath.Token, ...], levels: int) -> Iterator[tuple[jsonpath.Token, ...]]:
+    if isinstance(value, dict) and levels:
+        for name, item in value.items():
+            yield from _leaves(item, (*at, name), levels - 1)
+    elif isinstance(value, list) and levels:
+        yield from _leaves(value[0], (*at, 0), levels - 1) if value else ()
+    elif not isinstance(value, dict | list):
+        yield at
 
 
 def _is_deep(value: Any, levels: int) -> bool:

@@ -123,6 +123,20 @@ def test_what_cannot_be_read_says_why(text: str, why: str) -> None:
         reading.read_arguments(text, [{"x": 1}])
 
 
+def test_a_reference_that_names_nothing_is_told_what_there_is() -> None:
+    body = {"total": 2, "items": [{"code": "PEL-C", "city_id": 301}, {"code": "PEL-H", "city_id": 301}], "none": []}
+    with pytest.raises(Unreadable, match=r"try \$1\.items\[0\]\.city_id, \$1\.total, \$1\.items\[0\]\.code$"):
+        reading.read_arguments('{"city_id": "$1.results[0].city_id"}', [body])
+
+
+@given(JSON, st.text(max_size=8))
+def test_proposed_places_are_there(body: Any, path: str) -> None:
+    with contextlib.suppress(Unreadable):
+        reading.read_arguments(json.dumps({"a": f"$1.{path}"}), [body])
+    for place in reading._likely(body, path):
+        jsonpath.get(body, place)
+
+
 def test_a_plan_reads_back() -> None:
     functions = [ApiFunction.create(service="s", name=name) for name in ("searchBooks", "getBook")]
     assert reading.read_plan(prompts.plan_target(functions)) == ["searchBooks", "getBook"]
