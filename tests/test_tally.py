@@ -65,7 +65,7 @@ def test_counts_reach_rays_metrics(ray_cluster: None, tmp_path: Path) -> None:
 
 
 def exported(port: int) -> dict[tuple[str, tuple[str, ...]], float]:
-    """The project's metrics: (name, values of their tags in alphabetical order of the tags) -> value, of all processes."""
+    """The project's metrics: (name, values of its tags in alphabetical order) -> value, of all processes."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     found: Counter[tuple[str, tuple[str, ...]]] = Counter()

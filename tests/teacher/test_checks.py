@@ -69,7 +69,7 @@ def test_honest_queries_pass(query: str) -> None:
         ("Search for Quiet Tide, then get the book, and finally show me the reviews.", "lists-steps"),
         ("First, search for Quiet Tide and then show its reviews.", "lists-steps"),
         ("Welche Bewertungen hat das Buch Quiet Tide bisher bekommen?", "wrong-language"),
-        ("Какие отзывы у книги Quiet Tide?", "wrong-language"),
+        ("Какие отзывы у книги Quiet Tide?", "wrong-language"),  # noqa: RUF001
         ("Quiet Tide", "bad-length"),
         ("Quiet Tide " + "and what people say of it " * 20, "bad-length"),
         ("What are the the reviews of Quiet Tide?", "unreadable"),
