@@ -79,7 +79,8 @@ class Benchmarking:
         edges = road.graph()
         tuned = contender == "graph-tuned"
         model = str(road.train_retriever()) if tuned else road.config.graph.embedding.model
-        planner = GraphPlanner(self.functions, edges.records(), Retriever(self.functions, model))
+        retriever = Retriever(self.functions, model, parts=road.config.agent.document)
+        planner = GraphPlanner(self.functions, edges.records(), retriever)
         solutions = {}
         for task in self.benchmark.tasks:
             began = time.perf_counter()

@@ -1,8 +1,8 @@
 """For each function those that it might be confused with, by the graph and by the embedder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from goat_ray.agent.retrieval import document_text
+from goat_ray.agent.documents import DEFAULT_PARTS, DocumentPart, document_text
 from goat_ray.graph.config import GraphConfig
 from goat_ray.graph.embedding import Embed
 from goat_ray.graph.neighbours import find_neighbours
@@ -14,7 +14,11 @@ from goat_ray.synthesis.distractors import KEPT, lookalikes
 
 
 def find_lookalikes(
-    runner: Runner, functions: Dataset[ApiFunction], edges: Dataset[Edge], config: GraphConfig
+    runner: Runner,
+    functions: Dataset[ApiFunction],
+    edges: Dataset[Edge],
+    config: GraphConfig,
+    parts: Sequence[DocumentPart] = DEFAULT_PARTS,
 ) -> Dataset[Lookalikes]:
     """The run's ``lookalikes``; functions are embedded as the retriever sees them."""
     embed = Embed(config.embedding)
@@ -22,10 +26,10 @@ def find_lookalikes(
         "function_texts",
         Embedding,
         lambda: (
-            Embedding(id=function.id, text=document_text(function), asked=True, carried=True)
+            Embedding(id=function.id, text=document_text(function, parts), asked=True, carried=True)
             for function in FunctionStore.open(functions.data)
         ),
-        settings={},
+        settings=list(parts),
         inputs=[functions],
     )
     embeddings = runner.bulk(embed, texts, into="function_embeddings")

@@ -36,9 +36,10 @@ from goat_ray.records import (
     Edge,
     Embedding,
     Example,
+    Lookalikes,
     Neighbours,
     Prediction,
-    RetrievalPair,
+    RetrievalExample,
     Sample,
     Score,
 )
@@ -48,8 +49,9 @@ from goat_ray.shared_limits import SharedLimits
 from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.teacher.build import build_teacher
-from goat_ray.training.examples import FormatExamples, retrieval_pairs
+from goat_ray.training.examples import FormatExamples
 from goat_ray.training.publishing import trained_id
+from goat_ray.training.retriever_examples import retrieval_examples
 
 SHOWN_SAMPLES = 3
 
@@ -188,14 +190,20 @@ class Road:
         self.teacher.release()  # its GPUs are needed now
         functions = self.runner.finished("functions", ApiFunction)
         self.console.heading("Retriever")
-        pairs = self.runner.gather(
-            "pairs", RetrievalPair, lambda: retrieval_pairs(samples, _store(functions)), settings={}, inputs=[samples]
+        training, parts = self.config.training.retriever, self.config.agent.document
+        near = self._lookalikes()
+        examples = self.runner.gather(
+            "retrieval_examples",
+            RetrievalExample,
+            lambda: retrieval_examples(samples, _store(functions), near, training.hard_negatives, parts),
+            settings=[training.hard_negatives.model_dump(), list(parts)],
+            inputs=[samples, near],
         )
         folder = self.runner.directory / "retriever"
         report = train_retriever(
-            pairs.data,
+            examples.data,
             str(folder),
-            self.config.training.retriever,
+            training,
             storage=self._checkpoints,
             name="retriever",
             say=self._say,
@@ -212,11 +220,8 @@ class Road:
         functions = self.runner.finished("functions", ApiFunction)
         training = self.config.training
         self.console.heading("Agent")
-        edges = self.runner.finished("edges" if self.config.graph.execute else "verified", Edge)
-        near = find_lookalikes(self.runner, functions, edges, self.config.graph)
-        examples = self.runner.bulk(
-            FormatExamples(functions.data, training.examples, self.config.agent, near), samples, into="examples"
-        )
+        step = FormatExamples(functions.data, training.examples, self.config.agent, self._lookalikes())
+        examples = self.runner.bulk(step, samples, into="examples")
         folder = self.runner.directory / "agent"
         report = train_agent(
             examples.data, str(folder), training.agent, storage=self._checkpoints, name="agent", say=self._say
@@ -315,6 +320,11 @@ class Road:
         """The forecast as text, alone in the run directory."""
         with self.runner.exclusive():
             yield from forecast(self.forecast(size), self.config.teacher)
+
+    def _lookalikes(self) -> Dataset[Lookalikes]:
+        functions = self.runner.finished("functions", ApiFunction)
+        edges = self.runner.finished("edges" if self.config.graph.execute else "verified", Edge)
+        return find_lookalikes(self.runner, functions, edges, self.config.graph, self.config.agent.document)
 
     def _heldout(self) -> Dataset[Sample]:
         samples = self.runner.finished("samples", Sample)

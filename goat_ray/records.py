@@ -326,11 +326,12 @@ class Example(Record):
     masked: list[Span]  # within target
 
 
-class RetrievalPair(Record):
-    """A query and one document that it needs, for training the retriever."""
+class RetrievalExample(Record):
+    """A query and the documents that it needs, for training the retriever."""
 
     query: str
-    document: str
+    positives: list[str]  # documents that it needs, each once
+    negatives: list[str]  # documents that it does not need, though they are like those
     split: Split
 
 

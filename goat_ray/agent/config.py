@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from goat_ray.agent.documents import DEFAULT_PARTS, DocumentPart
 from goat_ray.settings import Settings, VariableName
 from goat_ray.teacher.config import OPENAI_URL, EngineConfig, TeacherConfig
 
@@ -75,6 +76,9 @@ class AgentConfig(Settings):
         "turns and sees each result, which takes an instruction-following model.",
     )
     prompt: PromptConfig = PromptConfig()
+    document: tuple[DocumentPart, ...] = Field(
+        DEFAULT_PARTS, min_length=1, description="What the retriever, tuned or not, reads of a function, in this order."
+    )
     candidates: int = Field(6, ge=1, description="Documents to plan with, retrieved or, in training, mixed in.")
     max_calls: int = Field(
         8, ge=1, description="Calls of one query, at most. In react mode a turn without a call counts as one."

@@ -47,7 +47,7 @@ class Equipment:
         functions = list(FunctionStore.open(self.functions))
         return Agent(
             open_model(self.model, self.agent),
-            Retriever(functions, self.retriever),
+            Retriever(functions, self.retriever, parts=self.agent.document),
             build_executor(self.executor, functions, self.outside),
             self.agent,
         )

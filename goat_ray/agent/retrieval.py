@@ -5,23 +5,24 @@ from collections.abc import Sequence
 import faiss
 import numpy as np
 
+from goat_ray.agent.documents import DEFAULT_PARTS, DocumentPart, document_text
 from goat_ray.graph.embedding import load_embedder
 from goat_ray.records import ApiFunction
-
-
-def document_text(function: ApiFunction) -> str:
-    """A function as the retriever sees it: ``METHOD path summary. description``."""
-    head = f"{function.title} {function.summary}".strip()
-    return f"{head}. {function.description}".strip()
 
 
 class Retriever:
     """The documents of a corpus, embedded once, searched exactly by cosine."""
 
-    def __init__(self, functions: Sequence[ApiFunction], model: str = "", device: str = "") -> None:
+    def __init__(
+        self,
+        functions: Sequence[ApiFunction],
+        model: str = "",
+        device: str = "",
+        parts: Sequence[DocumentPart] = DEFAULT_PARTS,
+    ) -> None:
         self.functions = list(functions)
         self._model = load_embedder(model, device)
-        vectors = self._encode([document_text(function) for function in self.functions])
+        vectors = self._encode([document_text(function, parts) for function in self.functions])
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
 

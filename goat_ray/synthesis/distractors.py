@@ -21,7 +21,7 @@ KEPT = 16  # neighbours of each kind that are remembered
 
 
 class DistractorsConfig(Settings):
-    """Hard negatives among the candidates of a plan example; random functions fill what room is left."""
+    """How many neighbours of the needed functions are drawn; random functions fill what room is left."""
 
     linked: int = Field(1, ge=0, le=KEPT, description="Neighbours in the dependency graph.")
     similar: int = Field(2, ge=0, le=KEPT, description="Nearest by the embedding of what describes them.")

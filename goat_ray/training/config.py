@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from goat_ray.records import ExampleKind
 from goat_ray.settings import Settings
+from goat_ray.synthesis.distractors import DistractorsConfig
 
 TINY = "tiny"
 """The base model that is made on the spot, with random weights, from the training texts."""
@@ -75,12 +76,23 @@ class AgentTrainingConfig(Settings):
 
 
 class RetrieverTrainingConfig(Settings):
-    """How the retriever is fine-tuned: InfoNCE with in-batch negatives (paper: section 4)."""
+    """How the retriever is fine-tuned: InfoNCE with in-batch (paper: section 4) and hard negatives."""
 
     base_model: str = Field("", description="Empty: all-MiniLM-L6-v2. Else a local folder or a hub name.")
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(
-        64, ge=2, description="Pairs per step, over all workers: each is a negative for the others."
+        64,
+        ge=2,
+        description="Queries per step, over all workers. What one needs is a negative for those that do not need it.",
+    )
+    chunk: int | None = Field(
+        None,
+        ge=1,
+        description="Texts that pass through the model at a time: memory then does not grow with batch_size, which may "
+        "be thousands, but each text is embedded twice. Null: the whole share of a worker at once.",
+    )
+    hard_negatives: DistractorsConfig = Field(
+        DistractorsConfig(linked=1, similar=1), description="Documents that each query brings along and does not need."
     )
     learning_rate: float = Field(5e-5, gt=0)
     temperature: float = Field(0.05, gt=0)

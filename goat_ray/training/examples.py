@@ -1,23 +1,18 @@
 """Samples as training examples: plan, one for each call, and answer (paper: section 3.3)."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from statistics import median
 
 from pydantic import Field
 
 from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
-from goat_ray.agent.retrieval import document_text
 from goat_ray.identity import content_id
-from goat_ray.records import Example, ExampleKind, Lookalikes, Reject, RetrievalPair, Sample, Span, without_failures
+from goat_ray.records import Example, ExampleKind, Lookalikes, Reject, Sample, Span, without_failures
 from goat_ray.rows import Json
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.distractors import Distractors, DistractorsConfig
-
-SURPLUS = 1.5  # pairs of one document, at most so many times the median
 
 
 class ExamplesConfig(Settings):
@@ -98,30 +93,3 @@ class FormatExamples(Step[Sample, Example]):
             target=target,
             masked=list(masked),
         )
-
-
-def retrieval_pairs(samples: Dataset[Sample], functions: FunctionStore) -> Iterator[RetrievalPair | Reject]:
-    """(query, document) for each function that a sample calls; each takes another wording of the query.
-
-    A document twice in a batch would be its own false negative, so the most popular document sets the
-    number of batches and thereby how few others each one holds. Its surplus of pairs is rejected.
-    """
-    by_function: dict[str, list[str]] = defaultdict(list)
-    for sample in samples.records():
-        for function_id in dict.fromkeys(call.function for call in sample.calls):
-            by_function[function_id].append(content_id(sample.id, function_id))
-    limit = int(SURPLUS * median(map(len, by_function.values()))) if by_function else 0
-    surplus = {pair for ids in by_function.values() for pair in sorted(ids)[limit:]}
-    for sample in samples.records():
-        wordings = (sample.query, *sample.paraphrases)
-        for number, function_id in enumerate(dict.fromkeys(call.function for call in sample.calls)):
-            pair_id = content_id(sample.id, function_id)
-            if pair_id in surplus:
-                yield Reject(id=pair_id, reason="surplus", detail=functions[function_id].title)
-                continue
-            yield RetrievalPair(
-                id=pair_id,
-                query=wordings[number % len(wordings)],
-                document=document_text(functions[function_id]),
-                split=sample.split,
-            )

@@ -29,7 +29,7 @@ class RetrieverJob:
 
     config: RetrieverTrainingConfig
     base: str  # as ``load_embedder`` takes it
-    pairs: str
+    examples: str
     output: str
     fingerprint: str
 

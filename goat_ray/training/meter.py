@@ -52,7 +52,7 @@ class Meter:
         yield
         self._clock = time.monotonic()
 
-    def add(self, loss: torch.Tensor, weight: torch.Tensor | int, tokens: int) -> None:
+    def add(self, loss: torch.Tensor, weight: torch.Tensor | float, tokens: int) -> None:
         """One forward pass of this rank: its loss summed over ``weight`` tokens or pairs, and its tokens."""
         self._sums[0] += loss
         self._sums[1] += weight

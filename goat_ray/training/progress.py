@@ -96,8 +96,9 @@ class RetrieverReport(Settings):
     resumed_at: int = Field(description="Step at which the last start continued; 0 if it ran in one go.")
     first_loss: float
     last_loss: float
-    validation_loss: float | None = Field(description="After the last epoch; None without validation pairs.")
-    pairs: int = Field(description="Distinct training pairs.")
-    pairs_per_second: float
+    validation_loss: float | None = Field(description="After the last epoch; None without validation queries.")
+    queries: int = Field(description="Distinct training queries.")
+    documents: int = Field(description="Distinct documents that they need, or are told from as hard negatives.")
+    queries_per_second: float
     seconds: float = Field(description="Of training, without starting workers and loading models.")
-    dropped: dict[str, int] = Field(description="Training pairs left out, by reason.")
+    dropped: dict[str, int] = Field(description="Training examples left out, by reason.")

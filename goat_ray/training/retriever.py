@@ -5,22 +5,22 @@ from pathlib import Path
 
 from goat_ray.errors import RunError
 from goat_ray.graph.embedding import resolve_embedder
-from goat_ray.identity import content_id
+from goat_ray.identity import content_id, rng
 from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig
 from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.launch import Run, absolute, run_loop
-from goat_ray.training.pairs import load_pairs
 from goat_ray.training.progress import RetrieverReport
 from goat_ray.training.publishing import claim, read_report
-from goat_ray.training.retriever_loop import epoch_batches, retriever_loop
+from goat_ray.training.retriever_data import COLUMNS, load_retrieval_data
+from goat_ray.training.retriever_loop import retriever_loop
 from goat_ray.training.scanning import dataset_id
 
-VERSION = 1
-"""Raise it when the same pairs and settings would train another model."""
+VERSION = 2
+"""Raise it when the same examples and settings would train another model."""
 
 
 def train_retriever(
-    pairs: str,
+    examples: str,
     output: str,
     config: RetrieverTrainingConfig,
     *,
@@ -28,28 +28,28 @@ def train_retriever(
     name: str,
     say: Callable[[str], None] = print,
 ) -> RetrieverReport:
-    """Fine-tune the retriever on a folder of ``RetrievalPair`` Parquet files, on the connected Ray cluster.
+    """Fine-tune the retriever on a folder of ``RetrievalExample`` Parquet files, on the connected Ray cluster.
 
     ``output`` becomes a sentence-transformers folder with ``losses.jsonl`` and the report beside the
     model. ``storage`` (a folder or URI) holds the checkpoints, one per epoch, under ``name``. Called again
     after a kill it continues from the last one; called again when it is finished it only reads the
     report. On more than one machine all folders must be shared.
 
-    Raises ``RunError`` (too few pairs, a cluster too small, workers that keep failing) and ``ModelError``.
+    Raises ``RunError`` (too few examples, a cluster too small, workers that keep failing) and ``ModelError``.
     """
-    pairs, target = absolute(pairs), Path(output).resolve()
+    examples, target = absolute(examples), Path(output).resolve()
     settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
-    fingerprint = content_id("retriever", VERSION, settings, dataset_id(pairs, ("query", "document", "split")))
+    fingerprint = content_id("retriever", VERSION, settings, dataset_id(examples, COLUMNS))
     finished = claim(target, fingerprint, RetrieverReport, say)
     if finished is not None:
         return finished
     resolve_embedder(config.base_model)  # a model that is not what it should be is an error here, not in each worker
-    found = load_pairs(pairs, "train")
-    if not epoch_batches(found, config, 0):
+    found = load_retrieval_data(examples, "train")
+    if len(found.documents) < 2 or min(map(len, found.batches(config.batch_size, rng()))) < config.workers:
         raise RunError(
-            f"{len(found.indices)} training pairs with {len(found.documents)} distinct documents are too few to learn "
-            "from their difference",
-            place=pairs,
+            f"{len(found.queries)} training queries with {len(found.documents)} distinct documents are too few to "
+            "learn from their difference",
+            place=examples,
             remedy="Synthesize samples that call more functions, or lower workers",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,6 @@ def train_retriever(
         keep_checkpoints=1,
     )
     base = absolute(config.base_model) if Path(config.base_model or "-").is_dir() else config.base_model
-    job = RetrieverJob(config, base, pairs, str(target), fingerprint)
+    job = RetrieverJob(config, base, examples, str(target), fingerprint)
     run_loop(retriever_loop, job, run, {}, say)
     return read_report(target, RetrieverReport)

@@ -7,8 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from transformers import PreTrainedTokenizerBase
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerBase
 
+from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.identity import content_id
 from goat_ray.records import Example, Span
 from goat_ray.rows import Record
@@ -46,6 +50,27 @@ def write_parquet(folder: Path, records: Iterable[Record], files: int = 2) -> st
             pa.Table.from_pylist(rows, schema=type(records[0]).arrow_schema()), folder / f"part-{number}.parquet"
         )
     return str(folder)
+
+
+def small_embedder(folder: Path, dropout: float = 0.0) -> SentenceTransformer:
+    """A sentence-transformer with random weights and MiniLM's tokenizer, in a folder."""
+    tokenizer = AutoTokenizer.from_pretrained(resolve_embedder())
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    BertModel(config).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    bert = Transformer(str(folder / "bert"))
+    model = SentenceTransformer(modules=[bert, Pooling(config.hidden_size)], device="cpu")
+    model.save_pretrained(str(folder), create_model_card=False)
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,13 @@
-"""Samples become plan, call and answer examples; pairs for the retriever are balanced."""
+"""Samples become plan, call and answer examples."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from goat_ray.agent.config import AgentConfig, PromptConfig
 from goat_ray.agent.reading import read_arguments, read_plan
-from goat_ray.records import Example, Reject, RetrievalPair, Sample
-from goat_ray.storage import Dataset, write_records
-from goat_ray.training.examples import SURPLUS, ExamplesConfig, FormatExamples, retrieval_pairs
+from goat_ray.records import Example, Sample
+from goat_ray.training.examples import ExamplesConfig, FormatExamples
 from tests.world import World, make_samples
 
 
@@ -65,14 +63,3 @@ def test_values_are_masked_unless_asked_otherwise(world: World, samples: list[Sa
     assert all(example.masked for example in masked)
     plain = examples(world, samples, ExamplesConfig(mask_values=False), "values")
     assert not any(example.masked for example in plain)
-
-
-def test_no_document_has_many_more_pairs_than_others(world: World, samples: list[Sample], tmp_path: Path) -> None:
-    write_records(tmp_path, Sample, samples)
-    outcomes = list(retrieval_pairs(Dataset(tmp_path, Sample, "f", len(samples), {}), world.functions))
-    pairs = [outcome for outcome in outcomes if isinstance(outcome, RetrievalPair)]
-    counts = Counter(pair.document for pair in pairs)
-    middle = sorted(counts.values())[len(counts) // 2]
-    assert max(counts.values()) <= SURPLUS * middle + 1
-    assert len(outcomes) == sum(len({call.function for call in sample.calls}) for sample in samples)
-    assert all(outcome.reason == "surplus" for outcome in outcomes if isinstance(outcome, Reject))
