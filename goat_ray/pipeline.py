@@ -12,7 +12,7 @@ from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.documents.servers import with_tool_lists
 from goat_ray.evaluation.heldout import Predict, held_out
-from goat_ray.evaluation.scoring import agent_scores, retriever_scores
+from goat_ray.evaluation.scoring import agent_scores, retrieval_groups, retriever_scores
 from goat_ray.executors.build import Outside
 from goat_ray.forecast import StepForecast, forecast
 from goat_ray.graph.candidates import find_candidates
@@ -42,6 +42,7 @@ from goat_ray.records import (
     RetrievalExample,
     Sample,
     Score,
+    Split,
 )
 from goat_ray.runner import Runner
 from goat_ray.shards import nearest_on_ray
@@ -236,7 +237,7 @@ class Road:
             self.train_agent()
 
     def evaluate_retriever(self) -> None:
-        """Recall@k before and after training, on held-out samples and on the configured queries."""
+        """Retrieval before and after training, on held-out samples and on the configured queries."""
         self.console.scores(self._score_retriever())
 
     def evaluate_agent(self) -> None:
@@ -252,16 +253,19 @@ class Road:
 
     def _score_retriever(self) -> list[Score]:
         retriever = self.train_retriever()
+        splits, config, parts = self.config.synthesis.splits, self.config.evaluation, self.config.agent.document
         heldout = self._heldout()
-        functions = self.runner.finished("functions", ApiFunction)
-        config = self.config.evaluation
+        unseen = self._heldout("unseen") if splits.unseen_functions else None
+        store = _store(self.runner.finished("functions", ApiFunction))
         models = {"untuned": self.config.graph.embedding.model, "tuned": str(retriever)}
         scores = self.runner.gather(
             "retrieval_scores",
             Score,
-            lambda: retriever_scores(models, heldout, _store(functions), config),
-            settings=[config.model_dump(mode="json"), trained_id(str(retriever))],
-            inputs=[heldout],
+            lambda: retriever_scores(
+                models, retrieval_groups(heldout, unseen, store, config, splits), store, config.recall_at, parts
+            ),
+            settings=[config.model_dump(mode="json"), trained_id(str(retriever)), list(parts)],
+            inputs=[heldout, *([unseen] if unseen else [])],
         )
         return list(scores.records())
 
@@ -326,11 +330,15 @@ class Road:
         edges = self.runner.finished("edges" if self.config.graph.execute else "verified", Edge)
         return find_lookalikes(self.runner, functions, edges, self.config.graph, self.config.agent.document)
 
-    def _heldout(self) -> Dataset[Sample]:
+    def _heldout(self, split: Split = "test") -> Dataset[Sample]:
         samples = self.runner.finished("samples", Sample)
         count = self.config.evaluation.samples
         return self.runner.gather(
-            "heldout", Sample, lambda: held_out(samples, count), settings={"samples": count}, inputs=[samples]
+            "heldout" if split == "test" else f"heldout_{split}",
+            Sample,
+            lambda: held_out(samples, count, split),
+            settings={"samples": count},
+            inputs=[samples],
         )
 
     def _predict(self, model: str, retriever: str, functions: Dataset[ApiFunction]) -> Predict:

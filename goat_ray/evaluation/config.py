@@ -12,7 +12,9 @@ class EvaluationConfig(Settings):
     cpus: float = Field(2.0, gt=0, description="Of each worker that runs the agent.")
     gpus: float = Field(0.0, ge=0)
     workers: int = Field(1, ge=1)
-    recall_at: tuple[int, ...] = (1, 3, 5, 10)
+    recall_at: tuple[int, ...] = Field(
+        (1, 3, 5, 10), min_length=1, description="k of Recall@k, Complete@k (all needed among the first k) and nDCG@k."
+    )
     queries: str = Field(
         "", description="A RestBench query file ([{query, solution}]) to measure retrieval on, besides the samples."
     )

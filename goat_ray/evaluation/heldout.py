@@ -10,7 +10,7 @@ from goat_ray.evaluation.metrics import Calls, correct_path, invocation_accuracy
 from goat_ray.executors.build import ALONE, Outside
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.identity import content_id
-from goat_ray.records import ExecutedCall, Prediction, Reject, Sample, Score, without_failures
+from goat_ray.records import ExecutedCall, Prediction, Reject, Sample, Score, Split, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset
@@ -70,12 +70,10 @@ class Predict(Step[Sample, Prediction]):
             )
 
 
-def held_out(samples: Dataset[Sample], count: int) -> Iterator[Sample]:
-    """The test samples with the smallest ids, at most ``count``."""
-    chosen = heapq.nsmallest(
-        count, (sample for sample in samples.records() if sample.split == "test"), key=lambda sample: sample.id
-    )
-    yield from chosen
+def held_out(samples: Dataset[Sample], count: int, split: Split = "test") -> Iterator[Sample]:
+    """The samples of a split with the smallest ids, at most ``count``."""
+    found = (sample for sample in samples.records() if sample.split == split)
+    yield from heapq.nsmallest(count, found, key=lambda sample: sample.id)
 
 
 def score_agent(run: str, predictions: Sequence[Prediction], samples: Sequence[Sample]) -> list[Score]:

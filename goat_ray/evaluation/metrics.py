@@ -1,6 +1,7 @@
 """The measures of the paper and of the benchmarks, on plain lists of calls."""
 
 from collections.abc import Iterable, Sequence
+from math import log2
 from statistics import fmean
 from typing import Any
 
@@ -51,6 +52,31 @@ def recall_at(k: int, ranked: Sequence[str], gold: Iterable[str]) -> float:
     if not wanted:
         raise ValueError("recall is undefined without gold documents")
     return len(wanted & set(ranked[:k])) / len(wanted)
+
+
+def complete_at(k: int, ranked: Sequence[str], gold: Iterable[str]) -> float:
+    """1.0 where all gold documents are among the first k, else 0.0 (full-set recall; COMP@k of Qu et al. 2024).
+
+    A plan needs each of its functions, so a share of them is no plan. Raises ``ValueError`` where there is no gold.
+    """
+    return float(recall_at(k, ranked, gold) == 1)
+
+
+def ndcg_at(k: int, ranked: Sequence[str], gold: Iterable[str]) -> float:
+    """Normalised discounted cumulative gain of the first k, gold documents being alike (Järvelin & Kekäläinen 2002).
+
+    ``ranked`` holds no document twice. Raises ``ValueError`` where there is no gold.
+    """
+    wanted = set(gold)
+    if not wanted:
+        raise ValueError("nDCG is undefined without gold documents")
+    gained = sum(_discount(place) for place, document in enumerate(ranked[:k]) if document in wanted)
+    return gained / sum(map(_discount, range(min(k, len(wanted)))))
+
+
+def _discount(place: int) -> float:
+    """What a gold document at this place, counted from 0, is worth."""
+    return 1 / log2(place + 2)
 
 
 def mean(values: Iterable[float]) -> float:

@@ -1,10 +1,21 @@
-"""SA, IA, CP and recall as facts/goat-paper.md defines them, on cases made by hand."""
+"""SA, IA, CP and the measures of ranked lists as facts/goat-paper.md defines them, on cases made by hand."""
+
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import ndcg_score
 
-from goat_ray.evaluation.metrics import correct_path, invocation_accuracy, mean, recall_at, set_accuracy
+from goat_ray.evaluation.metrics import (
+    complete_at,
+    correct_path,
+    invocation_accuracy,
+    mean,
+    ndcg_at,
+    recall_at,
+    set_accuracy,
+)
 
 calls = st.lists(
     st.tuples(st.sampled_from("abc"), st.dictionaries(st.sampled_from("xy"), st.integers(0, 2), max_size=2)), max_size=4
@@ -44,11 +55,39 @@ def test_correct_path_is_a_subsequence(predicted: str, gold: str, expected: bool
     assert correct_path(list(predicted), list(gold)) is expected
 
 
-def test_recall() -> None:
-    assert recall_at(2, ["a", "b", "c"], {"a", "c"}) == 0.5
-    assert recall_at(3, ["a", "b", "c"], {"a", "c"}) == 1.0
+# The list is ranked best first. nDCG by hand, with log2: places 1 to 4 are worth 1, 0.6309, 0.5 and 0.4307.
+@pytest.mark.parametrize(
+    ("k", "ranked", "gold", "recall", "complete", "ndcg"),
+    [
+        (1, "abcd", "a", 1.0, 1.0, 1.0),
+        (1, "abcd", "b", 0.0, 0.0, 0.0),
+        (2, "abcd", "b", 1.0, 1.0, 0.6309),
+        (3, "abcd", "ac", 1.0, 1.0, (1 + 0.5) / (1 + 0.6309)),
+        (2, "abcd", "ac", 0.5, 0.0, 1 / (1 + 0.6309)),
+        (1, "abcd", "ac", 0.5, 0.0, 1.0),  # one place can hold one gold document, and it does
+        (4, "abcd", "abcd", 1.0, 1.0, 1.0),
+        (4, "dcba", "a", 1.0, 1.0, 0.4307),
+        (9, "abcd", "ax", 0.5, 0.0, 1 / (1 + 0.6309)),  # more asked for than there is, and one that is nowhere
+        (3, "", "a", 0.0, 0.0, 0.0),
+    ],
+)
+def test_ranked_lists_by_hand(k: int, ranked: str, gold: str, recall: float, complete: float, ndcg: float) -> None:
+    assert recall_at(k, list(ranked), gold) == pytest.approx(recall)
+    assert complete_at(k, list(ranked), gold) == complete
+    assert ndcg_at(k, list(ranked), gold) == pytest.approx(ndcg, abs=1e-4)
+
+
+@given(st.permutations("abcdef"), st.sets(st.sampled_from("abcdef"), min_size=1), st.integers(1, 8))
+def test_ndcg_is_scikit_learns(ranked: list[str], gold: set[str], k: int) -> None:
+    relevance = [[float(document in gold) for document in ranked]]
+    expected = ndcg_score(relevance, [[float(-place) for place in range(len(ranked))]], k=k)
+    assert ndcg_at(k, ranked, gold) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("measure", [recall_at, complete_at, ndcg_at])
+def test_nothing_is_measured_without_gold(measure: Callable[..., float]) -> None:
     with pytest.raises(ValueError, match="gold"):
-        recall_at(1, ["a"], set())
+        measure(1, ["a"], set())
 
 
 def test_mean_of_nothing_is_zero() -> None:
