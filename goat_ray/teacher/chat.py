@@ -129,14 +129,14 @@ class _Session:
 
     async def _answer_one(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
         """Ask, with less and less of the documents where all of it is more than the model can read."""
-        answer = await self._answer_at(work, question.key, question.messages)
+        answer = await self._answer_at(work, question.key, question.request, question.messages)
         level = 0
         while isinstance(answer, Failure) and answer.reason == TOO_LONG:
             level += 1
             shorter = work.task.shortened(question.request, level)
             if shorter is None:
                 break
-            answer = await self._answer_at(work, question.key, work.task.messages(shorter))
+            answer = await self._answer_at(work, question.key, shorter, work.task.messages(shorter))
         if isinstance(answer, Failure):
             count("failures", work.task.name)
             return answer
@@ -147,17 +147,19 @@ class _Session:
             self._cache.add(StoredAnswer(question.key, work.task.name, answer.model_dump_json()))
         return answer
 
-    async def _answer_at(self, work: "_Work[Request, Ans]", key: bytes, messages: list[Message]) -> Ans | Failure:
+    async def _answer_at(
+        self, work: "_Work[Request, Ans]", key: bytes, request: Request, messages: list[Message]
+    ) -> Ans | Failure:
         """Ask, and once more with the mistake shown."""
         completion = await self._ask(work, messages, key)
         if isinstance(completion, Failure):
             return completion
-        answer = parse_answer(completion.text, work.task.answer)
+        answer = work.read(request, completion.text)
         if not isinstance(answer, Failure):
             return answer
         count("repairs", work.task.name)
         completion = await self._ask(work, [*messages, *_repair(completion.text, answer)], key)
-        return completion if isinstance(completion, Failure) else parse_answer(completion.text, work.task.answer)
+        return completion if isinstance(completion, Failure) else work.read(request, completion.text)
 
     async def _ask(self, work: "_Work[Request, Ans]", messages: list[Message], key: bytes) -> Completion | Failure:
         # The seed derives from what is asked, so that a rerun asks for the same answer.
@@ -192,6 +194,14 @@ class _Work(Generic[Request, Ans]):
         hash_ = self._hash.copy()
         hash_.update(json.dumps(messages).encode())  # messages are built in one order; sorting keys would take longer
         return _Question(request, messages, hash_.digest()[:KEY_BYTES])
+
+    def read(self, request: Request, text: str) -> Ans | Failure:
+        """The typed answer in a model's text, if it is one to this request."""
+        answer = parse_answer(text, self.task.answer)
+        if isinstance(answer, Failure):
+            return answer
+        flaw = self.task.flaw(request, answer)
+        return answer if flaw is None else Failure("invalid-answer", flaw)
 
 
 def _repair(text: str, failure: Failure) -> list[Message]:

@@ -68,6 +68,10 @@ class Task(ABC, Generic[Request, Ans]):
         """
         return None
 
+    def flaw(self, request: Request, answer: Ans) -> str | None:
+        """What is wrong with an answer that its schema cannot tell, in words for the model; None where nothing is."""
+        return None
+
     @abstractmethod
     def rule(self, request: Request) -> Ans | Failure:
         """The embedded default's answer: deterministic, without a model."""

@@ -32,9 +32,9 @@ CACHE_TOKENS = (16_384, 65_536)  # what is left beside a big model on a GPU is o
 BYTES_PER_TOKEN = 2 * 2 * 128 * 2  # layers, keys and values, hidden size, bfloat16: of the tiny model
 
 
-def settings(model: str) -> TeacherConfig:
-    """A tiny engine."""
-    engine = EngineConfig(max_model_len=2048, cpus_per_replica=1)
+def settings(model: str, cpus: int = 1) -> TeacherConfig:
+    """A tiny engine with as many threads as CPUs."""
+    engine = EngineConfig(max_model_len=2048, cpus_per_replica=cpus)
     return TeacherConfig(backend="vllm", model=model, max_tokens=ANSWER_TOKENS, concurrency=256, engine=engine)
 
 
@@ -53,12 +53,13 @@ def question(world: World, edge: CandidateEdge) -> EdgeQuestion:
     return EdgeQuestion(source, source.output(edge.field), edge.carries, target, parameter, edge.wants)
 
 
-def raw(model: str, prompts: Path) -> None:
+def raw(model: str, prompts: Path, cpus: int) -> None:
     """``vllm.LLM.chat`` in this process; prints requests/s with all prompts at once, then one at a time."""
     import os
 
-    config = settings(model)
+    config = settings(model, cpus)
     os.environ.update(environment(config, 0))
+    os.environ["OMP_NUM_THREADS"] = str(cpus)  # as Ray sets it for a replica
     from vllm import LLM, SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
@@ -89,7 +90,7 @@ def stage_rate(teacher: Any, world: World, edges: list[CandidateEdge]) -> float:
     return len(outcomes) / (time.perf_counter() - began)
 
 
-def rate(count: int) -> None:
+def rate(count: int, cpus: int) -> None:
     """(a): requests/s."""
     from goat_ray.cluster import ClusterConfig, connect
 
@@ -98,7 +99,7 @@ def rate(count: int) -> None:
         world = make_world(DOCUMENTS, folder / "functions")
         model = tiny(world, folder)
         edges = all_pairs(world.functions)[:count]
-        config = settings(model)
+        config = settings(model, cpus)
         prompts = folder / "prompts.json"
         prompts.write_text(json.dumps([JudgeEdge().messages(question(world, edge)) for edge in edges]))
         child = [
@@ -110,6 +111,8 @@ def rate(count: int) -> None:
             model,
             "--prompts",
             str(prompts),
+            "--cpus",
+            str(cpus),
         ]
         said = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True).stdout
         together, alone = json.loads(re.search(r"RATES (.*)", said)[1])  # type: ignore[index]
@@ -120,7 +123,7 @@ def rate(count: int) -> None:
             ours = stage_rate(teacher, world, edges)
         finally:
             teacher.release()
-    print(f"{count} candidates, at most {ANSWER_TOKENS} tokens an answer")
+    print(f"{count} candidates, at most {ANSWER_TOKENS} tokens an answer, {cpus} thread(s) for the model")
     print(f"  vllm.LLM.chat, all prompts at once   {together:.1f}/s")
     print(f"  vllm.LLM.chat, one prompt at a time  {alone:.1f}/s")
     print(f"  the verify stage                     {ours:.1f}/s: {ours / together:.2f} and {ours / alone:.1f} times")
@@ -163,13 +166,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("which", choices=["rate", "prefix", "raw"])
     parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--cpus", type=int, default=1, help="threads of the model, with both")
     parser.add_argument("--model", default="", help=argparse.SUPPRESS)
     parser.add_argument("--prompts", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.which == "raw":
-        raw(options.model, options.prompts)
+        raw(options.model, options.prompts, options.cpus)
+    elif options.which == "rate":
+        rate(options.count, options.cpus)
     else:
-        {"rate": rate, "prefix": prefix}[options.which](options.count)
+        prefix(options.count)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,22 @@ def test_answer_that_stays_wrong_is_a_failure():
     assert len(client.asked) == 2
 
 
+def test_an_answer_that_follows_the_schema_may_still_be_wrong():
+    class Colourless(JudgeFilm):
+        def flaw(self, request, answer):
+            return "Heat is no comedy." if (request, answer.genre) == ("Heat", "comedy") else None
+
+    async def answer(messages):
+        return GOOD.replace("drama", "comedy")
+
+    teacher, client = teacher_of(answer)
+    heat, other = teacher.answer(Colourless(), ["Heat", "Ronin"])
+    assert heat == Failure("invalid-answer", "Heat is no comedy.")
+    assert isinstance(other, Verdict)
+    assert "Heat is no comedy." in client.asked[-1][-1]["content"]  # the model was told, and had another try
+    assert len(client.asked) == 3
+
+
 def test_failed_request_is_not_repaired():
     async def answer(messages):
         return Failure("timeout", "too slow")

@@ -1,5 +1,6 @@
 """The vllm backend: a tiny model in a real engine on the local Ray cluster."""
 
+import asyncio
 import os
 import pickle
 import signal
@@ -16,6 +17,7 @@ from goat_ray import metering
 from goat_ray.agent.served import ServedModel
 from goat_ray.errors import ModelError, RunError
 from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.client import TOO_LONG, Completion
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.task import Failure
 from goat_ray.teacher.vllm import app_name, deploy
@@ -77,17 +79,19 @@ def test_an_adapter_answers_from_the_same_engines(config):
 
 
 def test_the_agent_speaks_through_the_same_engines(teacher, config):
-    cold = config.model_copy(update={"temperature": 0.0})
-    prompts = [f"Request: {film}" for film in FILMS[:8]] + ["word " * 2 * CONTEXT]
-    said = {}
-    for name in ("", "tuned"):
-        model = ServedModel(cold.model_copy(update={"adapter": name}))
-        said[name] = model.generate(prompts, 12)
-        assert model.generate(prompts[:1], 4) == [said[name][0][: len(model.generate(prompts[:1], 4)[0])]]
-        model.close()
-    assert all(said[""][:8])
-    assert said[""][8] == ""  # beyond the model's context: no text, and the others are not harmed
-    assert said[""] != said["tuned"]
+    chats = [[{"role": "user", "content": f"Request: {film}"}] for film in [*FILMS[:8], "word " * 2 * CONTEXT]]
+
+    async def speak(adapter: str) -> list[Completion | Failure]:
+        model = ServedModel(config.model_copy(update={"temperature": 0.0, "adapter": adapter}))
+        said = await asyncio.gather(*(model.complete(chat, 12) for chat in chats))
+        await model.close()
+        return said
+
+    base, tuned = asyncio.run(speak("")), asyncio.run(speak("tuned"))
+    for *fine, too_long in (base, tuned):
+        assert all(isinstance(answer, Completion) and answer.completion_tokens <= 12 for answer in fine)
+        assert isinstance(too_long, Failure) and too_long.reason == TOO_LONG  # and the others are not harmed
+    assert [answer.text for answer in base[:8]] != [answer.text for answer in tuned[:8]]
     assert {name for name, whom in metering.drain() if whom == "agent"} >= {"requests", "prompt tokens", "failures"}
 
 
