@@ -15,8 +15,8 @@ install: $(VENV)/.installed  ## Create .venv and install everything
 demo: $(VENV)/.installed  ## The whole road on the shipped documents, on this machine, without GPU or network
 	$(BIN)/goat run configs/demo.yaml
 
-test: $(VENV)/.installed  ## All tests, on a local Ray cluster
-	$(BIN)/pytest
+test: $(VENV)/.installed  ## All tests, two processes of them, each with a local Ray cluster
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.installed  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
