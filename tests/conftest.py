@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.grouping import pytest_collection_modifyitems as pytest_collection_modifyitems  # a hook
 from tests.world import World, make_world
 
 # A timing is never a test, and a run that fails must fail again.
