@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from goat_ray import jsonpath
 from goat_ray.records import CallTrace, ExecutedCall, Lineage, Reject, Sample, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
@@ -30,7 +29,7 @@ class Narrate(Step[CallTrace, Sample]):
     """Asks the teacher for the language of each trace and keeps what its judge accepts."""
 
     name = "narrate"
-    version = 2
+    version = 3
     takes = CallTrace
     gives = Sample
 
@@ -73,7 +72,7 @@ class Narrate(Step[CallTrace, Sample]):
         traces = [redacted(trace, self.config.privacy) for trace in batch]
         drafts = [_Draft(trace, self._story(trace)) for trace in traces]
         for draft in drafts:
-            if any(self._is_empty(draft.story.calls[goal]) for goal in draft.story.goals()):
+            if any(self._is_empty(draft.story.calls[goal]) for goal in draft.story.goals):
                 draft.reject = Reject(
                     id=draft.trace.id, reason="empty-answer", detail="the last calls returned nothing"
                 )
@@ -96,9 +95,8 @@ class Narrate(Step[CallTrace, Sample]):
 
     def _is_empty(self, told: Told) -> bool:
         """Whether a call answers nothing: no list items where a list is what it returns, else no values at all."""
-        root = self.phrases.primary_list(told.function)
-        if root is not None:
-            return not any(items for _, items in jsonpath.find(told.call.body, jsonpath.render(root)))
+        if self.phrases.primary_list(told.function) is not None:
+            return not self.phrases.items(told.function, told.call.body)
         return told.function.method not in WRITES and not scalars(told.call.body)
 
     def _ask(self, task: Task[Any, Any], drafts: list["_Draft"], request: Callable[["_Draft"], Any], into: str) -> None:

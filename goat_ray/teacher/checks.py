@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from goat_ray.naming import plural
 from goat_ray.teacher.story import Story
 
 MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
@@ -19,12 +20,14 @@ MAX_CHAIN = 5  # times "of" in one sentence
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?!\w)")
 _QUOTED = re.compile(r'"([^"]+)"')
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_RESPONSE_END = re.compile(r"(?<=[.!?:;…])\s+|\n+")  # responses cut long texts; in a query "…" is a user's value
 _WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019-]*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_FOREIGN = re.compile(r"[^\W\d_\u0000-\u024f]")  # letters of other alphabets than Latin
 _STEPS = re.compile(
     r"(?:^|\n)\s*(?:\d+[.)]|[-*•])\s|\bsteps?\s+\d|\bfirst(?:ly)?,.*\b(?:then|next|second(?:ly)?)\b", re.I
 )
 _SEQUENCE = re.compile(r"\b(?:and then|then|after that|afterwards|next,|finally|using that)\b", re.I)
-_COMPOUND = re.compile(r"[_/-]|[a-z][A-Z]")  # what tells an API's name from an English word
 _MARKUP = re.compile(r"[{}<>\[\]]|\b[a-z]+_[a-z_]+\b|\b(\w+) \1\b(?<!that that)(?<!had had)", re.I)
 
 # A text of some length without any of these is hardly English. No language detector: the libraries weigh more than
@@ -49,96 +52,115 @@ class Flaw:
 
 def query_flaw(story: Story, query: str) -> Flaw | None:
     """The first thing that is wrong with a query or a paraphrase of it; None where nothing is."""
-    return _first(story, query, _QUERY_CHECKS)
+    key = "query flaw", query
+    if key not in story.memory:
+        said = _Said.of(story, query)
+        story.memory[key] = next(filter(None, (check(story, said) for check in _QUERY_CHECKS)), None)
+    flaw: Flaw | None = story.memory[key]
+    return flaw
 
 
 def response_flaw(story: Story, query: str, response: str) -> Flaw | None:
     """The first thing that is wrong with the answer to a query; None where nothing is."""
-    if not RESPONSE_WORDS[0] <= len(response.split()) <= RESPONSE_WORDS[1]:
-        return Flaw("bad-length", f"the response has {len(response.split())} words")
-    return unsupported(story, query, response)
-
-
-def _first(story: Story, text: str, checks: tuple[Callable[[Story, str], Flaw | None], ...]) -> Flaw | None:
-    return next((flaw for check in checks if (flaw := check(story, text))), None)
+    key = "response flaw", query, response
+    if key not in story.memory:
+        story.memory[key] = _bad_length(response, RESPONSE_WORDS, "response") or unsupported(story, query, response)
+    flaw: Flaw | None = story.memory[key]
+    return flaw
 
 
 # --- the query ----------------------------------------------------------------------------------
 
 
-def missing_value(story: Story, query: str) -> Flaw | None:
+@dataclass(frozen=True)
+class _Said:
+    """A query, and its own words: what is left without the user's values."""
+
+    query: str
+    lower: str
+    own: str
+
+    @classmethod
+    def of(cls, story: Story, query: str) -> "_Said":
+        return cls(query, query.lower(), story.without_user_values(query))
+
+
+def missing_value(story: Story, said: _Said) -> Flaw | None:
     """A value that only the user can give and the query does not."""
-    lower = query.lower()
-    for value in _items(story.user_values()):
+    for value in _items(story.user_values):
         text = str(value).lower()
-        there = occurs(text, lower) if isinstance(value, int | float) else text in lower
-        if not there:
+        there = occurs(text, said.lower) if isinstance(value, int | float) else text in said.lower
+        if not there and plural(text) not in said.lower:  # trending people are of the kind "person"
             return Flaw("missing-value", f"the query lacks the user's value {value!r}")
     return None
 
 
-def leaked_value(story: Story, query: str) -> Flaw | None:
+def leaked_value(story: Story, said: _Said) -> Flaw | None:
     """A value that only a call can know."""
-    lower = query.lower()
-    given = {str(value).lower() for value in _items(story.user_values())}
-    for value in _items(story.upstream_values()):
+    given = {str(value).lower() for value in _items(story.user_values)}
+    for value in _items(story.upstream_values):
         text = str(value).lower()
-        if len(text) >= MIN_LEAK and not any(text in one for one in given) and occurs(text, lower):
+        if len(text) >= MIN_LEAK and occurs(text, said.lower) and not any(text in one for one in given):
             return Flaw("leaked-value", f"the query reveals {value!r}, which only a call can know")
     return None
 
 
-def named_api(story: Story, query: str) -> Flaw | None:
+def named_api(story: Story, said: _Said) -> Flaw | None:
     """A function, path or parameter that is called by its technical name."""
-    words = story.without_user_values(query).lower()
+    words = said.own.lower()
     for told in story.calls:
-        function = told.function
-        for name in (function.name, function.path, *(parameter.name for parameter in function.parameters)):
-            if _COMPOUND.search(name) and occurs(name.lower(), words):
+        for name in story.phrases.technical_names(told.function):
+            if name in words and occurs(name, words):
                 return Flaw("names-api", f"the query names {name!r}")
     return None
 
 
-def listed_steps(story: Story, query: str) -> Flaw | None:
+def listed_steps(_story: Story, said: _Said) -> Flaw | None:
     """A recipe in place of a goal: an enumeration, or one sequence word after another."""
-    words = story.without_user_values(query)
-    found = _STEPS.search(words)
-    sequence = _SEQUENCE.findall(words)
+    found = _STEPS.search(said.own)
+    sequence = _SEQUENCE.findall(said.own)
     if found or len(sequence) > 1:
         return Flaw("lists-steps", f"the query lists steps: {(found[0] if found else ', '.join(sequence)).strip()!r}")
     return None
 
 
-def foreign_language(story: Story, query: str) -> Flaw | None:
+def foreign_language(_story: Story, said: _Said) -> Flaw | None:
     """A text that is not English, as far as its letters and its most frequent words tell."""
-    own = story.without_user_values(query)
-    letters = [character for character in own if character.isalpha()]
-    latin = sum(character < "\u0250" for character in letters)
-    words = own.lower().replace("'", " ").split()
-    if latin < 0.9 * len(letters) or (len(words) > 4 and not _ENGLISH & {word.strip(".,?!:") for word in words}):
+    words = _LETTERS.findall(said.own.lower())
+    if not _is_latin(said.own) or (len(words) > 4 and _ENGLISH.isdisjoint(words)):
         return Flaw("wrong-language", "the query is not in English")
     return None
 
 
-def bad_length(_story: Story, query: str) -> Flaw | None:
+def _is_latin(text: str) -> bool:
+    foreign = _FOREIGN.findall(text)
+    return not foreign or len(foreign) <= 0.1 * sum(map(str.isalpha, text))
+
+
+def bad_length(_story: Story, said: _Said) -> Flaw | None:
     """Too few words for a goal, or too many for a person."""
-    count = len(query.split())
-    return None if QUERY_WORDS[0] <= count <= QUERY_WORDS[1] else Flaw("bad-length", f"the query has {count} words")
+    return _bad_length(said.query, QUERY_WORDS, "query")
 
 
-def unreadable(story: Story, query: str) -> Flaw | None:
+def _bad_length(text: str, bounds: tuple[int, int], what: str) -> Flaw | None:
+    count = len(text.split())
+    return None if bounds[0] <= count <= bounds[1] else Flaw("bad-length", f"the {what} has {count} words")
+
+
+def unreadable(_story: Story, said: _Said) -> Flaw | None:
     """Markup, a doubled word, an endless sentence or an endless chain of "of"."""
-    own = story.without_user_values(query)
-    if found := _MARKUP.search(own):
+    if found := _MARKUP.search(said.own):
         return Flaw("unreadable", f"the query has {found[0]!r}")
-    for sentence in _SENTENCE_END.split(own):
+    for sentence in _SENTENCE_END.split(said.own):
         words = sentence.lower().split()
         if len(words) > MAX_SENTENCE or words.count("of") > MAX_CHAIN:
             return Flaw("unreadable", f"a sentence of {len(words)} words with {words.count('of')} times 'of'")
     return None
 
 
-_QUERY_CHECKS = (bad_length, missing_value, leaked_value, named_api, listed_steps, foreign_language, unreadable)
+_QUERY_CHECKS: tuple[Callable[[Story, _Said], Flaw | None], ...] = (
+    *(bad_length, missing_value, leaked_value, named_api, listed_steps, foreign_language, unreadable),
+)
 
 
 # --- the response -------------------------------------------------------------------------------
@@ -162,7 +184,7 @@ def _names(response: str) -> Iterator[str]:
     """Words in capitals that do not open a sentence, and the words of quotations, in lower case."""
     for quotation in _QUOTED.findall(response):
         yield from (word.lower() for word in _WORD.findall(quotation))
-    for sentence in _SENTENCE_END.split(response):
+    for sentence in _RESPONSE_END.split(response):
         for match in _WORD.finditer(sentence.lstrip("\"'("), 1):
             word = match[0].removesuffix("'s").removesuffix("\u2019s").rstrip("'\u2019-")
             if word[0].isupper() and len(word) > 1:

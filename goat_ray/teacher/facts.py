@@ -1,22 +1,44 @@
 """What a person would want to hear of a response: its telling fields, and a name for each item."""
 
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from goat_ray.naming import is_identifier, words
-from goat_ray.teacher.phrases import label, scalars
+from goat_ray.teacher.phrases import scalars
+from goat_ray.teacher.quantities import measured
 
 _UNTELLING = frozenset(
     "id ids url uri link href path image photo logo icon avatar hash token etag uuid guid page total self version"
     " latitude longitude lat lng lon timezone locale language adult video order popularity key width height"
     " ratio".split()
 )
-_NAMES = ("name", "title", "label", "headline", "subject", "author", "summary", "description", "content", "text")
-_PLACES = ("path", "url", "link", "uri", "href")
-MAX_TEXT = 100  # characters of one value
+_NAMERS = (  # last words of fields that say what an item is, best first: titles, other texts, places
+    *("name", "title", "label", "headline", "subject", "author", "summary", "description", "content", "text"),
+    *("path", "url", "link", "uri", "href"),
+)
+_TITLES, _TEXTS, _PLACES = range(2), range(10), range(10, 15)
+_SENTENCES = re.compile(r".*[.!?][\"')]*(?=\s)", re.DOTALL)
+MAX_TEXT = 140  # characters of one value
+MIN_SENTENCE = 40  # characters; a text is cut to whole sentences where they are no shorter
 MAX_FACTS = 3
+MAX_LISTED = 3  # items named in a response
+
+Fact = tuple[str, Any]  # the name of a field, and its value
 
 
-def telling_fields(item: Any) -> list[tuple[str, Any]]:
+@lru_cache(maxsize=65_536)
+def _is_telling(name: str) -> bool:
+    return (
+        not is_identifier(name)
+        and _UNTELLING.isdisjoint(words(name))
+        and not any(character.isdigit() for character in name)
+    )
+
+
+def telling_fields(item: Any) -> list[Fact]:
     """(name, value) of the scalars that a person might ask for: no ids, links or bookkeeping."""
     if not isinstance(item, dict):
         return []
@@ -26,38 +48,80 @@ def telling_fields(item: Any) -> list[tuple[str, Any]]:
         if isinstance(value, str | int | float)
         and not isinstance(value, bool)
         and value != ""
-        and not is_identifier(name)
-        and not (set(words(name)) & _UNTELLING)
-        and not any(character.isdigit() for character in name)
-        and "://" not in str(value)
+        and _is_telling(name)
+        and not (isinstance(value, str) and "://" in value)
     ]
 
 
+@lru_cache(maxsize=65_536)
+def _rank(name: str) -> int:
+    """How well a field names the item that has it, 0 best; past all of ``_NAMERS`` where it does not."""
+    last = words(name)[-1:]
+    return _NAMERS.index(last[0]) if last and last[0] in _NAMERS else len(_NAMERS)
+
+
 def name_of(item: Any) -> str:
-    """What to call an item in an answer: its name, else where it is, else its first facts."""
+    """What to call an item in an answer: its name, its inner thing's name, where it is, else its first fact."""
     if not isinstance(item, dict):
         return short(item) if isinstance(item, str | int | float) else ""
-    for wanted in (*_NAMES, *_PLACES):
-        for name, value in item.items():
-            if words(name)[-1:] == (wanted,) and isinstance(value, str) and value:
-                return short(value)
+    inner = [value for value in item.values() if isinstance(value, dict)]
+    found = (_called(one, ranks) for one, ranks in ((item, _TEXTS), *((i, _TEXTS) for i in inner), (item, _PLACES)))
+    if name := next(filter(None, found), ""):
+        return short(name)
     fields = telling_fields(item)
     if fields:
-        return f"{label(fields[0][0])} {short(fields[0][1])}"
-    inner = next((value for value in item.values() if isinstance(value, dict)), None)
-    return name_of(inner) if inner else short(next(iter(scalars(item)), ""))
+        name, value = fields[0]
+        return f"{' '.join(measured(name)[0])} {amount(name, value)}"
+    return name_of(inner[0]) if inner else short(next(iter(scalars(item)), ""))
+
+
+def names_in(items: Iterable[Any]) -> list[str]:
+    """What to call the first few items of a list."""
+    return list(islice(filter(None, map(name_of, items)), MAX_LISTED))
 
 
 def facts(body: Any) -> str:
-    """The first telling facts of a body as a sentence; empty if it has none."""
+    """The first telling facts of a body, a sentence each after its name; empty if it has none."""
     fields = telling_fields(body)
-    if fields:
-        return "; ".join(f"{label(name)} {short(value)}" for name, value in fields[:MAX_FACTS]).rstrip(".") + "."
-    values = [short(value) for value in scalars(body)[:MAX_FACTS]]
-    return f"{', '.join(values)}." if values else ""
+    if not fields:
+        values = [short(value) for value in scalars(body)[:MAX_FACTS]]
+        return f"{', '.join(values)}." if values else ""
+    name = _called(body, _TITLES)
+    others = [fact for fact in fields if fact[1] != name][: MAX_FACTS - bool(name)]
+    sentences = [short(name)] * bool(name) + [said(*fact) for fact in others]
+    return " ".join(map(ended, sentences))
+
+
+def ended(text: str) -> str:
+    """A text with an end mark; its own where it has one."""
+    return text if text.endswith(("…", ".", "!", "?")) else f"{text}."
+
+
+def said(name: str, value: Any) -> str:
+    """A fact by itself: "Weight: 406 grams"."""
+    parts, _ = measured(name)
+    text = " ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}: {amount(name, value)}"
+
+
+def amount(name: str, value: Any) -> str:
+    """A value as text, with the unit that its name gives."""
+    _, unit = measured(name)
+    return f"{value} {unit}" if unit and isinstance(value, int | float) else short(value)
 
 
 def short(value: Any) -> str:
-    """A value as text, cut at a word's end."""
+    """A value as text; a long one is cut after a sentence, else after a word, with an ellipsis."""
     text = " ".join(str(value).split())
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT].rsplit(" ", 1)[0]
+    if len(text) <= MAX_TEXT:
+        return text
+    cut = text[: MAX_TEXT + 1]
+    whole = _SENTENCES.match(cut)
+    return whole[0] if whole and len(whole[0]) >= MIN_SENTENCE else f"{cut.rsplit(' ', 1)[0].rstrip(',;:-')}…"
+
+
+def _called(item: dict[str, Any], ranks: range) -> str:
+    """The text of the field that names an item best, of those within some ranks; empty where there is none."""
+    named = [(rank, value) for name, value in item.items() if (rank := _rank(name)) in ranks]
+    texts = [(rank, value) for rank, value in named if isinstance(value, str) and value]
+    return min(texts, key=lambda one: one[0], default=(0, ""))[1]

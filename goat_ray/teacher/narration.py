@@ -54,6 +54,10 @@ class WriteSubqueries(Task[Story, Subqueries]):
     def shortened(self, request: Story, level: int) -> Story | None:
         return shorter_story(request, level) if level <= LEVELS else None
 
+    def flaw(self, request: Story, answer: Subqueries) -> str | None:
+        wanted, given = len(request.calls), len(answer.subqueries)
+        return None if given == wanted else f"There are {wanted} calls, and {given} instructions."
+
     def rule(self, request: Story) -> Subqueries | Failure:
         teller = Teller(request)
         return Subqueries(subqueries=[teller.subquery(number) for number in range(len(request.calls))])
@@ -118,10 +122,12 @@ class Paraphrase(Task[AskedStory, Texts]):
     def rule(self, request: AskedStory) -> Texts | Failure:
         found: list[str] = []
         for variant in range(1, 4 * request.paraphrases + 1):
+            if len(found) == request.paraphrases:
+                break
             query = Teller(request.story, variant).query()
             if query not in (request.query, *found):
                 found.append(query)
-        return Texts(texts=found[: request.paraphrases])
+        return Texts(texts=found)
 
 
 class WriteResponse(Task[AskedStory, Text]):

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.naming import IDENTIFIER_WORDS, plural, singular, words
+from goat_ray.naming import IDENTIFIER_WORDS, is_identifier, plural, singular, words
 from goat_ray.records import ApiFunction, Parameter
 
 _VERBS = frozenset(
@@ -24,6 +25,8 @@ _STANDARDS: dict[tuple[str, ...], str] = {
     ("iso", "3166"): "country",
     ("iso", "639"): "language",
 }  # what the codes of a standard name
+_KEY = re.compile(r"/([\w-]*[^\W\d_])/\{([^{}]+)\}")
+_COMPOUND = re.compile(r"[_/-]|[a-z][A-Z]")  # what tells an API's name from an English word
 _PREPOSITIONS = frozenset("of for by in at from on to with".split())
 _PARENT = re.compile(
     r"\s+(?P<preposition>(?:of|for)(?=\s+the\b)|(?:of|for|by|in|at|from|on|to|with)(?=\s+(?:an?|one)\b))\s+[\w' -]+$",
@@ -32,8 +35,12 @@ _PARENT = re.compile(
 _SEARCH = re.compile(
     r"(?:search|find)\s+(?:for\s+)?(?P<what>[\w -]+?)(?:\s+(?:by|in|for|with)\b.*)?\.?$", re.IGNORECASE
 )
+_ADVERBS = frozenset("today now tonight".split())
+_IRREGULAR = frozenset("known born built made sold paid sent written begun held won lent shown".split())
+_PLACES = frozenset("city country region place location area district town".split())
 _PAGING = frozenset("page pages total count limit offset next previous cursor".split())
 SEARCH_WORDS = frozenset("query q search term text keyword keywords name title".split())
+NAMES = 65_536  # of members that a phrasebook remembers
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -43,15 +50,23 @@ class Topic:
 
     noun: str
     preposition: str
+    tail: str = ""  # of the noun, such as "on the air"
+    open: bool = False  # the noun is an adjective, such as "trending", and an argument says of what
 
 
 class Phrasebook:
-    """How one corpus talks. What it learns of a function it remembers."""
+    """How one corpus talks. What it learns of a function or a name it remembers."""
 
     def __init__(self, functions: Iterable[ApiFunction]) -> None:
+        functions = sorted(functions, key=lambda function: function.id)
         self._nouns = _learn_nouns(functions)
+        self._keys = _learn_keys(functions)
         self._topics: dict[str, Topic] = {}
+        self._resources: dict[str, str] = {}
+        self._technical: dict[str, tuple[str, ...]] = {}
         self._lists: dict[str, tuple[jsonpath.Token, ...] | None] = {}
+        self.member = lru_cache(maxsize=NAMES)(self._find_member)
+        """How to call one thing held by a member of that name: ``production_companies`` -> production company."""
 
     def topic(self, function: ApiFunction) -> Topic:
         """The noun phrase of a function's answer, without its verb and without what it belongs to."""
@@ -65,14 +80,35 @@ class Phrasebook:
             self._lists[function.id] = _find_list(function)
         return self._lists[function.id]
 
+    def items(self, function: ApiFunction, body: Any) -> list[Any]:
+        """The items of the list that a function returned; none where it returns no list."""
+        root = self.primary_list(function)
+        if root is None:
+            return []
+        for token in root:
+            body = body.get(token) if isinstance(body, dict) else None
+        return body if isinstance(body, list) else []
+
+    def technical_names(self, function: ApiFunction) -> tuple[str, ...]:
+        """In lower case, the names of a function, its path and its parameters that no English text has by chance."""
+        if function.id not in self._technical:
+            names = (function.name, function.path, *(parameter.name for parameter in function.parameters))
+            self._technical[function.id] = tuple(name.lower() for name in names if _COMPOUND.search(name))
+        return self._technical[function.id]
+
     def noun(self, kind: str) -> str:
         """How to call one thing of a kind: "TV show" for ``tv`` where the documents say so."""
         return self._nouns.get(kind) or _GROUPS.get(kind) or kind
 
-    def member(self, name: str) -> str:
-        """How to call one thing held by a member of that name: ``production_companies`` -> production company."""
+    def is_kind(self, name: str) -> bool:
+        """Whether the documents have things of that kind."""
+        return name in self._nouns
+
+    def _find_member(self, name: str) -> str:
         if standard := _STANDARDS.get(words(name)[:2]):
             return standard
+        if kind := self._keys.get(name):
+            return self.noun(kind)
         parts = [word for word in words(name) if word not in IDENTIFIER_WORDS | _FILTER_WORDS]
         if not parts:
             return ""
@@ -81,7 +117,9 @@ class Phrasebook:
 
     def resource_noun(self, function: ApiFunction) -> str:
         """How to call one thing of the kind that a path is about."""
-        return self.noun(resource(function))
+        if function.id not in self._resources:
+            self._resources[function.id] = self.noun(resource(function))
+        return self._resources[function.id]
 
     def _find_topic(self, function: ApiFunction) -> Topic:
         text = function.summary.strip().rstrip(".") or " ".join(words(function.name))
@@ -103,10 +141,13 @@ class Phrasebook:
             return Topic(" ".join(map(_lower, tokens)), preposition)
         # "popular" and "TV on the air" lack their noun: "popular movies", "TV shows on the air".
         noun = pluralise(name) if is_list else name
-        rest = [token for token in tokens if singular(token.lower()) not in {resource(function), *name.lower().split()}]
-        if rest and rest[0].lower() in _PREPOSITIONS:
-            return Topic(f"{noun} {' '.join(rest).lower()}", preposition)
-        return Topic(" ".join([*map(_lower, rest), noun]), preposition)
+        own = {resource(function), *name.lower().split()}
+        rest = [_lower(token) for token in tokens if singular(token.lower()) not in own]
+        if not rest and _is_adjective(tokens[-1]):
+            return Topic(tokens[-1].lower(), preposition, open=True)
+        if rest and (rest[0] in _PREPOSITIONS or rest[-1] in _ADVERBS):
+            return Topic(noun, preposition, f" {' '.join(rest)}")
+        return Topic(" ".join([*rest, noun]), preposition)
 
 
 def resource(function: ApiFunction) -> str:
@@ -132,6 +173,11 @@ def pluralise(phrase: str) -> str:
 def of_group(name: str) -> bool:
     """Whether a member's name is a collective of people: cast, crew, staff."""
     return name in _GROUPS
+
+
+def is_participle(word: str) -> bool:
+    """Whether a word may be one: published, born."""
+    return word.endswith("ed") or word in _IRREGULAR
 
 
 def ends_open(name: str) -> bool:
@@ -160,10 +206,12 @@ def label(name: str) -> str:
 
 def joiner(parameter: str) -> str:
     """The preposition that a filter's name asks for."""
-    first = words(parameter)[:1]
-    if first in (("without",), ("exclude",), ("not",)):
+    parts = words(parameter)
+    if parts[:1] in (("without",), ("exclude",), ("not",)):
         return "without"
-    return "with" if first == ("with",) else "for"
+    if parts[:1] == ("with",):
+        return "with"
+    return "in" if _PLACES & set(parts[-2:]) else "for"
 
 
 def is_search_text(parameter: Parameter) -> bool:
@@ -209,12 +257,23 @@ def _find_list(function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:
 def _learn_nouns(functions: Iterable[ApiFunction]) -> dict[str, str]:
     """How the documents call one of each kind, from what their searches say they search for."""
     nouns: dict[str, str] = {}
-    for function in sorted(functions, key=lambda function: function.id):
+    for function in functions:
         match = _SEARCH.match(function.summary.strip())
         if match and function.path and len(match["what"].split()) <= 3:
             *before, last = match["what"].split()
             nouns.setdefault(resource(function), " ".join([*map(_lower, before), singular(_lower(last))]))
     return nouns
+
+
+def _learn_keys(functions: Iterable[ApiFunction]) -> dict[str, str]:
+    """The kind that a key identifies, from paths: in ``/members/{card_number}`` a card number is a member's."""
+    kinds: dict[str, set[str]] = {}
+    for function in functions:
+        for before, key in _KEY.findall(function.path):
+            parts = words(before)
+            if is_identifier(key) and not IDENTIFIER_WORDS.issuperset(words(key)) and parts[-1] not in _VERBS:
+                kinds.setdefault(key, set()).add(singular(parts[-1]))
+    return {key: kind for key, (kind, *others) in kinds.items() if not others}
 
 
 def _is_noun(token: str, holder: tuple[jsonpath.Token, ...] | None) -> bool:

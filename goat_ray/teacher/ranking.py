@@ -1,32 +1,54 @@
 """How one says which item of a list is meant: by place, by a number or a date, or each of the first few."""
 
-from goat_ray.naming import ordinal, words
+from goat_ray.naming import ordinal, plural, singular, words
 from goat_ray.teacher.phrases import label, pluralise
+from goat_ray.teacher.quantities import measured
 from goat_ray.teacher.story import EACH
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _RATINGS = frozenset("rating ratings average score stars".split())
 _DATES = {"latest": "most recent", "earliest": "earliest"}
+_COUNTS = {"highest": "most", "lowest": "fewest"}
 _POPULAR = {"highest": "most popular", "lowest": "least popular"}
 
 
-def ranked(noun: str, tail: str, index: int, chosen: str) -> str:
-    """The noun phrase of an item; ``chosen`` as in ``Argument``, but "each 3" says how many.
+def ranked(noun: str, index: int, chosen: str) -> str:
+    """How one item of a list is called; ``chosen`` as in ``Argument``, but "each 3" says how many.
 
-    >>> ranked("movie", " by Ada Lind", 0, "highest vote_average")
-    'the highest rated movie by Ada Lind'
+    >>> ranked("movie", 0, "highest vote_average")
+    'the highest rated movie'
     """
     how, _, name = chosen.partition(" ")
     if not how:
-        return f"the {ordinal(index)} {noun}{tail}"
+        return _placed(noun, index)
     if how == EACH:
         count = int(name)
-        return f"each of the first {_NUMBERS[count] if count < len(_NUMBERS) else count} {pluralise(noun)}{tail}"
+        return f"each of the first {_NUMBERS[count] if count < len(_NUMBERS) else count} {pluralise(noun)}"
     last = words(name)[-1:]
     if how in _DATES:
-        return f"the {_DATES[how]} {noun}{tail}"
+        return _most(_DATES[how], noun)
     if last and last[0] in _RATINGS:
-        return f"the {how} rated {noun}{tail}"
+        return _most(f"{how} rated", noun)
     if last == ("popularity",):
-        return f"the {_POPULAR[how]} {noun}{tail}"
-    return f"the {noun} with the {how} {label(name)}{tail}"
+        return _most(_POPULAR[how], noun)
+    if last == ("count",):
+        return f"the {noun} with the {_COUNTS[how]} {plural(singular(label(name).removesuffix(' count')))}"
+    return f"the {noun} with the {how} {' '.join(measured(name)[0])}"
+
+
+def _placed(noun: str, index: int) -> str:
+    """By place; the first of what is sorted by something has the most of it."""
+    adjective, _, rest = noun.partition(" ")
+    if index == 0 and adjective == "popular" and rest:
+        return f"the most popular {rest}"
+    return f"the {noun}" if index == 0 and adjective == "top" and rest else f"the {ordinal(index)} {noun}"
+
+
+def _most(superlative: str, noun: str) -> str:
+    """The item that has most of something, among items that may be chosen by the same thing already."""
+    adjective, _, rest = noun.partition(" ")
+    if rest and superlative == f"most {adjective}":
+        return f"the {superlative} {rest}"
+    if rest and (adjective in superlative.split() or (adjective == "top" and superlative.endswith("rated"))):
+        return f"the {superlative} of the {pluralise(noun)}"
+    return f"the {superlative} {noun}"

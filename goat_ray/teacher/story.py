@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from goat_ray.records import ApiFunction, ExecutedCall
-from goat_ray.teacher.phrases import Phrasebook
+from goat_ray.naming import singular, words
+from goat_ray.records import ApiFunction, Argument, ExecutedCall
+from goat_ray.teacher.phrases import Phrasebook, is_search_text
 
 EACH = "each"  # Argument.chosen of a fan-out
 MAX_BODY_CHARACTERS = 1500  # of one response in a prompt
@@ -22,6 +23,25 @@ class Told:
     function: ApiFunction
     call: ExecutedCall
     room: int = MAX_BODY_CHARACTERS  # for the response in a prompt
+
+    @cached_property
+    def search_text(self) -> Argument | None:
+        """The user's argument that is free text to search by."""
+        given = (argument for argument in self.call.arguments if argument.provenance == "user")
+        return next((a for a in given if is_search_text(self.function.parameter(a.parameter))), None)
+
+    @cached_property
+    def path_arguments(self) -> list[Argument]:
+        """The arguments that stand in the path, outermost first."""
+        placed = [(self.function.path.find("{" + a.parameter + "}"), a) for a in self.call.arguments]
+        inside = [(at, a) for at, a in placed if self.function.parameter(a.parameter).location == "path"]
+        return [argument for _, argument in sorted(inside, key=lambda pair: pair[0])]
+
+    def kind_before(self, parameter: str) -> str:
+        """The kind that the path names before a parameter: member in ``/members/{card_number}``."""
+        before, found, _ = self.function.path.partition("/{" + parameter + "}")
+        parts = words(before.rsplit("/", 1)[-1]) if found else ()
+        return singular(parts[-1]) if parts else ""
 
     @property
     def body_text(self) -> str:
@@ -37,7 +57,10 @@ class Story:
     calls: tuple[Told, ...]
     phrases: Phrasebook
     seed: str
+    memory: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What has been worked out of the calls by those who tell of them, for as long as the story is told."""
 
+    @cached_property
     def goals(self) -> list[int]:
         """Calls whose output no other call uses: what the user is after.
 
@@ -57,10 +80,12 @@ class Story:
         planned = told.call.planned
         return [one for one in self.calls if one.call.planned == planned and one.call.corrected_by is None]
 
+    @cached_property
     def user_values(self) -> list[Any]:
         """All argument values that only the user can know."""
         return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "user"]
 
+    @cached_property
     def upstream_values(self) -> list[Any]:
         """All argument values that an earlier call gave; a query must not contain them."""
         return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "upstream"]
@@ -77,7 +102,7 @@ class Story:
 
     @cached_property
     def _given(self) -> re.Pattern[str] | None:
-        texts = {str(item) for value in self.user_values() for item in (value if isinstance(value, list) else [value])}
+        texts = {str(item) for value in self.user_values for item in (value if isinstance(value, list) else [value])}
         texts.discard("")
         longest = sorted(texts, key=lambda text: (-len(text), text))
         return re.compile("|".join(map(re.escape, longest)), re.IGNORECASE) if longest else None

@@ -1,0 +1,189 @@
+"""What is asked of a story's last calls, and what their outputs answer; how it is said is another matter.
+
+What is asked stays the same in all wordings of a story.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from goat_ray.naming import ordinal, plural, singular, with_article, words
+from goat_ray.teacher import asking_forms, phrases
+from goat_ray.teacher.asking_forms import capital, lower_first
+from goat_ray.teacher.facts import Fact, amount, ended, facts, names_in, telling_fields
+from goat_ray.teacher.noun_phrases import NounPhrases
+from goat_ray.teacher.quantities import measured
+from goat_ray.teacher.story import Story, Told
+from goat_ray.teacher.things import Thing, shared
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+ITEM_SHARE = 0.35  # of the goals about lists that ask for a field of the first item
+HERE_SHARE = 0.5  # of the answers that list several things, "Here are the reviews: "
+FIELD_SHARE = 0.85  # of the goals about one thing that ask for one of its fields
+LONG_NAME = 60  # characters
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is asked of one call, and the answer."""
+
+    asks: tuple[str, ...]  # forms of the question, with ``{what}``
+    what: Thing
+    answer: str  # where the question is plain from what comes before
+    full: str  # the answer with ``{what}``, for among others
+    head: str = ""  # what the short answer says that it is, such as "the reviews"; empty for nothing
+    owned: tuple[str, ...] = ()  # forms for a short ``what``
+
+
+def goals_of(story: Story) -> list[Goal]:
+    """The goals of a story in order, worked out once."""
+    found: list[Goal] | None = story.memory.get("goals")
+    if found is None:
+        made = _Goals(story)
+        found = story.memory["goals"] = [made.of(number) for number in story.goals]
+    return found
+
+
+def shared_thing(story: Story) -> Thing | None:
+    """The longest thing that all goals of a story are about."""
+    if "shared thing" not in story.memory:
+        story.memory["shared thing"] = shared([goal.what for goal in goals_of(story)])
+    found: Thing | None = story.memory["shared thing"]
+    return found
+
+
+def instruction(story: Story, number: int, *, shallow: bool) -> Thing:
+    """A call as an imperative; ``shallow`` says "that book" of what it takes."""
+    told, named = story.calls[number], NounPhrases(story)
+    if told.function.method not in phrases.WRITES:
+        verb = "get" if told.search_text is None else "search for"
+        return Thing((f"{verb} ", named.about(number, shallow=shallow)))
+    summary = told.function.summary.strip().rstrip(".") or phrases.label(told.function.name)
+    things = [part for source in named.sources(told, shallow=shallow) for part in (" for ", source)]
+    return Thing((lower_first(summary), *things, named.wishes(told)))
+
+
+class _Goals:
+    """Finds the goals of one story."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._named = NounPhrases(story)
+
+    def of(self, number: int) -> Goal:
+        """What the user wants of a call that nothing else uses."""
+        told = self._story.calls[number]
+        calls = self._story.fan_out(told)
+        if len(calls) > 1:
+            return self._fan_out(number, calls)
+        if told.function.method in phrases.WRITES:
+            done = f"Done. {facts(told.call.body)}".strip()
+            return Goal(("{what}",), instruction(self._story, number, shallow=False), done, done)
+        is_list = self._story.phrases.primary_list(told.function) is not None
+        return self._list(number, told) if is_list else self._detail(number, told)
+
+    def _fan_out(self, number: int, calls: list[Told]) -> Goal:
+        answer = " ".join(f"{capital(ordinal(place))}: {ended(self._returned(one))}" for place, one in enumerate(calls))
+        return Goal(asking_forms.SHOW, self._named.about(number), answer, f"{{what}}. {answer}")
+
+    def _list(self, number: int, told: Told) -> Goal:
+        content = self._content(number)
+        items = self._story.phrases.items(told.function, told.call.body)
+        if items and content.random() < ITEM_SHARE:
+            root = self._story.phrases.primary_list(told.function) or ()
+            first = self._named.item(number, (*root, 0))
+            fields = [fact for fact in _unknown(telling_fields(items[0]), first) if isinstance(fact[1], str)]
+            if fields:
+                return of_field(*content.choice(fields), first)
+        answer = ended(_listing(names_in(items), len(items)) or facts(told.call.body))
+        short = self._named.short(number)
+        opening = f"Here are {short}" if len(items) > 1 and content.random() < HERE_SHARE else capital(short)
+        return Goal(asking_forms.LIST, self._named.about(number), f"{opening}: {answer}", f"{{what}}: {answer}", short)
+
+    def _detail(self, number: int, told: Told) -> Goal:
+        content, what = self._content(number), self._named.about(number)
+        fields = _unknown(telling_fields(told.call.body), what)
+        if fields and content.random() < FIELD_SHARE:
+            return of_field(*content.choice(fields), what)
+        answer = facts(told.call.body)
+        return Goal(asking_forms.DETAIL, what, answer, f"{{what}}: {answer}")
+
+    def _returned(self, told: Told) -> str:
+        """What one call of several alike returned: the names in its list, else its facts."""
+        items = self._story.phrases.items(told.function, told.call.body)
+        return _listing(names_in(items), len(items)) or facts(told.call.body) or "nothing"
+
+    def _content(self, number: int) -> random.Random:
+        return random.Random(f"{self._story.seed}/{number}")
+
+
+def of_field(name: str, value: Any, what: Thing) -> Goal:
+    """The wish for one field, asked as its name suggests: how many, when, since when, or what it is."""
+    parts, unit = measured(name)
+    *before, last = parts
+    whole = isinstance(value, int) and not unit
+    if whole and last == "count" and before:
+        return _of_count(plural(singular(" ".join(before))), value, what)
+    if whole and singular(last) != last:
+        return _of_count(" ".join(parts), value, what)
+    if before and phrases.is_participle(before[-1]) and last in ("on", "at", "date", "year", "day", "time"):
+        return _of_moment(" ".join(before), last, value, what)
+    if phrases.is_participle(last) and _DATE.match(str(value)):  # first_published
+        return _of_moment(" ".join(parts), "at" if "T" in str(value) else "on", value, what)
+    if last == "since" and before:
+        state = with_article(" ".join(before))
+        ask = f"Since when has {{what}} been {state}"
+        return Goal((ask,), what, f"Since {value}.", f"{{what}} has been {state} since {value}.")
+    return _of_noun(_noun(name, parts), unit, amount(name, value), what)
+
+
+def _noun(name: str, parts: tuple[str, ...]) -> str:
+    """The words of a field's name, made a noun phrase."""
+    if len(parts) > 1 and parts[-1] in ("on", "at"):  # starts_on
+        return " ".join((*parts[:-2], singular(parts[-2]), "date"))
+    if len(parts) > 2 and phrases.is_participle(parts[0]) and phrases.ends_open(parts[1]):  # known_for_department
+        return " ".join(parts[2:])
+    return " ".join(parts) if parts != words(name) else phrases.label(name)
+
+
+def _of_noun(noun: str, unit: str, text: str, what: Thing) -> Goal:
+    last = noun.split()[-1]
+    be = "are" if singular(last) != last and not unit else "is"
+    asked = f"{noun} in {unit}" if unit else noun
+    # A text in sentences of its own is not the end of another one.
+    told = f" {be} {text}." if len(text) <= LONG_NAME and ended(text) != text else f": {ended(text)}"
+    asks, owned = (
+        tuple(form.replace("{be}", be).replace("{noun}", asked) for form in forms)
+        for forms in (asking_forms.FIELD, asking_forms.OWNED)
+    )
+    return Goal(asks, what, f"The {noun}{told}", f"The {noun} of {{what}}{told}", f"the {noun}", owned)
+
+
+def _of_count(counted: str, value: int, what: Thing) -> Goal:
+    forms = tuple(form.replace("{counted}", counted) for form in asking_forms.COUNT)
+    if value == 1:
+        counted = phrases.singularise(counted)
+    return Goal(forms, what, f"{value} {counted}.", f"{{what}} has {value} {counted}.")
+
+
+def _of_moment(verb: str, last: str, value: Any, what: Thing) -> Goal:
+    """When something happened: created_at, published_on, born_year."""
+    when, at = ("In which year", "in") if last == "year" else ("When", "at" if last in ("at", "time") else "on")
+    return Goal((f"{when} was {{what}} {verb}",), what, f"{capital(at)} {value}.", f"{{what}} was {verb} {at} {value}.")
+
+
+def _listing(names: list[str], count: int) -> str:
+    """Names one after the other; "and" before the last where they are all, and no mark would be misread."""
+    if len(names) < 2 or any("," in name or len(name) > LONG_NAME for name in names):
+        listed = "; ".join(names)
+        return f"{listed}; and more" if count > len(names) and names else listed
+    if count > len(names):
+        return f"{', '.join(names)} and more"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _unknown(fields: list[Fact], what: Thing) -> list[Fact]:
+    """The fields whose values the question does not give away: nobody asks for the name of Runa Feldspar."""
+    given = what.text.lower()
+    return [(name, value) for name, value in fields if str(value).lower() not in given]

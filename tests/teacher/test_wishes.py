@@ -1,0 +1,78 @@
+"""User's wishes, quantities and facts read as English, whatever the parameter or field is called."""
+
+import pytest
+
+from goat_ray.records import Parameter
+from goat_ray.teacher.facts import MAX_TEXT, facts, name_of, said, short
+from goat_ray.teacher.wishes import joined, wish
+
+
+def parameter(name: str, enum: tuple[str, ...] = ()) -> Parameter:
+    return Parameter(name=name, location="query", type="string", enum=list(enum))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("tier", "gold", " with tier gold"),
+        ("courier_code", "SWIFT", " with courier SWIFT"),
+        ("isbn", "9799", " with ISBN 9799"),
+        ("min_rating", 4, " with a rating of at least 4"),
+        ("price_max", 30, " with a price of at most 30"),
+        ("date_from", "2026-05-01", " from 2026-05-01"),
+        ("published_after", "2026-05-01", " published after 2026-05-01"),
+        ("starts_on", "2026-05-27", " starting on 2026-05-27"),
+        ("near_venue", "VEN-310", " near venue VEN-310"),
+        ("currency", "EUR", " in EUR"),
+        ("year", 2021, " from 2021"),
+        ("max_weight_grams", 500, " with a weight of at most 500 grams"),
+        ("in_stock", True, " in stock"),
+        ("in_stock", False, " not in stock"),
+        ("with_gift_wrap", False, " without gift wrap"),
+        ("gift_note", "To my dear aunt", ' with gift note "To my dear aunt"'),
+        ("watch_types", ["ads"], " with watch type ads"),
+    ],
+)
+def test_a_wish_reads_as_its_name_suggests(name: str, value: object, expected: str) -> None:
+    assert joined([wish(parameter(name), value)]) == expected
+
+
+def test_a_period_is_the_present_one() -> None:
+    assert joined([wish(parameter("time_window", ("day", "week")), "week")]) == " this week"
+
+
+def test_wishes_with_the_same_words_before_them_are_told_together() -> None:
+    wishes = [wish(parameter(name), value) for name, value in (("rating", 3), ("year", 2021), ("size", "small"))]
+    assert joined(wishes) == " with rating 3 and size small from 2021"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("tourist_tax_eur", 2.6, "Tourist tax: 2.6 euros"),
+        ("weight_in_grams", 406, "Weight: 406 grams"),
+        ("opening_hours", "9 to 5", "Opening: 9 to 5"),
+        ("pages", 406, "Pages: 406"),
+    ],
+)
+def test_units_stand_after_the_number(name: str, value: object, expected: str) -> None:
+    assert said(name, value) == expected
+
+
+def test_an_item_without_a_name_is_called_by_the_thing_in_it() -> None:
+    assert name_of({"similarity": 0.8, "author": {"id": "A1", "name": "Ada Lind"}}) == "Ada Lind"
+    assert name_of({"id": "O1", "status": "paid"}) == "status paid"
+
+
+def test_facts_are_sentences_with_the_name_first() -> None:
+    assert facts({"kind": "library", "name": "Harbourside", "capacity": 120}) == (
+        "Harbourside. Kind: library. Capacity: 120."
+    )
+
+
+def test_long_texts_are_cut_after_a_sentence_or_a_word() -> None:
+    sentence = "The tide clerk and the retired pilot solve the harbour's quietest crimes."
+    assert short(f"{sentence} {'More of it ' * 20}") == sentence
+    cut = short("word, " * 100)
+    assert cut.endswith("word…")
+    assert len(cut) <= MAX_TEXT + 1
