@@ -10,6 +10,7 @@ from goat_ray.identity import canonical_json
 from goat_ray.records import Sample
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.shapes import shape_of
+from goat_ray.synthesis.variety import DistinctGrams
 
 VARIETY_QUERIES = 10_000  # distinct-n falls with the number of texts, so it is always taken of at most so many
 TOKEN_SAMPLES = 1_000  # counting tokens takes longer than all the rest
@@ -35,7 +36,7 @@ class CorpusReport:
     failed: int = 0  # calls, each with its correction
     query_words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)  # of TOKEN_SAMPLES samples, by part
-    _grams: dict[int, Counter[tuple[str, ...]]] = field(default_factory=lambda: {1: Counter(), 2: Counter()})
+    variety: DistinctGrams = field(default_factory=DistinctGrams)  # of the first VARIETY_QUERIES queries
 
     @classmethod
     def of(
@@ -71,16 +72,9 @@ class CorpusReport:
             if argument.step is not None
         )
         self.failed += sum(call.corrected_by is not None for call in sample.calls)
-        said = sample.query.lower().split()
-        self.query_words += len(said)
+        self.query_words += len(sample.query.split())
         if self.samples <= VARIETY_QUERIES:
-            for n, grams in self._grams.items():
-                grams.update(zip(*(said[start:] for start in range(n)), strict=False))
-
-    def distinct(self, n: int) -> float:
-        """Distinct n-grams of the queries by all n-grams (Li et al. 2016), for n of 1 or 2."""
-        total = self._grams[n].total()
-        return len(self._grams[n]) / total if total else 0.0
+            self.variety.add(sample.query)
 
     def lines(self) -> Iterator[str]:
         """As text, one fact a line."""
@@ -97,7 +91,7 @@ class CorpusReport:
         yield f"arguments           {_shares(self.provenance, self.provenance.total())}"
         yield f"words of a query    {self.query_words / max(self.samples, 1):.1f}"
         queries = min(self.samples, VARIETY_QUERIES)
-        distinct = ", ".join(f"distinct-{n} {self.distinct(n):.3f}" for n in self._grams)
+        distinct = ", ".join(f"distinct-{n} {self.variety.share(n):.3f}" for n in (1, 2))
         yield f"variety             {distinct} of {queries:,} queries"
         if self.tokens:
             counted = min(self.samples, TOKEN_SAMPLES)

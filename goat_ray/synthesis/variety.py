@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 Tokens = Sequence[str]
 
@@ -17,12 +18,33 @@ def ngrams(words: Tokens, n: int) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(words[start:] for start in range(n)), strict=False))
 
 
+@dataclass
+class DistinctGrams:
+    """Distinct n-grams by all n-grams (Li et al. 2016) of texts that are added one by one, for n of 1 and 2.
+
+    The share falls with the number of texts, so only those of as many texts can be compared.
+    """
+
+    _grams: dict[int, Counter[tuple[str, ...]]] = field(default_factory=lambda: {1: Counter(), 2: Counter()})
+
+    def add(self, text: str) -> None:
+        """Count a text's n-grams."""
+        words = tokens(text)
+        for n, grams in self._grams.items():
+            grams.update(ngrams(words, n))
+
+    def share(self, n: int) -> float:
+        """Of 1 where no n-gram comes twice; 0 where there are none."""
+        total = self._grams[n].total()
+        return len(self._grams[n]) / total if total else 0.0
+
+
 def distinct(texts: Iterable[str], n: int) -> float:
-    """Distinct n-grams by all n-grams (Li et al. 2016); it falls with the number of texts. 0 where there are none."""
-    grams: Counter[tuple[str, ...]] = Counter()
+    """The share of distinct n-grams of some texts."""
+    grams = DistinctGrams()
     for text in texts:
-        grams.update(ngrams(tokens(text), n))
-    return len(grams) / grams.total() if grams else 0.0
+        grams.add(text)
+    return grams.share(n)
 
 
 def self_bleu(texts: Sequence[str], order: int = 4) -> float:

@@ -18,6 +18,7 @@ from goat_ray.synthesis.exports.files import JsonFiles
 from goat_ray.synthesis.exports.formats import FORMATS
 from goat_ray.synthesis.exports.tools import tool_names
 from goat_ray.synthesis.report import CorpusReport
+from goat_ray.synthesis.variety import distinct
 from tests.world import World, make_samples
 
 SPLITS = ("train", "validation", "test")
@@ -56,8 +57,11 @@ def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: st
         assert (user["content"], answer["content"]) == (sample.query, sample.response)
         tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in entry["tools"]}
         assert len(tools) == len(entry["tools"]) >= min(6, len(corpus.functions))
-        for call, said, heard in zip(sample.calls, turns[::2], turns[1::2], strict=True):
-            (made,) = said["tool_calls"]
+        said = [turn["tool_calls"] for turn in turns if turn["role"] == "assistant"]
+        assert len(said) == len({call.group for call in sample.calls} if form == "openai" else sample.calls)
+        results = [turn for turn in turns if turn["role"] == "tool"]
+        calls = sorted(sample.calls, key=lambda call: call.group) if form == "openai" else sample.calls
+        for call, made, heard in zip(calls, [one for several in said for one in several], results, strict=True):
             arguments = made["function"]["arguments"]
             arguments = json.loads(arguments) if form == "openai" else arguments
             assert arguments == call.values
@@ -193,8 +197,7 @@ def test_the_report_counts_what_is_there(corpus: Corpus) -> None:
     assert report.samples == len(samples) == report.splits.total() == report.lengths.total() == report.shapes.total()
     assert report.used.total() == sum(len(sample.calls) for sample in samples)
     assert report.shapes["single"] == report.lengths[1]
-    words = [word for sample in samples for word in sample.query.lower().split()]
-    assert report.distinct(1) == pytest.approx(len(set(words)) / len(words))
+    assert report.variety.share(1) == distinct([sample.query for sample in samples], 1)
 
 
 def test_the_report_counts_links_evenness_and_tokens(corpus: Corpus) -> None:

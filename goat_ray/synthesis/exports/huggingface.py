@@ -53,7 +53,7 @@ def _row(sample: Sample, corpus: Corpus) -> dict[str, Any]:
     return {
         **sample.model_dump(include={"id", "query", "response", "subqueries", "paraphrases"}),
         "calls": json.dumps([call.model_dump(mode="json") for call in sample.calls], ensure_ascii=False),
-        "messages": json.dumps(messages(sample, corpus.names, arguments_as_text=False), ensure_ascii=False),
+        "messages": json.dumps(messages(sample, corpus.names, for_api=False), ensure_ascii=False),
         "tools": json.dumps(tools, ensure_ascii=False),
     }
 
