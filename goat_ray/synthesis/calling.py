@@ -8,6 +8,7 @@ from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.graph.values import ExampleValues, fit, invent
 from goat_ray.identity import rng
+from goat_ray.naming import is_identifier, words
 from goat_ray.records import ApiFunction, CallPlan, CallTrace, Parameter, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
@@ -22,7 +23,7 @@ class Call(Step[CallPlan, CallTrace]):
     """Fills the free arguments, runs the calls in order and takes each bound argument from an earlier output."""
 
     name = "call"
-    version = 2
+    version = 3
     takes = CallPlan
     gives = CallTrace
 
@@ -102,7 +103,12 @@ class Call(Step[CallPlan, CallTrace]):
         function = self.store[plan.calls[number].function]
         free = tuple(function.parameter(b.parameter) for b in plan.calls[number].bindings if b.step is None)
         seed = f"{plan.id}/{number}"
-        shown = tuple(self._usable_values(function, parameter) or (_invented(parameter, seed),) for parameter in free)
+        shown = tuple(
+            _of_kind(parameter, plan, number)
+            or self._usable_values(function, parameter)
+            or (_invented(parameter, seed),)
+            for parameter in free
+        )
         return FreeArguments(function=function, parameters=free, shown=shown, seed=seed)
 
     def _usable_values(self, function: ApiFunction, parameter: Parameter) -> tuple[Any, ...]:
@@ -114,6 +120,16 @@ class Call(Step[CallPlan, CallTrace]):
 
 def _with_free_arguments(plan: CallPlan) -> list[int]:
     return [number for number, call in enumerate(plan.calls) if any(b.step is None for b in call.bindings)]
+
+
+def _of_kind(parameter: Parameter, plan: CallPlan, number: int) -> tuple[Any, ...]:
+    """The value of a choice of kinds that later calls ask for: ``media_type`` is tv where one takes a ``tv_id``."""
+    if words(parameter.name)[-1:] not in (("type",), ("kind",)):
+        return ()
+    taken = [binding.parameter for call in plan.calls for binding in call.bindings if binding.step == number]
+    kinds = {" ".join(words(name)[:-1]) for name in taken if is_identifier(name)}
+    fitting = tuple(value for value in parameter.enum if value in kinds)
+    return fitting if len(fitting) == 1 else ()
 
 
 def _invented(parameter: Parameter, seed: str) -> Any:

@@ -49,11 +49,15 @@ class Picks:
     def __init__(self, plan: CallPlan) -> None:
         self._random = rng(plan.id, "items")
         self._patterns: dict[int, list[Location]] = {}  # of all values that the plan takes from a step
+        self._kinds: dict[tuple[int, Location], str] = {}  # of what they identify: tv for tv_id
         self._items: dict[tuple[int, Location], tuple[int, str]] = {}  # list -> (index, chosen)
         for call in plan.calls:
             for binding in call.bindings:
                 if binding.step is not None:
-                    self._patterns.setdefault(binding.step, []).append(jsonpath.parse(binding.field))
+                    pattern = jsonpath.parse(binding.field)
+                    self._patterns.setdefault(binding.step, []).append(pattern)
+                    if is_identifier(binding.parameter):
+                        self._kinds[binding.step, pattern] = " ".join(words(binding.parameter)[:-1])
 
     def pick(self, step: int, field: str, body: Any) -> Pick:
         """The value for a binding to ``field`` in the body of ``step``; raises ``NoValue``."""
@@ -84,17 +88,16 @@ class Picks:
 
     def _with_item(self, step: int, at: Location, index: int) -> "Picks":
         copy = object.__new__(Picks)
-        copy._random, copy._patterns = self._random, self._patterns
+        copy._random, copy._patterns, copy._kinds = self._random, self._patterns, self._kinds
         copy._items = {**self._items, (step, at): (index, "each")}
         return copy
 
     def _item(self, step: int, at: Location, items: Any, field: str) -> tuple[int, str]:
         found = self._items.get((step, at))
         if found is None:
-            usable = self._usable(step, at, items)
             found = self._extreme(step, at, items) if self._random.random() < EXTREMES else None
-            if found is None or not self._has_all(step, at, items[found[0]]):
-                found = self._by_position(list(islice(usable, MAX_ITEM)), step, field)
+            if found is None or found[0] not in self._usable(step, at, items):
+                found = self._by_position(list(islice(self._usable(step, at, items), MAX_ITEM)), step, field)
             self._items[step, at] = found
         return found
 
@@ -118,9 +121,24 @@ class Picks:
         return index, f"{top if most else bottom} {name}"
 
     def _usable(self, step: int, at: Location, items: Any) -> Iterator[int]:
-        for index, item in enumerate(items if isinstance(items, list) else ()):
-            if self._has_all(step, at, item):
+        """The items with all that the plan takes; of a mixed list, those that say they are of the wanted kinds."""
+        if not isinstance(items, list):
+            return
+        fitting = {index for index, item in enumerate(items) if self._is_said_to_fit(step, at, item)}
+        for index, item in enumerate(items):
+            if (not fitting or index in fitting) and self._has_all(step, at, item):
                 yield index
+
+    def _is_said_to_fit(self, step: int, at: Location, item: Any) -> bool:
+        """Whether the objects whose ids the plan takes from an item name the kind: ``"media_type": "tv"``."""
+        wanted = [
+            (pattern[len(at) + 1 : -1], kind)
+            for (source, pattern), kind in self._kinds.items()
+            if source == step and len(pattern) > len(at) and pattern[len(at)] is ANY and _leads(pattern, at)
+        ]
+        return bool(wanted) and all(
+            any(_is_said_to_be(kind, held) for held in _values(item, within)) for within, kind in wanted
+        )
 
     def _has_all(self, step: int, at: Location, item: Any) -> bool:
         return all(any(map(is_usable, _values(item, rest))) for rest in self._below(step, at))
@@ -130,6 +148,12 @@ class Picks:
         for pattern in self._patterns[step]:
             if len(pattern) > len(at) and pattern[len(at)] is ANY and _leads(pattern, at):
                 yield pattern[len(at) + 1 :]
+
+
+def _is_said_to_be(kind: str, held: Any) -> bool:
+    return isinstance(held, dict) and any(
+        value == kind for name, value in held.items() if name.endswith(("type", "Type", "kind"))
+    )
 
 
 def comparable(items: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:

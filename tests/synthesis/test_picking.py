@@ -105,3 +105,12 @@ def test_an_item_has_all_that_the_plan_takes_from_its_list() -> None:
 )
 def test_only_what_tells_items_apart_is_compared(items_: list[Any], names: list[str]) -> None:
     assert [name for name, _ in comparable(items_)] == names
+
+
+def test_of_a_mixed_list_an_item_of_the_wanted_kind_is_taken() -> None:
+    body = {"results": [{"id": n, "media_type": "tv" if n == 4 else "movie"} for n in range(1, 7)]}
+    for name in map(str, range(20)):
+        plan = plan_of(name, ["$.results[*].id"])
+        binding = plan.calls[1].bindings[0].model_copy(update={"parameter": "tv_id"})
+        show = plan.model_copy(update={"calls": [plan.calls[0], PlannedCall(function="b", bindings=[binding])]})
+        assert Picks(show).pick(0, "$.results[*].id", body).value == 4
