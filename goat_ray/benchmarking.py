@@ -20,6 +20,7 @@ from goat_ray.executors.build import build_executor
 from goat_ray.executors.python.executor import PythonExecutor
 from goat_ray.identity import content_id
 from goat_ray.pipeline import Road
+from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import FunctionStore
 
@@ -51,14 +52,14 @@ class Benchmarking:
         functions = list(FunctionStore.open(road.ingest().data)) if road is not None else []
         return cls(road, BENCHMARKS[name](root, functions), functions)
 
-    def evaluate(self, contender: str, into: Path) -> tuple[Result, Path]:
+    def evaluate(self, contender: str, into: Where) -> tuple[Result, Place]:
         """The result of a contender, and the folder below ``into`` that it is written to."""
         self.remarks = []
         run, file = named(contender)
         solutions = self._given(file) if file is not None else self._own(run)
         verdicts = self._verdicts(solutions) if run not in PLANNERS else {}
         result = score(self.benchmark, run, solutions, verdicts, self._checks(solutions), self.remarks)
-        folder = into / self.benchmark.name / run
+        folder = Place.of(into) / self.benchmark.name / run
         result.write(folder, list(as_predictions(self.benchmark, solutions)))
         return result, folder
 

@@ -1,16 +1,25 @@
 """Taking finished outcomes over from an earlier output of a step, where only some of its input has changed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from goat_ray.identity import digest
-from goat_ray.storage import KEPT, OUTCOME, REJECTED, Dataset, parquet_files, read_json, write_json
+from goat_ray.places import Place
+from goat_ray.storage import (
+    KEPT,
+    OUTCOME,
+    REJECTED,
+    Dataset,
+    parquet_files,
+    read_json,
+    read_parquet,
+    write_json,
+    write_parquet,
+)
 
 INPUT = "input"  # column of a step's output: what ``input_digest`` gives for the record it was made from
 REMAINING = ".remaining"  # the records of the input that nothing could be taken over for
@@ -24,13 +33,12 @@ def input_digest(row: dict[str, Any]) -> int:
     return digest(row)
 
 
-def carry_over(earlier: Path, source: Dataset[Any], folder: Path) -> tuple[str, int]:
+def carry_over(earlier: Place, source: Dataset[Any], folder: Place) -> tuple[str, int]:
     """Copy the outcomes of unchanged records of ``source`` into ``folder``: (where the other records lie, how many).
 
     Safe to repeat after a kill: the same input gives the same files, and nobody else writes before it is done.
     """
     remaining = folder / REMAINING
-    remaining.mkdir(parents=True, exist_ok=True)
     columns = source.kind.arrow_schema().names
     asked = _joined(_digests(batch) for batch in source.batches(columns))
     answered = _joined(_answered(table) for _, table in _outcomes(earlier))
@@ -47,16 +55,16 @@ def carry_over(earlier: Path, source: Dataset[Any], folder: Path) -> tuple[str, 
     return str(remaining), rows
 
 
-def carried_over(folder: Path) -> tuple[str, int] | None:
+def carried_over(folder: Place) -> tuple[str, int] | None:
     """What ``carry_over`` returned for this folder before a kill; None if it was not done."""
     done = read_json(folder / REMAINING / DONE)
     return (str(folder / REMAINING), done["rows"]) if done else None
 
 
-def _outcomes(folder: Path) -> Iterator[tuple[Path, pa.Table]]:
+def _outcomes(folder: Place) -> Iterator[tuple[Place, pa.Table]]:
     for outcome in (KEPT, REJECTED):
         for file in parquet_files(folder / f"{OUTCOME}={outcome}"):
-            yield file, pq.read_table(file, partitioning=None)
+            yield file, read_parquet(file)
 
 
 def _answered(table: pa.Table) -> Keys:
@@ -72,7 +80,6 @@ def _joined(parts: Iterator[Keys]) -> Keys:
     return np.concatenate([np.empty(0, np.uint64), *parts])
 
 
-def _write(table: pa.Table, file: Path) -> None:
+def _write(table: pa.Table, file: Place) -> None:
     if table.num_rows:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, file)
+        write_parquet(file, table)

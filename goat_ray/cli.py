@@ -14,6 +14,7 @@ from goat_ray.cli_evaluate import evaluate_app
 from goat_ray.cli_inspect import inspect_app
 from goat_ray.cli_options import Changes, RunDirectory, default_command, plain_errors
 from goat_ray.cli_submit import submit
+from goat_ray.places import Place
 
 if TYPE_CHECKING:
     from goat_ray.pipeline import Part, Road
@@ -104,8 +105,8 @@ def graph(config: Config, changes: Changes = None) -> None:
 def graph_evaluate(
     gold: Annotated[Path, typer.Option("--gold", help="JSON Lines with source, target, param and, optionally, note.")],
     where: Annotated[
-        Path, typer.Argument(help="YAML file, whose graph is built if it is not there; or a run.", metavar="CONFIG|RUN")
-    ] = Path("configs/local.yaml"),
+        str, typer.Argument(help="YAML file, whose graph is built if it is not there; or a run.", metavar="CONFIG|RUN")
+    ] = "configs/local.yaml",
     ignore: Annotated[
         Path | None,
         typer.Option("--ignore", help="Edges to leave out. Default: X_ambiguous.jsonl beside a gold X_edges.jsonl."),
@@ -119,9 +120,9 @@ def graph_evaluate(
     """
     from goat_ray import inspection
 
-    directory = where
-    if not where.is_dir():
-        road = _road(where, changes)
+    directory = Place.of(where)
+    if not directory.is_dir():
+        road = _road(Path(where), changes)
         road.perform("graph")
         directory = road.runner.directory
     for line in inspection.graph_scores(directory, gold, ignore, count):
@@ -200,7 +201,7 @@ class Format(StrEnum):
 @plain_errors
 def export(
     run_directory: RunDirectory,
-    into: Annotated[Path, typer.Argument(help="Folder to write to.", metavar="FOLDER")],
+    into: Annotated[Place, typer.Argument(parser=Place.of, help="Folder to write to.", metavar="FOLDER")],
     form: Annotated[Format, typer.Option("--format", "-f", help="What reads it.")] = Format.messages,
     tools: Annotated[int, typer.Option(min=1, help="Tools shown with each sample.")] = 6,
 ) -> None:
@@ -212,14 +213,18 @@ def export(
     from goat_ray.synthesis.exports.formats import FORMATS
 
     corpus = inspection.corpus_of(run_directory, tools)
-    for name, count in FORMATS[form](corpus, into).items():
+    with into.filled() as folder:
+        counts = FORMATS[form](corpus, folder)
+    for name, count in counts.items():
         typer.echo(f"{into / name}  {count:,} entries")
 
 
 @app.command("import")
 @plain_errors
 def import_(
-    folder: Annotated[Path, typer.Argument(help="Folder with corpus.json and datasets.", metavar="FOLDER")],
+    folder: Annotated[
+        Place, typer.Argument(parser=Place.of, help="Folder with corpus.json and datasets.", metavar="FOLDER")
+    ],
     run_directory: RunDirectory,
 ) -> None:
     """Read a corpus of GOAT's published code into a run directory, to look at it or to export it in other forms.
@@ -231,7 +236,7 @@ def import_(
     from goat_ray.runner import Runner
     from goat_ray.synthesis.imports import Published
 
-    import_corpus(Published(folder), Runner(run_directory.absolute(), Console()))
+    import_corpus(Published(folder.fetch()), Runner(run_directory, Console()))
 
 
 @app.command("fake-server")

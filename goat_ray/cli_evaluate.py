@@ -7,6 +7,7 @@ import typer
 
 from goat_ray.cli_options import Changes, default_command, plain_errors
 from goat_ray.errors import ConfigError
+from goat_ray.places import Place
 
 if TYPE_CHECKING:
     from goat_ray.benchmarking import Benchmarking
@@ -37,7 +38,8 @@ Contenders = Annotated[
     ),
 ]
 Into = Annotated[
-    Path | None, typer.Option("--into", help="Folder for results. Default: benchmarks in the run, else here.")
+    Place | None,
+    typer.Option("--into", parser=Place.of, help="Folder for results. Default: benchmarks in the run, else here."),
 ]
 
 
@@ -83,7 +85,9 @@ def goatbench(
 @evaluate_app.command()
 @plain_errors
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Folders that an evaluation wrote.", metavar="RESULT...")],
+    folders: Annotated[
+        list[Place], typer.Argument(parser=Place.of, help="Folders that an evaluation wrote.", metavar="RESULT...")
+    ],
 ) -> None:
     """Results of several contenders side by side, with the paired difference to the first.
 
@@ -100,7 +104,7 @@ def _evaluate(
     root: Path,
     config: Path | None,
     contenders: list[str] | None,
-    into: Path | None,
+    into: Place | None,
     changes: list[str] | None,
 ) -> None:
     from goat_ray.benchmarking import Benchmarking, named
@@ -114,7 +118,7 @@ def _evaluate(
             "two contenders have the same name", place=" ".join(chosen), remedy="Give names: -c NAME=FILE"
         )
     if config is None:
-        _report(Benchmarking.open(name, root, None), chosen, into or Path("benchmarks"))
+        _report(Benchmarking.open(name, root, None), chosen, into or Place.of("benchmarks"))
         return
     road = Road(load_config(config, changes or []))
     with road.runner.exclusive():
@@ -122,7 +126,7 @@ def _evaluate(
         _report(opened, chosen, into or road.runner.directory / "benchmarks")
 
 
-def _report(benchmarking: "Benchmarking", contenders: list[str], into: Path) -> None:
+def _report(benchmarking: "Benchmarking", contenders: list[str], into: Place) -> None:
     """Evaluate, and show the table, the remarks and where everything lies."""
     from goat_ray.evaluation.comparison import show
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 from goat_ray.errors import GoatError
+from goat_ray.places import Place
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-RunDirectory = Annotated[Path, typer.Argument(help="Run directory, e.g. runs/demo", metavar="RUN")]
+RunDirectory = Annotated[
+    Place, typer.Argument(parser=Place.of, help="Run directory, e.g. runs/demo or s3://bucket/run", metavar="RUN")
+]
 Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many to show.")]
 
 Changes = Annotated[

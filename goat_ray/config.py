@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from goat_ray import settings
 from goat_ray.agent.config import AgentConfig
@@ -13,6 +13,7 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.graph.config import GraphConfig
+from goat_ray.places import Place
 from goat_ray.settings import Settings
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.teacher.config import TeacherConfig
@@ -23,7 +24,15 @@ from goat_ray.training.examples import ExamplesConfig
 class RunConfig(Settings):
     """Where the run lives."""
 
-    directory: str = Field("runs/default", description="Shared by all nodes of the cluster.")
+    directory: str = Field(
+        "runs/default", description="Shared by all nodes of the cluster: a folder, or a URL such as s3://bucket/run."
+    )
+
+    @field_validator("directory")
+    @classmethod
+    def _can_be_used(cls, directory: str) -> str:
+        Place.of(directory)
+        return directory
 
 
 class TrainingConfig(Settings):

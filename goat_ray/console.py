@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,6 +12,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from goat_ray.places import Place
 from goat_ray.records import Score
 
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
@@ -66,7 +66,7 @@ class Console:
             took += f", {(kept + dropped) / seconds:,.0f}/s"
         self.rich.print(f"{text}  [dim]{took}[/dim]", soft_wrap=True)
 
-    def trained(self, name: str, folder: Path, report: Any) -> None:
+    def trained(self, name: str, folder: Place, report: Any) -> None:
         """How a training went."""
         if not self._is_news(f"trained {name}"):
             return
@@ -87,9 +87,9 @@ class Console:
             table.add_row(metric, *values, f"{next(iter(row.values())).count:,}")
         self.rich.print(table)
 
-    def summary(self, directory: Path) -> None:
+    def summary(self, directory: Place) -> None:
         """Where things lie, and how to look at them."""
-        place = os.path.relpath(directory)
+        place = os.path.relpath(directory.local) if directory.local else str(directory)
         self.heading("Done")
         for what, where in (
             ("samples (Parquet)", "samples/outcome=kept"),

@@ -180,13 +180,13 @@ class CorpusMaker:
         """List what was removed for being a benchmark's query, one JSON object a line, beside the samples."""
         if not self.benchmarks.entries:
             return
-        with (self.runner.directory / REPORT).open("w", encoding="utf-8") as file:
+        with (self.runner.directory / REPORT).written() as file:
             for dataset in examined:
                 for reject in dataset.rejected():
                     if reject.reason == CONTAMINATED:
                         match, _, query = reject.detail.partition(" | ")
                         line = {"sample": reject.id, "match": match, "query": query}
-                        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                        file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
 
 
 def import_corpus(published: Published, runner: Runner) -> Dataset[Sample]:

@@ -1,13 +1,12 @@
 """From a configuration to its agent: what was trained in the run directory, else the base models."""
 
-from pathlib import Path
-
 from goat_ray.agent.equipment import Equipment
 from goat_ray.config import GoatConfig
 from goat_ray.errors import RunError
 from goat_ray.executors.build import Outside
 from goat_ray.executors.limits import Limits
 from goat_ray.graph.embedding import DEFAULT_MODEL
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction
 from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import MANIFEST, Dataset, open_dataset
@@ -22,7 +21,7 @@ def equip(config: GoatConfig, limits: Limits | None = None) -> tuple[Equipment, 
     Documents are read first where the run directory has no functions. ``limits`` are those of the hosts that several
     agents call. Raises ``RunError`` where there is no model.
     """
-    directory = Path(config.run.directory).absolute()
+    directory = Place.of(config.run.directory)
     functions = _functions(config, directory)
     model, about_model = _model(config, directory / "agent")
     retriever, about_retriever = _retriever(config, directory / "retriever")
@@ -37,7 +36,7 @@ def equip(config: GoatConfig, limits: Limits | None = None) -> tuple[Equipment, 
     ]
 
 
-def _functions(config: GoatConfig, directory: Path) -> Dataset[ApiFunction]:
+def _functions(config: GoatConfig, directory: Place) -> Dataset[ApiFunction]:
     folder = directory / "functions"
     if not (folder / MANIFEST).exists():
         from goat_ray.pipeline import Road  # which starts Ray and loads what a finished run needs not
@@ -46,7 +45,7 @@ def _functions(config: GoatConfig, directory: Path) -> Dataset[ApiFunction]:
     return open_dataset(folder, ApiFunction)
 
 
-def _model(config: GoatConfig, trained: Path) -> tuple[str, str]:
+def _model(config: GoatConfig, trained: Place) -> tuple[str, str]:
     endpoint = config.agent.endpoint
     if endpoint is not None:
         return "", f"{endpoint.model} at {endpoint.base_url}"
@@ -62,7 +61,7 @@ def _model(config: GoatConfig, trained: Path) -> tuple[str, str]:
     return base, f"{base}, as it is: none was trained in this run"
 
 
-def _retriever(config: GoatConfig, trained: Path) -> tuple[str, str]:
+def _retriever(config: GoatConfig, trained: Place) -> tuple[str, str]:
     if (trained / RECORD).exists():
         return str(trained), f"{trained}, trained in this run"
     base = config.graph.embedding.model

@@ -8,7 +8,7 @@ from goat_ray.graph.embedding import Embed
 from goat_ray.graph.neighbours import find_neighbours
 from goat_ray.records import ApiFunction, Edge, Embedding, Lookalikes, Neighbours
 from goat_ray.runner import Runner
-from goat_ray.shards import nearest_on_ray
+from goat_ray.shards import search_of
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.distractors import KEPT, lookalikes
 
@@ -37,7 +37,7 @@ def find_lookalikes(
     neighbours = runner.gather_tables(
         "function_neighbours",
         Neighbours,
-        lambda: find_neighbours(embeddings, nearest, runner.directory, nearest_on_ray),
+        lambda: find_neighbours(embeddings, nearest, runner.directory, search_of(runner.directory)),
         settings={"embed": embed.settings(), **nearest.decisive()},
         inputs=[embeddings],
     )

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from goat_ray.agent.events import Called, Event, Planned, Retrieved, Thought, Tr
 from goat_ray.agent.prompts import observation
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.graph.quality import Gold, Quality, grade, report
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Lookalikes, Sample
 from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
@@ -89,12 +91,14 @@ def event_lines(event: Event) -> Iterator[str]:
         yield f"           {event.usage.requests} requests, {event.usage.tokens:,} tokens, {event.seconds:.1f} s"
 
 
-def funnel(run: Path) -> Iterator[dict[str, Any]]:
+def funnel(run: Place) -> Iterator[dict[str, Any]]:
     """For each finished dataset: name, rows, rejects by reason, facts, seconds. Those of rounds are added up."""
     in_rounds = "asked" in (read_json(run / "samples" / MANIFEST) or {}).get("facts", {})
+    folders = run.children() if in_rounds else []
     for name in ROAD:
         noun, _, part = name.partition("_")
-        rounds = sorted(run.glob(f"{noun}-[0-9][0-9][0-9]{'_' * bool(part)}{part}")) if in_rounds else []
+        pattern = f"{noun}-[0-9][0-9][0-9]{'_' * bool(part)}{part}"
+        rounds = [folder for folder in folders if fnmatch(folder.name, pattern)]
         manifests = [read_json(folder / MANIFEST) for folder in rounds or [run / name]]
         finished = [manifest for manifest in manifests if manifest is not None]
         if finished:
@@ -103,7 +107,7 @@ def funnel(run: Path) -> Iterator[dict[str, Any]]:
             yield {"name": name, "rows": rows, "rejects": dict(rejects), "facts": dict(facts), "seconds": seconds}
 
 
-def corpus_lines(run: Path, count: int) -> Iterator[str]:
+def corpus_lines(run: Place, count: int) -> Iterator[str]:
     """What a run's corpus is like, what was dropped on the way to it, and some samples."""
     corpus = corpus_of(run)
     links = len({(edge.source, edge.target) for edge in edges_of(run)}) if _has_graph(run) else 0
@@ -115,7 +119,7 @@ def corpus_lines(run: Path, count: int) -> Iterator[str]:
         yield from sample_lines(sample, corpus.functions)
 
 
-def history(run: Path) -> Iterator[str]:
+def history(run: Place) -> Iterator[str]:
     """What each step of the road dropped and why, one step a line; then the account of a corpus of a wanted size."""
     for stage in funnel(run):
         if stage["rejects"]:
@@ -135,11 +139,11 @@ def token_counter() -> Callable[[str], int]:
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
-def _has_graph(run: Path) -> bool:
+def _has_graph(run: Place) -> bool:
     return any((run / name / MANIFEST).exists() for name in ("edges", "verified"))
 
 
-def graph_scores(run: Path, gold_file: Path, ignore: Path | None, count: int) -> Iterator[str]:
+def graph_scores(run: Place, gold_file: Path, ignore: Path | None, count: int) -> Iterator[str]:
     """The finished stages of a run's graph against a gold graph, then errors of the last stage.
 
     Raises ``RunError`` where no stage is finished, ``ConfigError`` for an unusable gold file.
@@ -169,18 +173,18 @@ def graph_scores(run: Path, gold_file: Path, ignore: Path | None, count: int) ->
             yield f"{label:<8}… {len(triples) - count:,} more"
 
 
-def edges_of(run: Path) -> Iterator[Edge]:
+def edges_of(run: Place) -> Iterator[Edge]:
     """The edges of a run's finished graph, executed where that was asked for; raises ``RunError`` if there are none."""
     executed = (run / "edges" / MANIFEST).exists()
     yield from open_dataset(run / ("edges" if executed else "verified"), Edge).records()
 
 
-def functions_of(run: Path) -> FunctionStore:
+def functions_of(run: Place) -> FunctionStore:
     """The functions of a run; raises ``RunError`` where they are not there."""
     return FunctionStore.open(open_dataset(run / "functions", ApiFunction).data)
 
 
-def corpus_of(run: Path, tools: int = 6) -> Corpus:
+def corpus_of(run: Place, tools: int = 6) -> Corpus:
     """The finished samples of a run; raises ``RunError`` where they are not there."""
     near = open_dataset(run / "lookalikes", Lookalikes).data if (run / "lookalikes" / MANIFEST).exists() else ""
     return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools, near, list(history(run)))

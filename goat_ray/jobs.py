@@ -10,8 +10,8 @@ from goat_ray.config import GoatConfig, load_config
 from goat_ray.errors import GoatError
 from goat_ray.inspection import funnel
 from goat_ray.pipeline import Part, Road
-from goat_ray.runner import UNFINISHED
-from goat_ray.storage import write_json
+from goat_ray.places import Place
+from goat_ray.storage import UNFINISHED, write_json
 
 REPORT = "failure.json"
 
@@ -34,17 +34,16 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
 
 
 def _perform(part: Part, config: GoatConfig) -> None:
-    report = Path(config.run.directory).absolute() / REPORT
+    report = Place.of(config.run.directory) / REPORT
     try:
         Road(config).perform(part)
     except BaseException as error:  # a job that is stopped, too, leaves its work incomplete
-        report.parent.mkdir(parents=True, exist_ok=True)
         write_json(report, failure(part, report.parent, error))
         raise
-    report.unlink(missing_ok=True)
+    report.remove()
 
 
-def failure(part: str, run: Path, error: BaseException) -> dict[str, Any]:
+def failure(part: str, run: Place, error: BaseException) -> dict[str, Any]:
     """What a person or a scheduler needs to know about a job that did not finish."""
     if not isinstance(error, GoatError):
         stopped = isinstance(error, SystemExit | KeyboardInterrupt)
@@ -56,7 +55,7 @@ def failure(part: str, run: Path, error: BaseException) -> dict[str, Any]:
         "place": error.place,
         "remedy": error.remedy,
         "finished": {stage["name"]: {"rows": stage["rows"], "rejects": stage["rejects"]} for stage in funnel(run)},
-        "unfinished": sorted(mark.parent.name for mark in run.glob(f"*/{UNFINISHED}")),
+        "unfinished": [one.name for one in run.children() if (one / UNFINISHED).exists()],
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 

@@ -1,7 +1,6 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 from goat_ray.cluster import connect
@@ -27,6 +26,7 @@ from goat_ray.graph.verification import Verify
 from goat_ray.hard_negatives import find_lookalikes
 from goat_ray.inspection import sample_lines, spread
 from goat_ray.pilot import run_pilot
+from goat_ray.places import Place
 from goat_ray.plans import PlanSource
 from goat_ray.records import (
     ApiFunction,
@@ -45,7 +45,7 @@ from goat_ray.records import (
     Split,
 )
 from goat_ray.runner import Runner
-from goat_ray.shards import nearest_on_ray
+from goat_ray.shards import search_of
 from goat_ray.shared_limits import SharedLimits
 from goat_ray.simulation import LlmExecutor
 from goat_ray.storage import Dataset, FunctionStore
@@ -68,7 +68,7 @@ class Road:
     def __init__(self, config: GoatConfig, console: Console | None = None) -> None:
         self.config = config
         self.console = console or Console()
-        self.runner = Runner(Path(config.run.directory).absolute(), self.console)
+        self.runner = Runner(Place.of(config.run.directory), self.console)
         self.limits = SharedLimits()
         self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
         player = LlmExecutor(self.teacher) if config.executor.backend == "llm" else None
@@ -108,7 +108,7 @@ class Road:
                 embeddings,
                 graph.candidates,
                 self.runner.directory,
-                nearest_on_ray,
+                search_of(self.runner.directory),
                 self.runner.earlier("neighbours", Neighbours, settings),
             ),
             settings=settings,
@@ -182,7 +182,7 @@ class Road:
             embedder=config.graph.embedding.model,
         ).samples()
 
-    def train_retriever(self) -> Path:
+    def train_retriever(self) -> Place:
         """Samples to a fine-tuned retriever; returns its folder."""
         # Here and below: torch and transformers take seconds to load, and most commands need neither.
         from goat_ray.training.retriever import train_retriever
@@ -212,7 +212,7 @@ class Road:
         self.console.trained("retriever", folder, report)
         return folder
 
-    def train_agent(self) -> Path:
+    def train_agent(self) -> Place:
         """Samples to a fine-tuned agent; returns its folder."""
         from goat_ray.training.agent import train_agent
 

@@ -1,14 +1,13 @@
 """Call plans as bulk work: orders are written down, drawn in parallel, and rid of surplus variants."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 
-from goat_ray.graph.adjacency import EDGE_COLUMNS, VERSION, CallGraph, build_graph
+from goat_ray.graph.adjacency import EDGE_COLUMNS, SEAL, VERSION, CallGraph, build_graph
 from goat_ray.identity import content_id
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction, CallPlan, Edge, PlanOrder
 from goat_ray.runner import Runner
 from goat_ray.storage import Dataset
@@ -91,19 +90,16 @@ class PlanSource:
         return content_id(GRAPH, VERSION, self.functions.fingerprint, self.edges.fingerprint)
 
     @property
-    def _folder(self) -> Path:
+    def _folder(self) -> Place:
         return self.runner.directory / GRAPH / self._graph_id
 
     @cached_property
     def graph(self) -> CallGraph:
         """The graph to sample from, in files that the workers share; made where it is not there yet."""
-        if not self._folder.exists():
-            made = build_graph(_functions(self.functions), self.edges.batches(EDGE_COLUMNS))
-            aside = self._folder.with_suffix(".tmp")
-            shutil.rmtree(aside, ignore_errors=True)
-            made.save(aside)
-            aside.rename(self._folder)
-        return CallGraph.open(self._folder)
+        if not (self._folder / SEAL).exists():
+            with self._folder.made(SEAL) as folder:
+                build_graph(_functions(self.functions), self.edges.batches(EDGE_COLUMNS)).save(folder)
+        return CallGraph.open(self._folder.fetch())
 
 
 def _functions(functions: Dataset[ApiFunction]) -> Iterator[ApiFunction]:

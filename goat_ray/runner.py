@@ -5,15 +5,12 @@ depends on; the same fingerprint means "done". An unfinished one-to-one step has
 with the ids it has committed; running it again goes on behind them.
 """
 
-import fcntl
 import gc
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -27,12 +24,16 @@ from goat_ray.carryover import INPUT, REMAINING, carried_over, carry_over, input
 from goat_ray.console import Console
 from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
+from goat_ray.locking import held
+from goat_ray.places import Place, Where
 from goat_ray.records import Reject
 from goat_ray.rows import Json, Record
 from goat_ray.step import Step
 from goat_ray.storage import (
+    BOOKS,
     MANIFEST,
     OUTCOME,
+    UNFINISHED,
     Dataset,
     count_outcomes,
     open_dataset,
@@ -49,7 +50,6 @@ In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
 
 CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
-UNFINISHED = "unfinished.json"  # fingerprint of the step whose output is being written
 SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until someone removes them
 MAX_BLOCKS = 4096
 COLLECT_AFTER = 50_000  # new objects in a worker
@@ -58,23 +58,16 @@ COLLECT_AFTER = 50_000  # new objects in a worker
 class Runner:
     """One run directory and the cluster that fills it."""
 
-    def __init__(self, directory: Path, console: Console) -> None:
-        self.directory = directory
+    def __init__(self, directory: Where, console: Console) -> None:
+        self.directory = Place.of(directory)
         self.console = console
-        directory.mkdir(parents=True, exist_ok=True)
+        self._still_held: Callable[[], None] = lambda: None
+        self.directory.make()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the run directory; a second driver on it gets a ``RunError`` instead of a mixed-up run."""
-        with (self.directory / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise RunError(
-                    "another goat process is working in this run directory",
-                    place=str(self.directory),
-                    remedy="Wait for it, or choose another run.directory",
-                ) from error
+        with held(self.directory) as self._still_held:
             yield
 
     def bulk(self, step: Step[In, Out], source: Dataset[In], into: str) -> Dataset[Out]:
@@ -139,7 +132,7 @@ class Runner:
         self,
         into: str,
         kind: type[Out],
-        write: Callable[[Path], None],
+        write: Callable[[Place], None],
         settings: Json,
         inputs: Sequence[Dataset[Any]],
         facts: dict[str, int],
@@ -164,7 +157,7 @@ class Runner:
 
     # --- bookkeeping -----------------------------------------------------------------------------
 
-    def _claim(self, into: str, fingerprint: str, *, resumable: bool) -> Path | None:
+    def _claim(self, into: str, fingerprint: str, *, resumable: bool) -> Place | None:
         """The folder to write to, or None if it already holds the finished output."""
         folder = self.directory / into
         current = _books(folder)
@@ -174,33 +167,32 @@ class Runner:
         if (folder / MANIFEST).exists():
             return None
         if current is None or not resumable:
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+            folder.remove(BOOKS)
         facts = _counted(folder)  # what an interrupted run has spent belongs to the whole
         write_json(folder / UNFINISHED, {"fingerprint": fingerprint, "facts": facts})
         return folder
 
-    def _set_aside(self, folder: Path, fingerprint: str) -> None:
+    def _set_aside(self, folder: Place, fingerprint: str) -> None:
         aside = self.directory / SUPERSEDED / f"{folder.name}-{fingerprint}"
-        aside.parent.mkdir(exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
+        aside.remove(BOOKS)
+        folder.move(aside, BOOKS)
         self.console.note(f"{folder.name}: made with other settings or inputs; moved to {aside}")
 
-    def _bring_back(self, folder: Path, fingerprint: str) -> dict[str, Any] | None:
+    def _bring_back(self, folder: Place, fingerprint: str) -> dict[str, Any] | None:
         aside = self.directory / SUPERSEDED / f"{folder.name}-{fingerprint}"
-        if not aside.is_dir():
+        if _books(aside) is None:
             return None
-        aside.rename(folder)
+        aside.move(folder, BOOKS)
         return _books(folder)
 
-    def _superseded(self, name: str, key: str, value: Any) -> Path | None:
+    def _superseded(self, name: str, key: str, value: Any) -> Place | None:
         """The latest finished output that was set aside and whose manifest says so."""
-        books = {folder: read_json(folder / MANIFEST) for folder in (self.directory / SUPERSEDED).glob(f"{name}-*")}
+        aside = (self.directory / SUPERSEDED).children()
+        books = {folder: read_json(folder / MANIFEST) for folder in aside if folder.name.startswith(f"{name}-")}
         fitting = {folder: book for folder, book in books.items() if book is not None and book.get(key) == value}
         return max(fitting, key=lambda folder: (fitting[folder]["finished"], folder.name), default=None)
 
-    def _left_to_do(self, step: Step[In, Out], source: Dataset[In], folder: Path) -> tuple[str, int]:
+    def _left_to_do(self, step: Step[In, Out], source: Dataset[In], folder: Place) -> tuple[str, int]:
         """(where the records to work on lie, how many) once earlier outcomes of unchanged ones are taken over."""
         if not step.own_input_only:
             return source.data, source.rows
@@ -220,7 +212,7 @@ class Runner:
 
     def _finish(
         self,
-        folder: Path,
+        folder: Place,
         kind: type[Out],
         fingerprint: str,
         settings: Json,
@@ -241,22 +233,24 @@ class Runner:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "goat_ray": __version__,
         }
+        self._still_held()
         write_json(folder / MANIFEST, manifest)
         # Only now: a kill between success and the manifest must find the ids that are committed.
         for scratch in (CHECKPOINT, REMAINING):
-            shutil.rmtree(folder / scratch, ignore_errors=True)
-        (folder / UNFINISHED).unlink(missing_ok=True)
+            (folder / scratch).remove()
+        (folder / UNFINISHED).remove()
         self.console.done(folder.name, kept, rejects, seconds)
         return Dataset(folder, kind, fingerprint, kept, rejects)
 
     # --- Ray Data --------------------------------------------------------------------------------
 
-    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Path, into: str) -> None:
+    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place, into: str) -> None:
         tally = Tally.options(num_cpus=0).remote(into)  # type: ignore[attr-defined]
-        need = step.resources
+        need, source = step.resources, Place.of(data)
         with _data_context(folder if step.one_to_one else None), self.console.progress(into, count, tally):
             rows = ray.data.read_parquet(
-                data,
+                source.path,
+                filesystem=source.filesystem,
                 columns=step.takes.arrow_schema().names,
                 override_num_blocks=min(-(-count // need.batch_size), MAX_BLOCKS),
             )
@@ -270,7 +264,9 @@ class Runner:
                 compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _default_workers(need.cpus, need.gpus)),
             )
             try:
-                outcomes.write_parquet(str(folder), partition_cols=[OUTCOME], mode=SaveMode.APPEND)
+                outcomes.write_parquet(
+                    folder.path, filesystem=folder.filesystem, partition_cols=[OUTCOME], mode=SaveMode.APPEND
+                )
             except Exception as error:  # Ray wraps what steps raise in many ways
                 raise _explain(error, step, folder) from error
             finally:
@@ -279,19 +275,19 @@ class Runner:
                     write_json(folder / UNFINISHED, {**(read_json(folder / UNFINISHED) or {}), "facts": dict(facts)})
 
 
-def _counted(folder: Path) -> dict[str, int]:
+def _counted(folder: Place) -> dict[str, int]:
     """What the workers of an unfinished step have counted, in this run and in those before it."""
     facts: dict[str, int] = (read_json(folder / UNFINISHED) or {}).get("facts", {})
     return facts
 
 
-def _books(folder: Path) -> dict[str, Any] | None:
+def _books(folder: Place) -> dict[str, Any] | None:
     """What is written in a dataset folder: the manifest if finished, else the mark of unfinished work."""
     return read_json(folder / MANIFEST) or read_json(folder / UNFINISHED)
 
 
 @contextmanager
-def _data_context(checkpoint_in: Path | None) -> Iterator[None]:
+def _data_context(checkpoint_in: Place | None) -> Iterator[None]:
     """Ray Data's process-wide settings for one step, put back afterwards."""
     context = DataContext.get_current()
     names = (
@@ -310,7 +306,10 @@ def _data_context(checkpoint_in: Path | None) -> Iterator[None]:
     context.wait_for_min_actors_s = 300
     if checkpoint_in is not None:
         context.checkpoint_config = CheckpointConfig(
-            id_column="id", checkpoint_path=str(checkpoint_in / CHECKPOINT), delete_checkpoint_on_success=False
+            id_column="id",
+            checkpoint_path=(checkpoint_in / CHECKPOINT).path,
+            override_filesystem=checkpoint_in.filesystem,
+            delete_checkpoint_on_success=False,
         )
     try:
         yield
@@ -372,7 +371,7 @@ def _default_workers(cpus: float, gpus: float) -> int:
     return min(workers, os.cpu_count() or 1) if len(ray.nodes()) == 1 else workers  # type: ignore[no-untyped-call]
 
 
-def _explain(error: BaseException, step: Step[Any, Any], folder: Path) -> GoatError:
+def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatError:
     """The error below Ray's wrappers, as one of ours."""
     found: BaseException | None = error
     while found is not None:

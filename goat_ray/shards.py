@@ -1,15 +1,19 @@
 """Nearest-neighbour search spread over Ray actors: each holds some rows of the base and answers for them."""
 
 import os
+import shutil
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import ray
 
 from goat_ray.errors import RunError
+from goat_ray.graph.neighbours import Search
 from goat_ray.graph.search import (
     Block,
     Clusters,
@@ -25,8 +29,15 @@ from goat_ray.graph.search import (
     query_blocks,
     split,
 )
+from goat_ray.places import Place, Where
 
+VECTORS = ".vectors"  # in a run directory: what shards read, where they cannot read the driver's disk
 START_TIMEOUT_S = 300  # as long as the runner waits for a step's first worker
+
+
+def search_of(run: Place) -> Search:
+    """The search for a run directory, through which the driver and the shards share the vectors."""
+    return nearest_on_ray if run.local else partial(nearest_on_ray, through=run / VECTORS)
 
 
 def nearest_on_ray(
@@ -37,13 +48,14 @@ def nearest_on_ray(
     *,
     first_row: int = 0,
     timeout_s: float = START_TIMEOUT_S,
+    through: Place | None = None,
 ) -> Iterator[Block]:
     """What ``nearest`` gives, from ``config.shards`` actors; with one shard, from this process.
 
-    ``base`` is a .npy file [n, d] in a folder that all nodes share: each actor maps its own rows, and none
-    travel. At most ``config.in_flight`` blocks of queries are out at once. An actor that dies is started and
-    built again, and its blocks are asked again. Raises ``RunError`` where the file cannot be read, the actors
-    find no room within ``timeout_s`` or one dies more than ``config.restarts`` times.
+    ``base`` is a .npy file [n, d] in a folder that all nodes share, or it is laid into ``through``, a folder of an
+    object store: each actor maps its own rows, and none travel. At most ``config.in_flight`` blocks of queries are out
+    at once. An actor that dies is started and built again, and its blocks are asked again. Raises ``RunError`` where
+    the file cannot be read, the actors find no room in ``timeout_s`` or one dies more than ``config.restarts`` times.
     """
     vectors = _mapped(base)
     check(queries, vectors, k)
@@ -51,14 +63,18 @@ def nearest_on_ray(
     if len(parts) < 2:
         yield from nearest(queries, vectors, k, config, first_row=first_row)
         return
+    shared = Place.of(base) if through is None else through / f"{uuid4().hex}.npy"
     found = ray.put(clusters(queries, vectors, config) if approximate(len(vectors), config) else None)
     actors = [
         ShardActor.options(  # type: ignore[attr-defined]
             num_cpus=config.cpus, max_restarts=config.restarts, max_task_retries=config.restarts
-        ).remote(str(base), part, found, first_row, max(1, int(config.cpus)))
+        ).remote(shared, part, found, first_row, max(1, int(config.cpus)))
         for part in parts
     ]
     try:
+        if through is not None:
+            with shared.written() as file, base.open("rb") as vectors_file:
+                shutil.copyfileobj(vectors_file, file)
         _await_room(actors, timeout_s, config)
         waiting: deque[tuple[int, list[Any]]] = deque()
         for start, block in query_blocks(queries, config):
@@ -71,13 +87,15 @@ def nearest_on_ray(
     finally:
         for actor in actors:
             ray.kill(actor)
+        if through is not None:
+            shared.remove()
 
 
 @ray.remote
 class ShardActor:
     """Holds one shard. It is built with the first question, so that starting an actor stays quick."""
 
-    def __init__(self, base: str, rows: range, found: Clusters | None, first_row: int, threads: int) -> None:
+    def __init__(self, base: Place, rows: range, found: Clusters | None, first_row: int, threads: int) -> None:
         self._arguments = base, rows, found, first_row, threads
         self._shard: Shard | None = None
 
@@ -89,13 +107,13 @@ class ShardActor:
         """The shard's own best ``k`` of each query; the first call builds the shard."""
         if self._shard is None:
             base, rows, found, first_row, threads = self._arguments
-            self._shard = Shard(_mapped(Path(base)), rows, found, first_row=first_row, threads=threads)
+            self._shard = Shard(_mapped(base), rows, found, first_row=first_row, threads=threads)
         return self._shard.top(queries, k)
 
 
-def _mapped(base: Path) -> Vectors:
+def _mapped(base: Where) -> Vectors:
     try:
-        vectors: Vectors = np.load(base, mmap_mode="r", allow_pickle=False)
+        vectors: Vectors = np.load(Place.of(base).fetch(), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise RunError(
             f"the vectors cannot be read: {error}",

@@ -1,4 +1,4 @@
-"""Datasets on disk: one folder per record type with the kept records, the rejects and a manifest."""
+"""Datasets: one folder per record type with the kept records, the rejects and a manifest."""
 
 import json
 from collections import Counter
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from goat_ray.errors import RunError
+from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction, Reject
 from goat_ray.rows import Record
 
@@ -26,6 +26,10 @@ KEPT = "kept"
 REJECTED = "rejected"
 REJECT_COLUMNS = ("reject_reason", "reject_detail")
 MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"  # fingerprint of the step whose output is being written
+BOOKS = (MANIFEST, UNFINISHED)
+"""What says what a dataset's folder holds, and is written last and removed first: data alone count for nothing."""
+
 ROWS_PER_FILE = 50_000
 ROWS_AT_A_TIME = 4096  # of records on their way to columns
 
@@ -46,7 +50,7 @@ def outcome_row(record: Record) -> dict[str, Any]:
 class Dataset(Generic[R]):
     """A finished dataset of one record type."""
 
-    folder: Path
+    folder: Place
     kind: type[R]
     fingerprint: str
     rows: int
@@ -59,26 +63,26 @@ class Dataset(Generic[R]):
 
     @property
     def data(self) -> str:
-        """The folder of Parquet files with the kept records."""
+        """The folder (or its URL) of Parquet files with the kept records."""
         return str(self.folder / f"{OUTCOME}={KEPT}")
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All kept records as one Arrow table; for datasets that fit the driver."""
         names = list(columns) if columns is not None else self.kind.arrow_schema().names
         schema = pa.schema([self.kind.arrow_schema().field(name) for name in names])
-        tables = [pq.read_table(file, columns=names, partitioning=None) for file in parquet_files(Path(self.data))]
+        tables = [read_parquet(file, names) for file in parquet_files(self.data)]
         return pa.concat_tables([table.cast(schema) for table in tables]) if tables else schema.empty_table()
 
     def batches(self, columns: Sequence[str], rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """Some columns of the kept records, in file order, with bounded memory."""
-        for file in parquet_files(Path(self.data)):
-            yield from pq.ParquetFile(file).iter_batches(rows, columns=list(columns))
+        for file in parquet_files(self.data):
+            yield from open_parquet(file).iter_batches(rows, columns=list(columns))
 
     def records(self, batch_rows: int = 1024) -> Iterator[R]:
         """The kept records one by one, in file order, with bounded memory."""
         names = self.kind.arrow_schema().names
-        for file in parquet_files(Path(self.data)):
-            for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=names):
+        for file in parquet_files(self.data):
+            for batch in open_parquet(file).iter_batches(batch_rows, columns=names):
                 for row in batch.to_pylist():
                     yield self.kind.from_row(row)
 
@@ -86,7 +90,7 @@ class Dataset(Generic[R]):
         """The rejects, at most ``limit`` of them."""
         count = 0
         for file in parquet_files(self.folder / f"{OUTCOME}={REJECTED}"):
-            table = pq.read_table(file, columns=["id", "reject_reason", "reject_detail"], partitioning=None)
+            table = read_parquet(file, ["id", *REJECT_COLUMNS])
             for row in table.to_pylist():
                 if limit is not None and count >= limit:
                     return
@@ -94,13 +98,30 @@ class Dataset(Generic[R]):
                 yield Reject(id=row["id"], reason=row["reject_reason"], detail=row["reject_detail"] or "")
 
 
-def parquet_files(folder: Path) -> list[Path]:
+def parquet_files(folder: Where) -> list[Place]:
     """The Parquet files of a folder, in order; none where there is no folder."""
-    return sorted(folder.glob("*.parquet")) if folder.is_dir() else []
+    return [file for file in Place.of(folder).children() if file.name.endswith(".parquet")]
 
 
-def open_dataset(folder: Path, kind: type[R]) -> Dataset[R]:
+def open_parquet(file: Place) -> pq.ParquetFile:
+    """A Parquet file to be read in parts."""
+    return pq.ParquetFile(file.open())
+
+
+def read_parquet(file: Place, columns: Sequence[str] | None = None) -> pa.Table:
+    """The columns of a Parquet file, without those that its folder's name would give."""
+    return pq.read_table(file.path, filesystem=file.filesystem, columns=columns, partitioning=None)
+
+
+def write_parquet(file: Place, table: pa.Table) -> None:
+    """Write a Parquet file."""
+    file.parent.make()
+    pq.write_table(table, file.path, filesystem=file.filesystem)
+
+
+def open_dataset(folder: Where, kind: type[R]) -> Dataset[R]:
     """Open a finished dataset; raises ``RunError`` where the step has not finished."""
+    folder = Place.of(folder)
     manifest = read_json(folder / MANIFEST)
     if manifest is None:
         raise RunError(
@@ -111,36 +132,34 @@ def open_dataset(folder: Path, kind: type[R]) -> Dataset[R]:
     return Dataset(folder, kind, manifest["fingerprint"], manifest["rows"], manifest["rejects"])
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(file: Where) -> dict[str, Any] | None:
     """A JSON object from a file; None where there is no such file."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(Place.of(file).read_bytes())
     except FileNotFoundError:
         return None
     return content
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(file: Where, content: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never a part."""
-    aside = path.with_name(path.name + ".tmp")
-    aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
+    Place.of(file).write_bytes((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def write_records(folder: Path, kind: type[Record], records: Iterable[Record]) -> None:
+def write_records(folder: Where, kind: type[Record], records: Iterable[Record]) -> None:
     """Write records and rejects as partitioned Parquet files, with bounded memory."""
     rows = map(outcome_row, records)
     schema = outcome_schema(kind)
     write_tables(folder, kind, (pa.Table.from_pylist(some, schema=schema) for some in _batched(rows, ROWS_AT_A_TIME)))
 
 
-def write_tables(folder: Path, kind: type[Record], tables: Iterable[pa.Table]) -> None:
+def write_tables(folder: Where, kind: type[Record], tables: Iterable[pa.Table]) -> None:
     """Write records that are columns already, with bounded memory.
 
     Tables have ``kind``'s columns, and all rows are kept; or they have those of ``outcome_schema``.
     """
     schema = outcome_schema(kind)
-    with _Parts(folder, pa.schema(list(schema)[:-1])) as parts:
+    with _Parts(Place.of(folder), pa.schema(list(schema)[:-1])) as parts:
         for table in tables:
             if OUTCOME in table.column_names:
                 for outcome in (KEPT, REJECTED):
@@ -152,7 +171,7 @@ def write_tables(folder: Path, kind: type[Record], tables: Iterable[pa.Table]) -
 class _Parts:
     """The files of one dataset that is being written: a series for each outcome, each of about ROWS_PER_FILE rows."""
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+    def __init__(self, folder: Place, schema: pa.Schema) -> None:
         self._folder = folder
         self._schema = schema
         self._open: dict[str, pq.ParquetWriter] = {}
@@ -165,8 +184,9 @@ class _Parts:
             return
         if outcome not in self._open:
             target = self._folder / f"{OUTCOME}={outcome}"
-            target.mkdir(parents=True, exist_ok=True)
-            self._open[outcome] = pq.ParquetWriter(target / f"part-{self._files[outcome]:06d}.parquet", self._schema)
+            target.make()
+            part = target / f"part-{self._files[outcome]:06d}.parquet"
+            self._open[outcome] = pq.ParquetWriter(part.path, self._schema, filesystem=part.filesystem)
             self._files[outcome] += 1
         self._open[outcome].write_table(_shaped(table, self._schema))
         self._rows[outcome] += table.num_rows
@@ -198,12 +218,12 @@ def _batched(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[st
         yield some
 
 
-def count_outcomes(folder: Path) -> tuple[int, dict[str, int]]:
+def count_outcomes(folder: Place) -> tuple[int, dict[str, int]]:
     """How many records were kept, and how many rejected for each reason."""
-    kept = sum(pq.ParquetFile(file).metadata.num_rows for file in parquet_files(folder / f"{OUTCOME}={KEPT}"))
+    kept = sum(open_parquet(file).metadata.num_rows for file in parquet_files(folder / f"{OUTCOME}={KEPT}"))
     reasons: Counter[str] = Counter()
     for file in parquet_files(folder / f"{OUTCOME}={REJECTED}"):
-        reasons.update(pq.read_table(file, columns=["reject_reason"], partitioning=None)["reject_reason"].to_pylist())
+        reasons.update(read_parquet(file, ["reject_reason"])["reject_reason"].to_pylist())
     return kept, dict(sorted(reasons.items()))
 
 
@@ -219,7 +239,7 @@ class FunctionStore:
     def open(cls, data: str) -> "FunctionStore":
         """Read the Parquet folder of a ``functions`` dataset."""
         names = ApiFunction.arrow_schema().names
-        tables = [pq.read_table(file, columns=names, partitioning=None) for file in parquet_files(Path(data))]
+        tables = [read_parquet(file, names) for file in parquet_files(data)]
         return cls(pa.concat_tables(tables) if tables else ApiFunction.arrow_schema().empty_table())
 
     @classmethod

@@ -1,12 +1,15 @@
 """Shared fixtures. One Ray cluster serves the whole session; starting one per test would cost minutes."""
 
+import logging
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from goat_ray.places import Place
 from tests.grouping import pytest_collection_modifyitems as pytest_collection_modifyitems  # a hook
 from tests.world import World, make_world
 
@@ -23,6 +26,8 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A HOME of its own: Ray writes an auth token there, which would leak into later clusters."""
     home = tmp_path_factory.mktemp("home")
     settings = {"HOME": str(home), "RAY_AUTH_MODE": "disabled", "HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    settings |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_REGION": "us-east-1"}
+    settings |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush-hush"}  # Ray's workers inherit all of it
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     os.environ.pop("RAY_ADDRESS", None)
@@ -32,6 +37,41 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def store(private_home: None) -> Iterator[Place]:
+    """A bucket of a real S3-compatible server on this machine, where the environment says that S3 is."""
+    from moto.server import ThreadedMotoServer
+    from pyarrow.fs import S3FileSystem
+
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it reports each request
+    server = ThreadedMotoServer("127.0.0.1", int(endpoint.rpartition(":")[2]), verbose=False)
+    server.start()
+    S3FileSystem(endpoint_override=endpoint, allow_bucket_creation=True).create_dir("goat")
+    yield Place.of("s3://goat")
+    server.stop()
+
+
+@pytest.fixture
+def store_folder(store: Place, request: pytest.FixtureRequest) -> Place:
+    """A folder of the store for one test."""
+    return store / request.node.name
+
+
+@pytest.fixture(params=["local", "s3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A folder for one test, on this machine and in a store."""
+    return Place.of(tmp_path) if request.param == "local" else request.getfixturevalue("store_folder")
 
 
 @pytest.fixture(scope="session")

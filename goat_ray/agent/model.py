@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from goat_ray.agent.batching import Batcher
 from goat_ray.errors import ModelError
+from goat_ray.places import fetched
 from goat_ray.teacher.client import TOO_LONG, Completion
 from goat_ray.teacher.task import Failure, Message
 
@@ -37,12 +38,13 @@ class TransformersModel:
 
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
+        folder = fetched(folder)
         self._torch = torch
         self._batch_size = batch_size
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
-            self._model: Any = AutoModelForCausalLM.from_pretrained(base_of(folder))
+            self._model: Any = AutoModelForCausalLM.from_pretrained(fetched(base_of(folder)))
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"the language model {folder!r} cannot be loaded: {error}", remedy="Train it first, or give its folder"

@@ -1,17 +1,17 @@
 """Documents from live MCP servers: their tool lists, written to files that are then read like all others."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.identity import canonical_json
 from goat_ray.mcp_servers import McpServer
+from goat_ray.places import Place, Where
 
 _KEPT = {"name", "title", "description", "input_schema", "output_schema", "annotations"}  # pictures and such are not
 
 
-def with_tool_lists(config: DocumentsConfig, folder: Path) -> DocumentsConfig:
+def with_tool_lists(config: DocumentsConfig, folder: Where) -> DocumentsConfig:
     """The configuration with the tool list of each of its MCP servers among the paths, as ``folder/<name>.json``.
 
     The text is canonical, whatever the order in which a server lists: the same tools give the same ids.
@@ -19,11 +19,10 @@ def with_tool_lists(config: DocumentsConfig, folder: Path) -> DocumentsConfig:
     """
     if not config.mcp:
         return config
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for server, text in zip(config.mcp, asyncio.run(_texts(config.mcp)), strict=True):
-        file = folder / f"{server.name}.json"
-        file.write_text(text, encoding="utf-8")
+        file = Place.of(folder) / f"{server.name}.json"
+        file.write_bytes(text.encode())
         paths.append(str(file))
     return config.model_copy(update={"paths": [*config.paths, *paths]})
 

@@ -4,18 +4,17 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from goat_ray.errors import RunError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, Solution
 from goat_ray.evaluation.confidence import interval
 from goat_ray.evaluation.metrics import mean
+from goat_ray.places import Place, Where
 from goat_ray.rows import Part, Record
-from goat_ray.storage import read_json, write_json
+from goat_ray.storage import read_json, read_parquet, write_json, write_parquet
 
 ALL = "all"
 SCORES, ESTIMATES, TASKS, PREDICTIONS = "scores.json", "scores.parquet", "tasks.parquet", "predictions.json"
@@ -79,21 +78,22 @@ class Result:
         """The measure by task id, for tasks that it applies to."""
         return {task.id: one.value for task in self.tasks for one in task.measured if one.metric == metric}
 
-    def write(self, folder: Path, predictions: Sequence[dict[str, Any]]) -> None:
+    def write(self, folder: Where, predictions: Sequence[dict[str, Any]]) -> None:
         """Scores as JSON and Parquet, the tasks as Parquet, and the predictions in the published form."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Place.of(folder)
         rows = [estimate.model_dump() for estimate in self.estimates()]
         named = [{"benchmark": self.benchmark, "run": self.run, **row} for row in rows]
-        pq.write_table(pa.Table.from_pylist(named), folder / ESTIMATES)
+        write_parquet(folder / ESTIMATES, pa.Table.from_pylist(named))
         table = pa.Table.from_pylist([task.to_row() for task in self.tasks], schema=TaskResult.arrow_schema())
-        pq.write_table(table, folder / TASKS)
+        write_parquet(folder / TASKS, table)
         write_json(folder / PREDICTIONS, list(predictions))
         scores = {"benchmark": self.benchmark, "run": self.run, "scores": rows, "remarks": self.remarks}
         write_json(folder / SCORES, scores)
 
     @classmethod
-    def read(cls, folder: Path) -> "Result":
+    def read(cls, folder: Where) -> "Result":
         """What ``write`` left; raises ``RunError`` where nothing is."""
+        folder = Place.of(folder)
         scores = read_json(folder / SCORES)
         if scores is None:
             raise RunError(
@@ -101,7 +101,7 @@ class Result:
                 place=str(folder),
                 remedy="Give a folder that 'goat evaluate' named, e.g. runs/demo/benchmarks/restbench-tmdb/graph",
             )
-        rows = pq.read_table(folder / TASKS).to_pylist()
+        rows = read_parquet(folder / TASKS).to_pylist()
         tasks = [TaskResult.from_row(row) for row in rows]
         return cls(scores["benchmark"], scores["run"], tasks, scores["remarks"])
 

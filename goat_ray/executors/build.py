@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from goat_ray.executors.cassette import Player, Recorder
 from goat_ray.executors.config import ExecutorConfig
@@ -11,6 +10,7 @@ from goat_ray.executors.http.executor import HttpExecutor
 from goat_ray.executors.limits import Limits
 from goat_ray.executors.sandbox import SandboxExecutor
 from goat_ray.executors.toolbench import ToolbenchExecutor
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction
 from goat_ray.rows import Json
 
@@ -40,7 +40,7 @@ def build_executor(config: ExecutorConfig, functions: Sequence[ApiFunction], out
     cassette = config.cassette
     if cassette.path is None or cassette.mode == "off":
         return _backend(config, functions, outside)
-    folder = Path(cassette.path)
+    folder = Place.of(cassette.path)
     if cassette.mode == "record":
         return Recorder(_backend(config, functions, outside), folder)
     if cassette.on_miss == "call":

@@ -7,9 +7,7 @@ A file appears whole or not at all; of several rows with one key the smallest an
 
 import hashlib
 import json
-import os
 import uuid
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import pyarrow as pa
@@ -18,9 +16,10 @@ from pydantic import Field, model_validator
 
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.identity import canonical_json, content_id
+from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction
 from goat_ray.settings import Settings
-from goat_ray.storage import parquet_files
+from goat_ray.storage import parquet_files, read_parquet
 
 ROWS_PER_FILE = 1000
 SCHEMA = pa.schema(
@@ -50,9 +49,9 @@ class Recorder(Executor):
 
     name = "recorder"
 
-    def __init__(self, executor: Executor, folder: Path) -> None:
+    def __init__(self, executor: Executor, folder: Where) -> None:
         self._executor = executor
-        self._folder = folder
+        self._folder = Place.of(folder)
         self._rows: list[dict[str, Any]] = []
         self._written: set[str] = set()
         self._open = 0
@@ -91,15 +90,8 @@ class Recorder(Executor):
         """Write what is remembered, as one file."""
         if not self._rows:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pylist(self._rows, schema=SCHEMA)
-        name = uuid.uuid4().hex
-        aside = self._folder / f".{name}.tmp"
-        with aside.open("wb") as file:
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self._folder / f"{name}.parquet")
+        with (self._folder / f"{uuid.uuid4().hex}.parquet").written() as file:
+            pq.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA), file)
         self._rows = []
 
     async def close(self) -> None:
@@ -127,7 +119,7 @@ class Player(Executor):
 
     name = "player"
 
-    def __init__(self, folder: Path, otherwise: Executor | None) -> None:
+    def __init__(self, folder: Where, otherwise: Executor | None) -> None:
         self._otherwise = otherwise
         self._answers, self._rows = _read(folder)
 
@@ -180,9 +172,9 @@ class _History:
         return key, before
 
 
-def _read(folder: Path) -> tuple[pa.Table, dict[str, int]]:
+def _read(folder: Where) -> tuple[pa.Table, dict[str, int]]:
     """The answers, and the row that counts of each key, whatever the order of files. Bodies stay in Arrow."""
-    tables = [pq.read_table(file, columns=["key", *ANSWER], partitioning=None) for file in parquet_files(folder)]
+    tables = [read_parquet(file, ["key", *ANSWER]) for file in parquet_files(folder)]
     table = pa.concat_tables(tables) if tables else SCHEMA.empty_table()
     order = table.select(["key", *ANSWER]).sort_by([(name, "ascending") for name in ("key", *ANSWER)])
     rows: dict[str, int] = {}

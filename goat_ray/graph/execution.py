@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from goat_ray import jsonpath
@@ -11,6 +10,7 @@ from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import Session
 from goat_ray.graph.feeding import Arguments, is_usable
 from goat_ray.graph.values import fit
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Edge, Parameter, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
@@ -51,7 +51,7 @@ class ExecuteEdges(Step[Edge, Edge]):
     def start(self) -> None:
         self.store = FunctionStore.open(self.functions)
         self.executor = build_executor(self.config, list(self.store), self.outside)
-        edges = Dataset(Path(self.edges), Edge, "", 0, {}) if self.edges else None
+        edges = Dataset(Place.of(self.edges), Edge, "", 0, {}) if self.edges else None
         self.arguments = Arguments(self.store, edges.records() if edges else [])
 
     def process(self, batch: Sequence[Edge]) -> Iterator[Edge | Reject]:

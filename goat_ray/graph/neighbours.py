@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from goat_ray.graph.config import CandidatesConfig
 from goat_ray.graph.search import Block, SearchConfig, Vectors, approximate, merge, nearest
+from goat_ray.places import Place, Where
 from goat_ray.records import Embedding, Neighbours
 from goat_ray.storage import Dataset
 
@@ -32,7 +33,7 @@ def search_here(queries: Vectors, base: Path, k: int, config: SearchConfig) -> I
 def find_neighbours(
     embeddings: Dataset[Embedding],
     config: CandidatesConfig,
-    folder: Path,
+    folder: Where,
     search: Search = search_here,
     before: Dataset[Neighbours] | None = None,
 ) -> Iterator[pa.Table]:
@@ -40,14 +41,14 @@ def find_neighbours(
 
     ``before`` is the answer for an earlier corpus with the same settings. Where the search is exact, only the texts
     that are new are then searched, and searched for, and the result is the same. The vectors lie in files below
-    ``folder`` meanwhile, which the nodes of a cluster must share; memory holds what a search looks at.
+    ``folder`` meanwhile, or on this machine where that is in an object store; memory holds what a search looks at.
     """
     flags = pa.concat_tables([pa.table(batch) for batch in embeddings.batches(FLAGS)] or [_NO_FLAGS]).sort_by("id")
     asked = flags.filter(flags["asked"])["id"].combine_chunks()
     carried = flags.filter(flags["carried"])["id"].combine_chunks()
     answer = _Answer.empty(len(asked), min(config.per_parameter, len(carried)))
     if len(asked) and len(carried):
-        with TemporaryDirectory(dir=folder, prefix=".vectors-") as place:
+        with TemporaryDirectory(dir=Place.of(folder).local, prefix=".vectors-") as place:
             files = _vector_files(embeddings, asked, carried, Path(place))
             old, added = _recall(before, asked, carried, answer, config.search)
             _fill(answer, ~old, files, np.ones(len(carried), bool), config.search, search)

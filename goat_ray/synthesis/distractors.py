@@ -6,16 +6,14 @@ are described in similar words, as those are that a retriever finds beside the r
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from goat_ray.identity import rng
 from goat_ray.records import ApiFunction, Lookalikes, Neighbours
 from goat_ray.settings import Settings
-from goat_ray.storage import FunctionStore, parquet_files
+from goat_ray.storage import FunctionStore, parquet_files, read_parquet
 
 KEPT = 16  # neighbours of each kind that are remembered
 
@@ -53,11 +51,7 @@ class Distractors:
         self._ids = functions.ids
         self._config = config or DistractorsConfig()
         names = Lookalikes.arrow_schema().names
-        tables = (
-            [pq.read_table(file, columns=names, partitioning=None) for file in parquet_files(Path(data))]
-            if data
-            else []
-        )
+        tables = [read_parquet(file, names) for file in parquet_files(data)] if data else []
         self._table = pa.concat_tables(tables) if tables else Lookalikes.arrow_schema().empty_table()
         self._rows = {id_: row for row, id_ in enumerate(self._table["id"].to_pylist())}
 

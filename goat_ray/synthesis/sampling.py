@@ -8,12 +8,12 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from goat_ray.graph.adjacency import ASKABLE, BODY, REQUIRED, CallGraph
 from goat_ray.identity import content_id, rng
+from goat_ray.places import Place, Where
 from goat_ray.records import Binding, CallPlan, PlannedCall, PlanOrder, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
@@ -181,8 +181,8 @@ class DrawPlans(Step[PlanOrder, CallPlan]):
     one_to_one = False  # a plan's id derives from the plan
     resources = Resources(batch_size=4096)
 
-    def __init__(self, graph: Path, graph_id: str, config: SamplingConfig) -> None:
-        self.graph = graph
+    def __init__(self, graph: Where, graph_id: str, config: SamplingConfig) -> None:
+        self.graph = Place.of(graph)
         self.graph_id = graph_id
         self.config = config
 
@@ -190,7 +190,7 @@ class DrawPlans(Step[PlanOrder, CallPlan]):
         return {"graph": self.graph_id, **self.config.model_dump(mode="json", include={"optional_arguments", "seed"})}
 
     def start(self) -> None:
-        self.sampler = PlanSampler(CallGraph.open(self.graph), self.config)
+        self.sampler = PlanSampler(CallGraph.open(self.graph.fetch()), self.config)
 
     def process(self, batch: Sequence[PlanOrder]) -> Iterator[CallPlan | Reject]:
         for order in batch:

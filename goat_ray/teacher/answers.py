@@ -1,6 +1,6 @@
 """Answers that were paid for, in Parquet next to the run, so that no question is paid for twice.
 
-One file per worker and flush, written aside and renamed, so that a reader sees whole files only and workers
+One file per worker and flush, which appears at once, so that a reader sees whole files only and workers
 need no lock. Looking up takes 16 bytes of memory an answer: a sorted array of 64-bit keys says in which file and
 row an answer lies, and only the row groups that a batch of questions needs are read. Workers flush their
 answers in the order of the questions, so a rerun finds those of one batch side by side. (SQLite would look up
@@ -13,12 +13,14 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from goat_ray.places import Place, Where
+from goat_ray.storage import open_parquet, parquet_files, read_parquet
 
 KEY_BYTES = 16
 _SCHEMA = pa.schema(
@@ -48,14 +50,13 @@ class StoredAnswer:
 class AnswerCache:
     """The answers in a folder: those of earlier runs and of this process; others' appear at the next start."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._files = sorted(folder.glob("*.parquet"))
+    def __init__(self, folder: Where) -> None:
+        self._folder = Place.of(folder)
+        self._files = parquet_files(folder)
         self._index = _Index()
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         for number, file in enumerate(self._files):
-            self._index.add(_keys(pq.read_table(file, columns=["key"])["key"]), number)
+            self._index.add(_keys(read_parquet(file, ["key"])["key"]), number)
         self._pending: dict[bytes, StoredAnswer] = {}
         self._flushed = time.monotonic()
 
@@ -94,7 +95,7 @@ class AnswerCache:
     def _group(self, file: int, number: int) -> pa.Table:
         found = self._groups.get((file, number))
         if found is None:
-            source = pq.ParquetFile(self._files[file])
+            source = open_parquet(self._files[file])
             found = source.read_row_group(number, columns=["key", "text"]).combine_chunks()
             self._groups[file, number] = found
             if len(self._groups) > _GROUPS_AT_HAND:
@@ -141,39 +142,37 @@ def _keys(column: pa.ChunkedArray) -> Any:
     return raw[::2].astype(np.uint64)
 
 
-def _write(folder: Path, tables: Iterable[pa.Table]) -> Path:
+def _write(folder: Place, tables: Iterable[pa.Table]) -> Place:
     """One new file; nobody sees it before it is whole."""
-    name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    aside, file = folder / f"{name}.tmp", folder / f"{name}.parquet"
-    with pq.ParquetWriter(aside, _SCHEMA, compression="zstd") as writer:
+    file = folder / f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}.parquet"
+    with file.written() as stream, pq.ParquetWriter(stream, _SCHEMA, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table, row_group_size=_GROUP_ROWS)
-    aside.replace(file)
     return file
 
 
-def compact(folder: Path) -> None:
+def compact(folder: Where) -> None:
     """Merge small files into one. Only for the driver, while no worker uses the folder.
 
     A kill in the middle leaves answers twice, which is harmless.
     """
-    if not folder.is_dir():
-        return
-    for leftover in folder.glob("*.tmp"):
-        leftover.unlink()
-    small = [file for file in sorted(folder.glob("*.parquet")) if pq.read_metadata(file).num_rows < _SMALL_ROWS]
+    folder = Place.of(folder)
+    for leftover in folder.children():
+        if leftover.name.endswith(".tmp"):
+            leftover.remove()
+    small = [file for file in parquet_files(folder) if open_parquet(file).metadata.num_rows < _SMALL_ROWS]
     if len(small) < _MANY_FILES:
         return
     _write(folder, _blocks(small))
     for file in small:
-        file.unlink()
+        file.remove()
 
 
-def _blocks(files: Sequence[Path]) -> Iterable[pa.Table]:
+def _blocks(files: Sequence[Place]) -> Iterable[pa.Table]:
     """The rows of all files in tables of whole row groups, for places count in row groups of one size."""
     waiting: list[pa.Table] = []
     for file in files:
-        waiting.append(pq.read_table(file, schema=_SCHEMA))
+        waiting.append(read_parquet(file).cast(_SCHEMA))
         while sum(table.num_rows for table in waiting) >= _GROUP_ROWS:
             whole = pa.concat_tables(waiting)
             yield whole.slice(0, _GROUP_ROWS)

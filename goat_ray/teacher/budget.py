@@ -7,10 +7,10 @@ ask. What is leased counts as spent until then, so that no crash can make the to
 
 import asyncio
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 from goat_ray.errors import RunError
+from goat_ray.places import Place
 from goat_ray.storage import read_json, write_json
 from goat_ray.teacher.config import BudgetConfig
 
@@ -52,7 +52,7 @@ class Spend:
 class Ledger:
     """All that a run has spent and leased; kept in a file, so that a resumed run goes on counting."""
 
-    def __init__(self, config: BudgetConfig, file: Path | None) -> None:
+    def __init__(self, config: BudgetConfig, file: Place | None) -> None:
         self._config = config
         self._file = file
         written = read_json(file) if file is not None else None
@@ -93,7 +93,6 @@ class Ledger:
 
     def _save(self) -> None:
         if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._file, asdict(self._spent + self._leased))
 
 

@@ -1,9 +1,9 @@
 """From the configuration to a teacher."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from goat_ray.places import Place
 from goat_ray.rows import Json
 from goat_ray.teacher.asking import Asker, Patience
 from goat_ray.teacher.budget import Lease, Ledger, LedgerAccess, LocalLedger
@@ -16,7 +16,7 @@ from goat_ray.teacher.task import Teacher
 _SPENT = "spent.json"
 
 
-def build_teacher(config: TeacherConfig, cache: Path | None = None) -> Teacher:
+def build_teacher(config: TeacherConfig, cache: Place | None = None) -> Teacher:
     """Make the teacher that a configuration names: cheap, picklable, connected only by ``start``.
 
     ``cache`` is the folder for answers and for the account of what was spent, seen by all nodes; without it
@@ -30,7 +30,7 @@ def build_teacher(config: TeacherConfig, cache: Path | None = None) -> Teacher:
 class _ConfiguredTeacher(ChatTeacher):
     """A chat teacher as the configuration describes it."""
 
-    def __init__(self, config: TeacherConfig, cache: Path | None) -> None:
+    def __init__(self, config: TeacherConfig, cache: Place | None) -> None:
         super().__init__(f"{config.backend}:{config.adapter or config.model}", partial(connect, config, cache), cache)
         self._config = config
 
@@ -71,7 +71,7 @@ class _EngineTeacher(_ConfiguredTeacher):
         shutdown(self._config)
 
 
-def connect(config: TeacherConfig, cache: Path | None = None) -> Asker:
+def connect(config: TeacherConfig, cache: Place | None = None) -> Asker:
     """Connect to the model that a configuration names; call it in the event loop that will ask."""
     lease = Lease(
         _ledger(config, cache),
@@ -93,7 +93,7 @@ def _client(config: TeacherConfig) -> ChatClient:
     return made
 
 
-def _ledger(config: TeacherConfig, cache: Path | None) -> LedgerAccess | None:
+def _ledger(config: TeacherConfig, cache: Place | None) -> LedgerAccess | None:
     """The account to book on: one for the cluster where there is one, else this process's own."""
     if not config.budget.is_limited:
         return None

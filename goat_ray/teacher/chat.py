@@ -5,11 +5,11 @@ import gc
 import hashlib
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from goat_ray.identity import canonical_json
 from goat_ray.metering import count
+from goat_ray.places import Place
 from goat_ray.rows import Json
 from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, StoredAnswer, compact
 from goat_ray.teacher.asking import Asker
@@ -27,7 +27,7 @@ _ECHO_CHARACTERS = 4000  # of a wrong answer shown back to the model; a runaway 
 class ChatTeacher(Teacher):
     """Turns tasks into messages and a model's text into answers. Picklable; ``start`` connects."""
 
-    def __init__(self, label: str, connect: Callable[[], Asker], cache: Path | None = None) -> None:
+    def __init__(self, label: str, connect: Callable[[], Asker], cache: Place | None = None) -> None:
         self._label = label
         self._connect = connect  # picklable
         self._cache = cache

@@ -1,11 +1,11 @@
 """The ledger of a budget as one named Ray actor that all workers of a run share."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 import ray
 
 from goat_ray.identity import content_id
+from goat_ray.places import Place
 from goat_ray.teacher.budget import Ledger, LedgerAccess, Spend
 from goat_ray.teacher.config import BudgetConfig
 
@@ -22,7 +22,7 @@ class _RayLedger:
 _mine: dict[str, Any] = {}  # handles that keep actors alive which this process made
 
 
-def shared_ledger(config: BudgetConfig, file: Path | None) -> LedgerAccess | None:
+def shared_ledger(config: BudgetConfig, file: Place | None) -> LedgerAccess | None:
     """Find or start the actor; None without a Ray cluster.
 
     It lives as long as the process that called first. ``Teacher.prepare`` does so on the driver.

@@ -1,14 +1,15 @@
 """Fine-tuning of the agent: the driver's side."""
 
 import heapq
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ray.data import Dataset
+from transformers import CONFIG_NAME
 
 from goat_ray.errors import RunError
 from goat_ray.identity import content_id
+from goat_ray.places import Place
 from goat_ray.training.agent_loop import agent_loop
 from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig
 from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
@@ -50,7 +51,7 @@ def train_agent(
     Raises ``RunError`` (no examples, a cluster too small, workers that keep failing), ``ModelError``
     and ``ConfigError``.
     """
-    examples, target = absolute(examples), Path(output).resolve()
+    examples, target = absolute(examples), Place.of(output)
     data = dataset_id(examples, DATA)
     fingerprint = _fingerprint(data, config)
     finished = claim(target, fingerprint, TrainingReport, say)
@@ -66,7 +67,7 @@ def train_agent(
         keep_checkpoints=config.keep_checkpoints,
     )
     check_cluster(run)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.make()
     quiet_libraries(gpu=False)
     base = _base(examples, data, target, config)
     source = Source(
@@ -91,19 +92,18 @@ def _fingerprint(data: str, config: AgentTrainingConfig) -> str:
 def base_model(examples: str, output: str, config: AgentTrainingConfig) -> str:
     """Where the model is that ``train_agent`` starts from, made if it has to be: what "untuned" means."""
     data = dataset_id(absolute(examples), DATA)
-    return _base(absolute(examples), data, Path(output).resolve(), config)
+    return _base(absolute(examples), data, Place.of(output), config)
 
 
-def _base(examples: str, data: str, target: Path, config: AgentTrainingConfig) -> str:
+def _base(examples: str, data: str, target: Place, config: AgentTrainingConfig) -> str:
     """The base model's folder or hub name; the tiny one is made beside the output if it is not there yet."""
     if config.base_model != TINY:
         return absolute(config.base_model) if Path(config.base_model).is_dir() else config.base_model
-    folder = target.with_name(f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, data)}")
-    if not folder.is_dir():
+    folder = target.parent / f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, data)}"
+    if not (folder / CONFIG_NAME).exists():
         quiet_libraries(gpu=False)
-        aside = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-        make_tiny_model(aside, _texts(examples), **config.tiny.model_dump(), seed=config.seed)
-        aside.rename(folder)
+        with folder.made(CONFIG_NAME) as aside:
+            make_tiny_model(aside, _texts(examples), **config.tiny.model_dump(), seed=config.seed)
     return str(folder)
 
 
@@ -114,7 +114,7 @@ def _texts(examples: str) -> list[str]:
     return [text for row in chosen for text in (row["prompt"], row["target"])]
 
 
-def _plan(source: Source, base: str, target: Path, fingerprint: str, config: AgentTrainingConfig) -> AgentJob:
+def _plan(source: Source, base: str, target: Place, fingerprint: str, config: AgentTrainingConfig) -> AgentJob:
     tallies = tally(source)
     train, held_out = tallies["train"], tallies["validation"]
     rows_per_worker = train.kept.total() // config.workers

@@ -143,7 +143,7 @@ class _Worker:
 
     def _publish(self) -> None:
         writing = self.rank == 0
-        with published(Path(self.job.output), self.job.fingerprint) if writing else nullcontext() as folder:
+        with published(self.job.output) if writing else nullcontext() as folder:
             save_model(self.engine, self.tokenizer, folder)
             if folder is not None:
                 self.state.write_losses(folder)

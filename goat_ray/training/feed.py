@@ -21,6 +21,7 @@ import ray
 from ray.data import DataContext, Dataset, ExecutionOptions
 from ray.train import DataConfig
 
+from goat_ray.places import Place
 from goat_ray.records import Example, ExampleKind, Split
 from goat_ray.training.tokenization import TOO_LONG, PackedTokenizer, Tokens, tokenize
 
@@ -119,7 +120,14 @@ def data_context() -> Iterator[None]:
 
 def _read(source: Source, *splits: Split) -> Dataset:
     columns = Example.arrow_schema().names
-    rows = ray.data.read_parquet(source.examples, columns=columns, partitioning=None, override_num_blocks=source.blocks)
+    place = Place.of(source.examples)
+    rows = ray.data.read_parquet(
+        place.path,
+        filesystem=place.filesystem,
+        columns=columns,
+        partitioning=None,
+        override_num_blocks=source.blocks,
+    )
     return rows.map_batches(partial(_select, source.kinds, splits), **_batches())
 
 

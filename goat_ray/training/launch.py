@@ -18,6 +18,7 @@ from ray.train.v2.api.config import LoggingConfig
 from ray.util.queue import Queue
 
 from goat_ray.errors import GoatError, RunError
+from goat_ray.places import Place
 from goat_ray.training.feed import data_context, in_order
 
 DATA_CPUS = 1.0
@@ -59,6 +60,7 @@ def run_loop(
     cluster is too small or the loop fails more than ``run.max_failures`` times.
     """
     check_cluster(run)
+    storage = Place.of(run.storage)
     resources = {"CPU": run.cpus_per_worker}
     if run.gpus_per_worker:
         resources["GPU"] = run.gpus_per_worker
@@ -71,7 +73,8 @@ def run_loop(
             ),
             run_config=RunConfig(  # type: ignore[call-arg] # the stub is the one of Ray Train's first version
                 name=run.name,
-                storage_path=absolute(run.storage),
+                storage_path=storage.path,
+                storage_filesystem=storage.filesystem,
                 checkpoint_config=CheckpointConfig(num_to_keep=run.keep_checkpoints),
                 failure_config=FailureConfig(max_failures=run.max_failures),
                 logging_config=LoggingConfig(log_level="ERROR"),

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from transformers.utils import logging as transformers_logging
 
 from goat_ray.errors import ConfigError, ModelError
+from goat_ray.places import fetched
 from goat_ray.training.config import AgentTrainingConfig
 
 if TYPE_CHECKING:
@@ -109,12 +110,13 @@ def build_engine(base: str, config: AgentTrainingConfig, settings: dict[str, Any
 
 def _load(base: str, config: AgentTrainingConfig) -> PreTrainedModel:
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base, dtype=_DTYPES[config.precision])
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(fetched(base), dtype=_DTYPES[config.precision])
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the base model {base!r} cannot be loaded: {' '.join(str(error).split())}",
             remedy="Set base_model to a folder in the Hugging Face layout or to a hub name that this machine can reach",
         ) from error
+    model.name_or_path = base  # which adapters name: a folder that was fetched is on this machine only
     longest = getattr(model.config, "max_position_embeddings", config.max_length)
     if config.max_length > longest:
         raise ConfigError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from goat_ray.errors import RunError
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.identity import content_id, rng
+from goat_ray.places import Place
 from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig
 from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.launch import Run, absolute, run_loop
@@ -37,7 +38,7 @@ def train_retriever(
 
     Raises ``RunError`` (too few examples, a cluster too small, workers that keep failing) and ``ModelError``.
     """
-    examples, target = absolute(examples), Path(output).resolve()
+    examples, target = absolute(examples), Place.of(output)
     settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
     fingerprint = content_id("retriever", VERSION, settings, dataset_id(examples, COLUMNS))
     finished = claim(target, fingerprint, RetrieverReport, say)
@@ -52,7 +53,7 @@ def train_retriever(
             place=examples,
             remedy="Synthesize samples that call more functions, or lower workers",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.make()
     run = Run(
         name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
         storage=storage,

@@ -148,7 +148,7 @@ class _Worker:
 
     def _publish(self) -> None:
         if self.rank == 0:
-            with published(Path(self.job.output), self.job.fingerprint) as folder:
+            with published(self.job.output) as folder:
                 self.model.save_pretrained(str(folder), create_model_card=False)
                 self.state.write_losses(folder)
                 write_report(folder, self.job.fingerprint, self._report())

@@ -8,12 +8,13 @@ import pyarrow.dataset as pads
 
 from goat_ray.errors import RunError
 from goat_ray.identity import content_id
+from goat_ray.places import Place
 
 
 def scan(folder: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of a folder or URI of Parquet files; raises ``RunError`` if there are none."""
     try:
-        data = pads.dataset(folder, format="parquet", partitioning=None)
+        data = _dataset(folder)
         missing = set(columns) - set(data.schema.names)
         if not data.files or missing:
             raise RunError(
@@ -30,7 +31,12 @@ def scan(folder: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 def count_rows(folder: str) -> int:
     """How many rows a folder has, from the files' footers."""
-    return int(pads.dataset(folder, format="parquet", partitioning=None).count_rows())
+    return int(_dataset(folder).count_rows())
+
+
+def _dataset(folder: str) -> pads.Dataset:
+    place = Place.of(folder)
+    return pads.dataset(place.path, filesystem=place.filesystem, format="parquet", partitioning=None)
 
 
 def dataset_id(folder: str, columns: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from goat_ray.errors import ModelError
+from goat_ray.places import fetched
 from goat_ray.records import Example, Span
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer  # brings torch with it: seconds that no data task should pay
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(fetched(name))
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the tokenizer of {name!r} cannot be loaded: {' '.join(str(error).split())}",

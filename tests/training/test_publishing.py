@@ -13,7 +13,7 @@ class Report(Settings):
 
 
 def publish(output: Path, fingerprint: str, steps: int) -> None:
-    with published(output, fingerprint) as folder:
+    with published(output) as folder:
         assert not output.exists() or not any(output.iterdir())
         write_report(folder, fingerprint, Report(steps=steps))
 
@@ -51,7 +51,7 @@ def test_foreign_files_are_never_touched(tmp_path: Path) -> None:
 
 def test_a_failure_while_writing_leaves_no_output(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
-        with published(tmp_path / "model", "one"):
+        with published(tmp_path / "model"):
             raise ZeroDivisionError
     assert not (tmp_path / "model").exists()
     publish(tmp_path / "model", "one", 3)
@@ -60,7 +60,7 @@ def test_a_failure_while_writing_leaves_no_output(tmp_path: Path) -> None:
 def test_a_worker_restarted_after_the_rename_keeps_what_is_there(tmp_path: Path) -> None:
     output = tmp_path / "model"
     publish(output, "one", 3)
-    with published(output, "one") as folder:
+    with published(output) as folder:
         write_report(folder, "one", Report(steps=4))
     assert read_report(output, Report).steps == 3
 
