@@ -15,6 +15,7 @@ from goat_ray.executors.build import build_executor
 from goat_ray.executors.cassette import Player, Recorder
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction
 from goat_ray.rows import Json
 
@@ -73,10 +74,10 @@ def as_recorded(results: list[list[CallResult]]) -> list[list[CallResult]]:
     return [[result.model_copy(update={"origin": "recorded"}) for result in session] for session in results]
 
 
-def test_traces_with_writes_are_replayed_exactly(tmp_path: Path) -> None:
-    real = play(Recorder(Notebook(), tmp_path), WRITES_AND_READS)
+def test_traces_with_writes_are_replayed_exactly(folder: Place) -> None:
+    real = play(Recorder(Notebook(), folder), WRITES_AND_READS)
     assert real[0][0].body != real[0][2].body != real[0][4].body
-    assert play(Player(tmp_path, None), WRITES_AND_READS) == as_recorded(real)
+    assert play(Player(folder, None), WRITES_AND_READS) == as_recorded(real)
 
 
 @pytest.mark.parametrize("order", [1, -1])

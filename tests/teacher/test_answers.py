@@ -1,10 +1,9 @@
-"""The answer cache on a real folder."""
+"""The answer cache on real folders, of a file system and of an object store."""
 
 import hashlib
 import multiprocessing
 
-import pyarrow.parquet as pq
-
+from goat_ray.storage import open_parquet
 from goat_ray.teacher import answers
 from goat_ray.teacher.answers import AnswerCache, StoredAnswer, compact
 
@@ -24,9 +23,9 @@ def texts(folder, numbers):
     return AnswerCache(folder).find([key(number) for number in numbers])
 
 
-def test_what_was_flushed_is_found_again_and_nothing_else(tmp_path):
-    fill(tmp_path, range(1500))
-    found = texts(tmp_path, [7, 1499, 1500, 700])
+def test_what_was_flushed_is_found_again_and_nothing_else(folder):
+    fill(folder, range(1500))
+    found = texts(folder, [7, 1499, 1500, 700])
     assert found == {key(n): f'{{"n": {n}}}' for n in (7, 1499, 700)}
 
 
@@ -61,13 +60,13 @@ def test_half_a_key_alike_is_no_hit(tmp_path):
     assert cache.find([key(1)[:8] + bytes(8)]) == {}
 
 
-def test_small_files_are_merged_and_all_answers_stay(tmp_path, monkeypatch):
+def test_small_files_are_merged_and_all_answers_stay(folder, monkeypatch):
     monkeypatch.setattr(answers, "_MANY_FILES", 4)
     monkeypatch.setattr(answers, "_GROUP_ROWS", 64)
     for start in range(0, 500, 50):
-        fill(tmp_path, range(start, start + 50))
-    (tmp_path / "left.tmp").write_bytes(b"half a file")
-    compact(tmp_path)
-    (file,) = tmp_path.iterdir()
-    assert pq.read_metadata(file).num_rows == 500
-    assert texts(tmp_path, range(500)) == {key(n): f'{{"n": {n}}}' for n in range(500)}
+        fill(folder, range(start, start + 50))
+    (folder / "left.tmp").write_bytes(b"half a file")
+    compact(folder)
+    (file,) = folder.children()
+    assert open_parquet(file).metadata.num_rows == 500
+    assert texts(folder, range(500)) == {key(n): f'{{"n": {n}}}' for n in range(500)}
