@@ -53,7 +53,7 @@ class Submission:
             raise ConfigError(
                 f"run.directory {directory!r} would lie in the job's copy of the working directory and vanish with it",
                 place=str(self.config),
-                remedy="Give an absolute path that all nodes share: --set run.directory=/mnt/shared/run-1",
+                remedy="Give a path that all nodes share or a store's URL: --set run.directory=/mnt/shared/run-1",
             )
         _refuse_secrets(self.environment, self.entrypoint)
 
