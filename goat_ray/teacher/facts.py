@@ -32,7 +32,8 @@ Fact = tuple[str, Any]  # the name of a field, and its value
 @lru_cache(maxsize=65_536)
 def _is_telling(name: str) -> bool:
     return (
-        not is_identifier(name)
+        bool(words(name))
+        and not is_identifier(name)
         and _UNTELLING.isdisjoint(words(name))
         and not any(character.isdigit() for character in name)
     )

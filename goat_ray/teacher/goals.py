@@ -10,7 +10,7 @@ from typing import Any
 
 from goat_ray.naming import ordinal, plural, singular, with_article, words
 from goat_ray.teacher import asking_forms, phrases
-from goat_ray.teacher.asking_forms import capital, lower_first
+from goat_ray.teacher.asking_forms import capital
 from goat_ray.teacher.facts import Fact, amount, ended, facts, names_in, telling_fields
 from goat_ray.teacher.noun_phrases import NounPhrases
 from goat_ray.teacher.quantities import measured
@@ -59,9 +59,9 @@ def instruction(story: Story, number: int, *, shallow: bool) -> Thing:
     if told.function.method not in phrases.WRITES:
         verb = "get" if told.search_text is None else "search for"
         return Thing((f"{verb} ", named.about(number, shallow=shallow)))
-    summary = told.function.summary.strip().rstrip(".") or phrases.label(told.function.name)
+    done = phrases.imperative(told.function.summary) or phrases.label(told.function.name)
     things = [part for source in named.sources(told, shallow=shallow) for part in (" for ", source)]
-    return Thing((lower_first(summary), *things, named.wishes(told)))
+    return Thing((done, *things, named.wishes(told)))
 
 
 class _Goals:

@@ -15,7 +15,14 @@ _VERBS = frozenset(
     " track create add place book open update change set edit delete remove cancel make post put patch register start"
     " submit send save".split()
 )
-_EMPTY = frozenset("details detail info information data result results a an the one by id of".split())
+_THIRD_PERSON = {
+    **{f"{verb}s": verb for verb in "get retrieve return create update delete remove add find edit cancel".split()},
+    **{"fetches": "fetch", "searches": "search", "applies": "apply", "allocates": "allocate", "sends": "send"},
+}  # verbs of summaries such as "Retrieves a specific item"; no plurals of nouns
+_EMPTY = frozenset(
+    "details detail info information data result results a an the one by id of specific single given unique or more"
+    " many".split()
+)
 _WRAPPERS = frozenset(
     "results result items item data list records entries rows elements values content response payload".split()
 )
@@ -123,13 +130,14 @@ class Phrasebook:
 
     def _find_topic(self, function: ApiFunction) -> Topic:
         text = function.summary.strip().rstrip(".") or " ".join(words(function.name))
-        text = re.split(r"[.;:(]", text)[0].strip()
+        text = re.split(r"[.;:(]|\s(?:by\s)?using\b", text)[0].strip()
         preposition = "of"
         found = _PARENT.search(text)
         if found:
             text, preposition = text[: found.start()], found["preposition"].lower()
         tokens = text.split()
-        while tokens and (tokens[0].lower() in _VERBS | _EMPTY or tokens[0].endswith("'s")):
+        leading = _VERBS | _EMPTY | _THIRD_PERSON.keys()
+        while tokens and (tokens[0].lower() in leading or tokens[0].endswith("'s")):
             tokens.pop(0)  # "Get a member's loans" gives loans; whose they are is told from the arguments
         while tokens and tokens[-1].lower() in _VERBS | _EMPTY | _PREPOSITIONS:
             tokens.pop()
@@ -143,7 +151,7 @@ class Phrasebook:
         noun = pluralise(name) if is_list else name
         own = {resource(function), *name.lower().split()}
         rest = [_lower(token) for token in tokens if singular(token.lower()) not in own]
-        if not rest and _is_adjective(tokens[-1]):
+        if is_list and not rest and tokens[-1].lower().endswith("ing"):
             return Topic(tokens[-1].lower(), preposition, open=True)
         if rest and (rest[0] in _PREPOSITIONS or rest[-1] in _ADVERBS):
             return Topic(noun, preposition, f" {' '.join(rest)}")
@@ -162,6 +170,13 @@ def resource(function: ApiFunction) -> str:
             return singular(last)
     before_placeholder = [words(s)[-1] for s in fixed if f"/{s}/{{" in function.path and words(s)]
     return singular(before_placeholder[-1] if before_placeholder else lasts[0])
+
+
+def imperative(summary: str) -> str:
+    """A summary as what one asks to be done: "Creates an order" -> create an order."""
+    first, _, rest = summary.strip().rstrip(".").partition(" ")
+    verb = _THIRD_PERSON.get(first.lower(), first[:1].lower() + first[1:])
+    return f"{verb} {rest}".strip()
 
 
 def pluralise(phrase: str) -> str:
@@ -271,9 +286,10 @@ def _learn_keys(functions: Iterable[ApiFunction]) -> dict[str, str]:
     for function in functions:
         for before, key in _KEY.findall(function.path):
             parts = words(before)
-            if is_identifier(key) and not IDENTIFIER_WORDS.issuperset(words(key)) and parts[-1] not in _VERBS:
+            if parts and is_identifier(key) and not IDENTIFIER_WORDS.issuperset(words(key)) and parts[-1] not in _VERBS:
                 kinds.setdefault(key, set()).add(singular(parts[-1]))
-    return {key: kind for key, (kind, *others) in kinds.items() if not others}
+    # Keys that name the kind themselves say it better: of a purchase_order_id, "purchase order".
+    return {key: kind for key, (kind, *others) in kinds.items() if not others and kind not in words(key)}
 
 
 def _is_noun(token: str, holder: tuple[jsonpath.Token, ...] | None) -> bool:

@@ -33,6 +33,8 @@ Wish = tuple[str, str]  # the words before it ("with", "from"), and the wish
 
 def wish(parameter: Parameter, value: Any) -> Wish:
     """How a value narrows what is asked for."""
+    if not words(parameter.name):  # of other letters than Latin
+        return "with", _text(value)
     if isinstance(value, bool):
         return _switch(parameter.name, value)
     text = _text(value)

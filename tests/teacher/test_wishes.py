@@ -2,8 +2,9 @@
 
 import pytest
 
-from goat_ray.records import Parameter
+from goat_ray.records import ApiFunction, Parameter
 from goat_ray.teacher.facts import MAX_TEXT, facts, name_of, said, short
+from goat_ray.teacher.phrases import Phrasebook, imperative
 from goat_ray.teacher.wishes import joined, wish
 
 
@@ -31,6 +32,7 @@ def parameter(name: str, enum: tuple[str, ...] = ()) -> Parameter:
         ("with_gift_wrap", False, " without gift wrap"),
         ("gift_note", "To my dear aunt", ' with gift note "To my dear aunt"'),
         ("watch_types", ["ads"], " with watch type ads"),
+        ("名前", "Ada", " with Ada"),
     ],
 )
 def test_a_wish_reads_as_its_name_suggests(name: str, value: object, expected: str) -> None:
@@ -76,3 +78,10 @@ def test_long_texts_are_cut_after_a_sentence_or_a_word() -> None:
     cut = short("word, " * 100)
     assert cut.endswith("word…")
     assert len(cut) <= MAX_TEXT + 1
+
+
+def test_a_summary_in_the_third_person_is_asked_for_as_well() -> None:
+    assert imperative("Creates an order.") == "create an order"
+    assert imperative("Plan a trip") == "plan a trip"
+    order = ApiFunction.create(service="s", name="o", path="/Orders/{id}", summary="Retrieves a specific order")
+    assert Phrasebook([order]).topic(order).noun == "order"
