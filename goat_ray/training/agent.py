@@ -11,11 +11,16 @@ from goat_ray.errors import RunError
 from goat_ray.identity import content_id
 from goat_ray.places import Place
 from goat_ray.training.agent_loop import agent_loop
+from goat_ray.training.checkpoints import VALIDATION_LOSS
 from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig
+from goat_ray.training.deepspeed_settings import deepspeed_settings
 from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
 from goat_ray.training.jobs import AgentJob, epoch_name
-from goat_ray.training.launch import Run, absolute, check_cluster, run_loop
-from goat_ray.training.models import deepspeed_settings, quiet_libraries
+from goat_ray.training.launch import Run, absolute, check_cluster, device_memory, run_loop
+from goat_ray.training.lineage import Lineage
+from goat_ray.training.memory import measure, memory_line
+from goat_ray.training.models import check_length, quiet_libraries, read_model_config
+from goat_ray.training.packages import check_packages
 from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import claim, read_report
 from goat_ray.training.scanning import count_rows, dataset_id, scan
@@ -57,6 +62,7 @@ def train_agent(
     finished = claim(target, fingerprint, TrainingReport, say)
     if finished is not None:
         return finished
+    check_packages(config)
     run = Run(
         name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
         storage=storage,
@@ -65,21 +71,23 @@ def train_agent(
         gpus_per_worker=config.gpus_per_worker,
         max_failures=config.max_failures,
         keep_checkpoints=config.keep_checkpoints,
+        keep_lowest=VALIDATION_LOSS if config.keep == "best" else None,
     )
     check_cluster(run)
     target.parent.make()
     quiet_libraries(gpu=False)
     base = _base(examples, data, target, config)
+    say(_memory(base, config, run))
     source = Source(
         examples=examples,
         tokenizer=PackedTokenizer.pack(load_tokenizer(base)),
         max_length=config.max_length,
-        kinds=tuple(config.kinds),
+        kinds=config.kinds,
         seed=config.seed,
         blocks=max(1, -(-count_rows(examples) // ROWS_PER_BLOCK)),
     )
     with data_context():
-        job = _plan(source, base, target, fingerprint, config)
+        job = _plan(source, base, target, fingerprint, data, config)
         run_loop(agent_loop, job, run, _datasets(source, job), say)
     return read_report(target, TrainingReport)
 
@@ -114,7 +122,16 @@ def _texts(examples: str) -> list[str]:
     return [text for row in chosen for text in (row["prompt"], row["target"])]
 
 
-def _plan(source: Source, base: str, target: Place, fingerprint: str, config: AgentTrainingConfig) -> AgentJob:
+def _memory(base: str, config: AgentTrainingConfig, run: Run) -> str:
+    """What the training will take of each device; a model that is too short for the examples is an error here."""
+    model = read_model_config(base)
+    check_length(model, base, config.max_length)
+    return memory_line(measure(model, config), config, device_memory(run))
+
+
+def _plan(
+    source: Source, base: str, target: Place, fingerprint: str, corpus: str, config: AgentTrainingConfig
+) -> AgentJob:
     tallies = tally(source)
     train, held_out = tallies["train"], tallies["validation"]
     rows_per_worker = train.kept.total() // config.workers
@@ -125,6 +142,13 @@ def _plan(source: Source, base: str, target: Place, fingerprint: str, config: Ag
             place=source.examples,
             remedy="Synthesize more samples, raise max_length, or include more kinds",
         )
+    validate = held_out.kept.total() >= config.workers
+    if not validate and (config.keep == "best" or config.patience):
+        raise RunError(
+            f"{held_out.kept.total()} validation examples are too few to choose by their loss",
+            place=source.examples,
+            remedy="Give splits.validation a share, or leave out keep: best and patience",
+        )
     rows_per_step = config.batch_size * config.gradient_accumulation
     return AgentJob(
         config=config,
@@ -132,10 +156,13 @@ def _plan(source: Source, base: str, target: Place, fingerprint: str, config: Ag
         base=base,
         output=str(target),
         fingerprint=fingerprint,
+        lineage=Lineage(
+            name=target.name, base=base, examples=source.examples, corpus=corpus, config=config.model_dump(mode="json")
+        ),
         tally=train,
         steps_per_epoch=-(-rows_per_worker // rows_per_step),
         rows_per_step=rows_per_step,
-        validate=held_out.kept.total() >= config.workers,
+        validate=validate,
     )
 
 

@@ -1,6 +1,5 @@
 """What each worker of an agent training does: DeepSpeed inside a Ray Train loop."""
 
-import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,18 +13,19 @@ import torch.distributed as dist
 from goat_ray.errors import RunError
 from goat_ray.identity import rng
 from goat_ray.training.batches import micro_batches, summed_loss
+from goat_ray.training.checkpoints import Checkpoints
 from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import use_cores
+from goat_ray.training.memory import GB, peak_memory
 from goat_ray.training.meter import Meter
 from goat_ray.training.models import build_engine, quiet_libraries, save_model
-from goat_ray.training.progress import Progress, TrainingReport
+from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import published, write_report
 from goat_ray.training.tokenization import load_tokenizer
+from goat_ray.training.trackers import open_trackers
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
-
-_TAG = "state"  # DeepSpeed's name for what is in a checkpoint
 
 
 def agent_loop(settings: dict[str, Any]) -> None:
@@ -48,19 +48,32 @@ class _Worker:
         self.tokenizer = load_tokenizer(job.base)
         self.padding = int(self.tokenizer.pad_token_id or self.tokenizer.eos_token_id or 0)
         self.engine: DeepSpeedEngine = build_engine(job.base, job.config, job.deepspeed, self.total)
-        self.state = self._resume()
+        self.checkpoints = Checkpoints(self.engine, job.config)
+        self.state = self.checkpoints.resume()
+        first = self.rank == 0
         self.meter = Meter(
-            self.state, self.total, job.config.log_every, self.engine.device, say if self.rank == 0 else None
+            self.state,
+            self.total,
+            job.config.log_every,
+            self.engine.device,
+            say if first else None,
+            open_trackers(job.config, Path(job.output), job.fingerprint, self.state.step) if first else (),
         )
 
     def run(self) -> None:
-        """All epochs that are left, then the output."""
+        """All epochs that are left, or until they bring nothing more; then the output."""
         for epoch in range(self.state.epoch, self.config.epochs):
+            if self.config.patience is not None and self.state.worse >= self.config.patience:
+                self.meter.say(f"stopped early: {self.state.worse} epochs without a lower validation loss")
+                break
             self._epoch(epoch)
             self.state.epoch, self.state.done = epoch + 1, 0
             self._validate()
-            self._checkpoint()
+            self.checkpoints.save(self.state, epoch_ended=True)
+        if self.config.keep == "best":
+            self.checkpoints.return_to_best()
         self._publish()
+        self.meter.close()
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -99,7 +112,7 @@ class _Worker:
         state = self.state
         if state.step % self.config.checkpoint_every == 0 and state.done < self.job.steps_per_epoch:
             with self.meter.paused():
-                self._checkpoint()
+                self.checkpoints.save(state, epoch_ended=False)
 
     @torch.no_grad()
     def _validate(self) -> None:
@@ -115,51 +128,31 @@ class _Worker:
             sums[1] += batch.trained
         self.engine.train()
         dist.all_reduce(sums)
-        loss = self.state.validation_loss = float(sums[0] / sums[1])
-        self.meter.say(f"epoch {self.state.epoch}/{self.config.epochs}  validation loss {loss:.4f}")
-
-    # --- checkpoints -----------------------------------------------------------------------------
-
-    def _resume(self) -> Progress:
-        checkpoint = ray.train.get_checkpoint()
-        if checkpoint is None:
-            return Progress()
-        with checkpoint.as_directory() as folder:
-            self.engine.load_checkpoint(folder, tag=_TAG, load_module_strict=self.config.method == "full")
-            return Progress.read(Path(folder))
-
-    def _checkpoint(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            self.engine.save_checkpoint(folder, tag=_TAG, exclude_frozen_parameters=self.config.method == "lora")
-            if self.rank == 0:
-                self.state.write(Path(folder))
-            ray.train.report(
-                {"step": self.state.step},
-                checkpoint=ray.train.Checkpoint.from_directory(folder),
-                checkpoint_dir_name=f"step-{self.state.step:08}",
-            )
+        self.meter.validated(float(sums[0] / sums[1]), self.config.epochs)
 
     # --- output ----------------------------------------------------------------------------------
 
     def _publish(self) -> None:
         writing = self.rank == 0
+        report = self._report(peak_memory(self.engine.device))
         with published(self.job.output) if writing else nullcontext() as folder:
             save_model(self.engine, self.tokenizer, folder)
             if folder is not None:
                 self.state.write_losses(folder)
-                write_report(folder, self.job.fingerprint, self._report())
+                write_report(folder, self.job.fingerprint, report, self.job.lineage)
         dist.barrier()
 
-    def _report(self) -> TrainingReport:
+    def _report(self, peak_memory_bytes: float) -> TrainingReport:
         tally, state = self.job.tally, self.state
         return TrainingReport(
             steps=state.step,
             resumed_at=self.meter.resumed_at,
             first_loss=state.losses[0].loss,
             last_loss=state.losses[-1].loss,
-            validation_loss=state.validation_loss,
+            validation_loss=state.best_loss if self.config.keep == "best" else state.validation_loss,
             tokens=state.tokens,
             tokens_per_second=round(state.tokens / max(state.seconds, 1e-9), 1),
+            peak_memory_gb=round(peak_memory_bytes / GB, 3),
             seconds=round(state.seconds, 3),
             examples=dict(tally.kept),
             trained_tokens=dict(tally.trained),

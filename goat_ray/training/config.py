@@ -23,6 +23,9 @@ class TinyModelConfig(Settings):
     context: int = Field(2048, ge=64, description="Tokens.")
 
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
 class LoraConfig(Settings):
     """Low-rank adapters (paper: section 4)."""
 
@@ -37,9 +40,15 @@ class AgentTrainingConfig(Settings):
 
     base_model: str = Field(TINY, description="'tiny' is made on the spot; else a local folder or a hub name.")
     tiny: TinyModelConfig = TinyModelConfig()
-    method: Literal["full", "lora"] = "lora"
+    method: Literal["full", "lora", "qlora"] = Field(
+        "lora", description="All weights; adapters; adapters on a base in 4 bits (bitsandbytes, on CUDA only)."
+    )
     lora: LoraConfig = LoraConfig()
-    kinds: Annotated[list[ExampleKind], Field(min_length=1)] = ["plan", "call", "answer"]
+    kinds: Annotated[dict[ExampleKind, Share], Field(min_length=1)] = Field(
+        {"plan": 1.0, "call": 1.0, "answer": 1.0},
+        description="Which kinds of examples are trained on, and the share of each that is taken. The answer alone: "
+        "{answer: 1}.",
+    )
 
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(4, ge=1, description="Examples per worker and forward pass.")
@@ -54,9 +63,16 @@ class AgentTrainingConfig(Settings):
         False, description="Put a pass's examples one after another instead of padding them; none sees another."
     )
 
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = Field(
+        "sdpa", description="flash_attention_2 needs the package flash-attn, GPUs, and bf16 or fp16."
+    )
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     gradient_checkpointing: bool = Field(False, description="Recompute activations: less memory, a third slower.")
     zero_stage: int = Field(2, ge=0, le=3, description="DeepSpeed ZeRO: what is split over the workers.")
+    offload: Literal["none", "optimizer", "parameters"] = Field(
+        "none",
+        description="What lies in the nodes' own memory: optimizer states (ZeRO-1 and up), or weights too (ZeRO-3).",
+    )
     deepspeed: Path | None = Field(None, description="A DeepSpeed JSON file, merged over the built settings.")
 
     workers: int = Field(1, ge=1)
@@ -64,9 +80,43 @@ class AgentTrainingConfig(Settings):
     gpus_per_worker: float = Field(0.0, ge=0)
     checkpoint_every: int = Field(500, ge=1, description="Steps. Each epoch's end is a checkpoint as well.")
     keep_checkpoints: int = Field(2, ge=1)
+    keep: Literal["last", "best"] = Field(
+        "last", description="Which checkpoints are kept and which model comes out: best is of lowest validation loss."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs in a row without a lower validation loss. Null: never."
+    )
     max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
     log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
+    trackers: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
+        ["tensorboard"], description="Who is told the progress. TensorBoard's files lie beside the output."
+    )
+    project: str = Field("goat-ray", description="W&B's project or MLflow's experiment.")
     seed: int = 0
+
+    @property
+    def examples_per_step(self) -> int:
+        """Over all workers and passes."""
+        return self.workers * self.batch_size * self.gradient_accumulation
+
+    @property
+    def adapters(self) -> bool:
+        """Whether only adapters are trained."""
+        return self.method != "full"
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        if self.offload != "none" and self.zero_stage < (least := 1 if self.offload == "optimizer" else 3):
+            raise ValueError(f"offload: {self.offload} needs zero_stage {least}; it is {self.zero_stage}")
+        if self.method == "qlora" and not self.gpus_per_worker:
+            raise ValueError(
+                "method: qlora loads the base in 4 bits, which needs CUDA; set gpus_per_worker, or use lora"
+            )
+        if self.method == "qlora" and self.zero_stage == 3:
+            raise ValueError("method: qlora keeps the 4-bit base whole on each GPU; use zero_stage 2 or lower")
+        if self.attention == "flash_attention_2" and (not self.gpus_per_worker or self.precision == "fp32"):
+            raise ValueError("attention: flash_attention_2 runs on GPUs in bf16 or fp16 only; use sdpa")
+        return self
 
     @model_validator(mode="after")
     def _fits_the_tiny_model(self) -> Self:
@@ -110,7 +160,16 @@ class RetrieverTrainingConfig(Settings):
 
 
 OPERATIONAL = frozenset(
-    {"cpus_per_worker", "gpus_per_worker", "checkpoint_every", "keep_checkpoints", "max_failures", "log_every"}
+    {
+        "cpus_per_worker",
+        "gpus_per_worker",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "max_failures",
+        "log_every",
+        "trackers",
+        "project",
+    }
 )
 """Settings that change how a training runs but not what it trains; all others make it another training.
 ``workers`` is not among them: DeepSpeed cannot resume optimizer states at another world size."""

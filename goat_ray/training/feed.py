@@ -8,7 +8,7 @@ step, and the blocks are dealt out in turn. So a run can stop anywhere and conti
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,7 +39,7 @@ class Source:
     examples: str  # folder of Parquet files with the columns of ``Example``
     tokenizer: PackedTokenizer
     max_length: int
-    kinds: tuple[ExampleKind, ...]
+    kinds: Mapping[ExampleKind, float]  # and the share of each that is taken
     seed: int
     blocks: int  # to read them in
 
@@ -128,24 +128,34 @@ def _read(source: Source, *splits: Split) -> Dataset:
         partitioning=None,
         override_num_blocks=source.blocks,
     )
-    return rows.map_batches(partial(_select, source.kinds, splits), **_batches())
+    return rows.map_batches(partial(_select, source, splits), **_batches())
 
 
 def _batches() -> dict[str, Any]:
     return {"batch_format": "pyarrow", "batch_size": ROWS_PER_BATCH, "num_cpus": TASK_CPUS, "zero_copy_batch": True}
 
 
-def _select(kinds: Sequence[str], splits: Sequence[str], table: pa.Table) -> pa.Table:
-    wanted = pc.and_(pc.is_in(table["kind"], pa.array(kinds)), pc.is_in(table["split"], pa.array(splits)))
-    return table.filter(wanted)
+def _select(source: Source, splits: Sequence[str], table: pa.Table) -> pa.Table:
+    """The wanted splits and kinds; of a kind with a share the same examples in each epoch, and all of validation."""
+    table = table.filter(pc.is_in(table["split"], pa.array(splits)))
+    shares = [
+        1.0 if split == "validation" and kind in source.kinds else source.kinds.get(kind, 0.0)
+        for kind, split in zip(table["kind"].to_pylist(), table["split"].to_pylist(), strict=True)
+    ]
+    places = _places(f"{source.seed}:share:", table)
+    taken = [place < share * 2**_KEY_BITS for place, share in zip(places, shares, strict=True)]
+    return table.filter(pa.array(taken, pa.bool_()))
 
 
 def _key(seed: int, number: int, table: pa.Table) -> pa.Table:
-    prefix = f"{seed}:{number}:".encode()
+    return table.append_column("order", pa.array(_places(f"{seed}:{number}:", table), pa.int64()))
+
+
+def _places(prefix: str, table: pa.Table) -> list[int]:
+    """A number below 2**_KEY_BITS for each row, from prefix and id."""
     ids: list[str] = table["id"].to_pylist()
-    digests = (hashlib.sha256(prefix + example_id.encode()).digest() for example_id in ids)
-    keys = [int.from_bytes(digest[:8], "big") >> (64 - _KEY_BITS) for digest in digests]
-    return table.append_column("order", pa.array(keys, pa.int64()))
+    digests = (hashlib.sha256((prefix + example_id).encode()).digest() for example_id in ids)
+    return [int.from_bytes(digest[:8], "big") >> (64 - _KEY_BITS) for digest in digests]
 
 
 def _tokens(source: Source, table: pa.Table) -> Iterator[tuple[Example, Tokens | None]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from goat_ray.training.config import AgentTrainingConfig, RetrieverTrainingConfig
 from goat_ray.training.feed import Tally
+from goat_ray.training.lineage import Lineage
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class AgentJob:
     base: str  # folder or hub name of the base model
     output: str
     fingerprint: str
+    lineage: Lineage
     tally: Tally  # of the training examples
     steps_per_epoch: int
     rows_per_step: int  # of one worker

@@ -25,6 +25,7 @@ DATA_CPUS = 1.0
 """Logical CPUs that must be left beside the workers: Ray Data's sort takes a whole one."""
 
 _POLL_S = 0.5
+_GPU_ANSWER_S = 60.0
 
 _WORKER_ENVIRONMENT = {
     # OpenMP threads that wait by spinning take the cores from whatever else runs: with one other busy
@@ -45,6 +46,7 @@ class Run:
     gpus_per_worker: float
     max_failures: int
     keep_checkpoints: int
+    keep_lowest: str | None = None  # of which reported number; without one the last are kept
 
 
 def run_loop(
@@ -75,7 +77,11 @@ def run_loop(
                 name=run.name,
                 storage_path=storage.path,
                 storage_filesystem=storage.filesystem,
-                checkpoint_config=CheckpointConfig(num_to_keep=run.keep_checkpoints),
+                checkpoint_config=CheckpointConfig(
+                    num_to_keep=run.keep_checkpoints,
+                    checkpoint_score_attribute=run.keep_lowest,
+                    checkpoint_score_order="min",
+                ),
                 failure_config=FailureConfig(max_failures=run.max_failures),
                 logging_config=LoggingConfig(log_level="ERROR"),
                 worker_runtime_env={"env_vars": _WORKER_ENVIRONMENT},
@@ -111,6 +117,24 @@ def check_cluster(run: Run) -> None:
             f"and the cluster has {have.get('GPU', 0.0):g}",
             remedy="Lower workers or gpus_per_worker (0 trains on CPUs), or add GPU nodes",
         )
+
+
+def device_memory(run: Run) -> float | None:
+    """Bytes that one worker has: its GPU's, or an equal share of the cluster's memory; None where nobody can tell."""
+    if not run.gpus_per_worker:
+        return float(_largest_cluster().get("memory", 0.0)) / run.workers or None
+    measured = ray.remote(num_cpus=0, num_gpus=run.gpus_per_worker)(_gpu_memory).remote()
+    try:
+        return float(ray.get(measured, timeout=_GPU_ANSWER_S))
+    except ray.exceptions.RayError:  # none is free, or none is there yet
+        ray.cancel(measured, force=True)
+        return None
+
+
+def _gpu_memory() -> int:
+    import torch
+
+    return int(torch.cuda.get_device_properties(0).total_memory)
 
 
 def _largest_cluster() -> dict[str, float]:

@@ -1,17 +1,18 @@
 """Counts steps, losses, tokens and time over all workers, and says how it goes."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 
 from goat_ray.training.progress import Progress, progress_line
+from goat_ray.training.trackers import Tracker
 
 
 class Meter:
-    """One rank's share of the books. ``say`` is None on all ranks but the first."""
+    """One rank's share of the books. ``say`` is None, and nobody tracks, on all ranks but the first."""
 
     def __init__(
         self,
@@ -20,12 +21,14 @@ class Meter:
         log_every: int,
         device: torch.device,
         say: Callable[[str], None] | None,
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.state = state
         self.total = total
         self.resumed_at = state.step
         self._log_every = log_every
         self._say = say
+        self._trackers = trackers
         self._clock = time.monotonic()
         # Summed on the device and shared now and then, so that a step waits for no transfer:
         # loss, what it is summed over, tokens.
@@ -68,7 +71,24 @@ class Meter:
         self._share()
         tokens, seconds = (state.losses[-1].tokens, state.losses[-1].seconds) if state.losses else (0, 0.0)
         row = state.close_window(learning_rate)
-        self.say(progress_line(row, self.total, rate=(row.tokens - tokens) / max(row.seconds - seconds, 1e-9)))
+        rate = (row.tokens - tokens) / max(row.seconds - seconds, 1e-9)
+        self.say(progress_line(row, self.total, rate))
+        self._track({"loss": row.loss, "learning_rate": learning_rate, "tokens_per_second": rate})
+
+    def validated(self, loss: float, epochs: int) -> None:
+        """An epoch is done on all ranks, and this is its validation loss."""
+        self.state.note_validation(loss)
+        self.say(f"epoch {self.state.epoch}/{epochs}  validation loss {loss:.4f}")
+        self._track({"validation_loss": loss})
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        for tracker in self._trackers:
+            tracker.close()
+
+    def _track(self, values: dict[str, float]) -> None:
+        for tracker in self._trackers:
+            tracker.log(self.state.step, values)
 
     def _share(self) -> None:
         state = self.state

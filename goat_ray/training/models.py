@@ -1,6 +1,5 @@
 """Base models, adapters and the DeepSpeed engine around them."""
 
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -8,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, get_scheduler
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    get_scheduler,
+)
 from transformers.utils import logging as transformers_logging
 
 from goat_ray.errors import ConfigError, ModelError
@@ -28,56 +35,6 @@ def quiet_libraries(gpu: bool) -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     for name in ("deepspeed", "DeepSpeed", "peft", "sentence_transformers", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
-    """What ``deepspeed.initialize`` takes: built from the configuration, then the user's file over it."""
-    built: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": config.batch_size,
-        "gradient_accumulation_steps": config.gradient_accumulation,
-        "gradient_clipping": config.gradient_clipping,
-        "steps_per_print": 1 << 40,  # the progress lines are ours
-        "zero_optimization": {
-            "stage": config.zero_stage,
-            "stage3_gather_16bit_weights_on_model_save": True,
-        },
-        "bf16": {"enabled": config.precision == "bf16"},
-        "fp16": {"enabled": config.precision == "fp16"},
-        "optimizer": {
-            "type": "AdamW",
-            # PyTorch's own: DeepSpeed's fused ones compile C++ or CUDA on first use, which images may lack.
-            "params": {"lr": config.learning_rate, "weight_decay": config.weight_decay, "torch_adam": True},
-        },
-    }
-    if config.deepspeed:
-        # The size of a step is ours alone: the loop and the schedule count with it.
-        ours = {name: built[name] for name in ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps")}
-        built = _merged(built, read_deepspeed_file(config.deepspeed)) | ours
-        built.pop("train_batch_size", None)
-    return built
-
-
-def read_deepspeed_file(path: Path) -> dict[str, Any]:
-    """A DeepSpeed JSON file; raises ``ConfigError`` where it is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot be read as JSON: {error}", place=str(path), remedy="Give a DeepSpeed JSON file"
-        ) from error
-    if not isinstance(content, dict):
-        raise ConfigError("is not a JSON object", place=str(path), remedy="Give a DeepSpeed JSON file")
-    return content
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    result = dict(below)
-    for name, value in above.items():
-        if isinstance(value, dict):
-            result[name] = _merged(below.get(name, {}), value)
-        elif value != "auto":  # what transformers' Trainer would fill in is filled in already
-            result[name] = value
-    return result
 
 
 def build_engine(base: str, config: AgentTrainingConfig, settings: dict[str, Any], steps: int) -> "DeepSpeedEngine":
@@ -110,26 +67,65 @@ def build_engine(base: str, config: AgentTrainingConfig, settings: dict[str, Any
 
 def _load(base: str, config: AgentTrainingConfig) -> PreTrainedModel:
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(fetched(base), dtype=_DTYPES[config.precision])
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            fetched(base),
+            dtype=_DTYPES[config.precision],
+            attn_implementation=config.attention,
+            quantization_config=_four_bits(config) if config.method == "qlora" else None,
+        )
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"the base model {base!r} cannot be loaded: {' '.join(str(error).split())}",
-            remedy="Set base_model to a folder in the Hugging Face layout or to a hub name that this machine can reach",
-        ) from error
+        raise _unloadable(base, error) from error
     model.name_or_path = base  # which adapters name: a folder that was fetched is on this machine only
-    longest = getattr(model.config, "max_position_embeddings", config.max_length)
-    if config.max_length > longest:
+    check_length(model.config, base, config.max_length)
+    model.config.use_cache = False
+    checkpointing = {"use_reentrant": False}
+    if config.method == "qlora":
+        from peft import prepare_model_for_kbit_training
+
+        model = prepare_model_for_kbit_training(model, config.gradient_checkpointing, checkpointing)
+    elif config.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=checkpointing)
+    return with_adapters(model, config) if config.adapters else model
+
+
+def _four_bits(config: AgentTrainingConfig) -> BitsAndBytesConfig:
+    """NF4 with double quantization (QLoRA, arXiv 2305.14314, section 3)."""
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=_DTYPES[config.precision],
+    )
+
+
+def read_model_config(base: str) -> PreTrainedConfig:
+    """The configuration of a base model, without its weights; raises ``ModelError`` where it cannot be had."""
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(fetched(base))
+    except (OSError, ValueError) as error:
+        raise _unloadable(base, error) from error
+    return config
+
+
+def _unloadable(base: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"the base model {base!r} cannot be loaded: {' '.join(str(error).split())}",
+        remedy="Set base_model to a folder in the Hugging Face layout or to a hub name that this machine can reach",
+    )
+
+
+def check_length(model: PreTrainedConfig, base: str, max_length: int) -> None:
+    """Raise ``ConfigError`` where examples may be longer than the model was made for."""
+    longest = getattr(model, "max_position_embeddings", max_length)
+    if max_length > longest:
         raise ConfigError(
-            f"max_length is {config.max_length} and the base model {base!r} was made for {longest} tokens",
+            f"max_length is {max_length} and the base model {base!r} was made for {longest} tokens",
             remedy=f"Set max_length to at most {longest}",
         )
-    model.config.use_cache = False
-    if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return _with_adapters(model, config) if config.method == "lora" else model
 
 
-def _with_adapters(model: PreTrainedModel, config: AgentTrainingConfig) -> PreTrainedModel:
+def with_adapters(model: PreTrainedModel, config: AgentTrainingConfig) -> PreTrainedModel:
+    """The model with untrained adapters; raises ``ConfigError`` where it has no such layers."""
     from peft import LoraConfig, get_peft_model
 
     lora = config.lora
@@ -175,4 +171,3 @@ def save_model(engine: "DeepSpeedEngine", tokenizer: PreTrainedTokenizerBase, fo
     getattr(model, "base_model", model).config.use_cache = True
     model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card

@@ -32,6 +32,8 @@ class Progress(BaseModel):
     window_weight: float = 0.0
     losses: list[Losses] = []
     validation_loss: float | None = None  # after the last finished epoch
+    best_loss: float | None = None  # the lowest of them
+    worse: int = 0  # epochs in a row whose validation loss was not the lowest so far
 
     @classmethod
     def read(cls, folder: Path) -> "Progress":
@@ -41,6 +43,13 @@ class Progress(BaseModel):
     def write(self, folder: Path) -> None:
         """Put the state into a checkpoint's folder."""
         (folder / PROGRESS).write_text(self.model_dump_json(), encoding="utf-8")
+
+    def note_validation(self, loss: float) -> None:
+        """An epoch's validation loss."""
+        improved = self.best_loss is None or loss < self.best_loss
+        self.validation_loss = loss
+        self.worse = 0 if improved else self.worse + 1
+        self.best_loss = loss if improved else self.best_loss
 
     def close_window(self, learning_rate: float) -> Losses:
         """Turn what was summed since the last row into the next one."""
@@ -61,7 +70,7 @@ class Progress(BaseModel):
         (folder / LOSSES).write_text(lines, encoding="utf-8")
 
 
-def progress_line(row: Losses, total: int, *, rate: float) -> str:
+def progress_line(row: Losses, total: int, rate: float) -> str:
     """One line for people. ``rate`` is tokens per second; the time left follows from the mean step so far."""
     left = row.seconds / row.step * (total - row.step)
     minutes, seconds = divmod(round(left), 60)
@@ -79,9 +88,13 @@ class TrainingReport(Settings):
     resumed_at: int = Field(description="Step at which the last start continued; 0 if it ran in one go.")
     first_loss: float
     last_loss: float
-    validation_loss: float | None = Field(description="After the last epoch; None without validation examples.")
+    validation_loss: float | None = Field(
+        description="Of the model that came out: after the last epoch or, if asked for, the lowest. "
+        "None without validation examples."
+    )
     tokens: int = Field(description="Prompt and target tokens seen, padding not counted, over all epochs.")
     tokens_per_second: float
+    peak_memory_gb: float = Field(description="Of the worker that took most: on its GPU, or as a process.")
     seconds: float = Field(description="Of training, without starting workers and loading models.")
     examples: dict[str, int] = Field(description="Training examples by kind.")
     trained_tokens: dict[str, int] = Field(description="Tokens with a loss by kind, in one epoch.")

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from goat_ray.errors import RunError
 from goat_ray.places import Place, Where
 from goat_ray.settings import Settings
+from goat_ray.training.lineage import CARD, Lineage, model_card
 
 RECORD = "training.json"  # beside the model: the fingerprint of the training and its report
 
@@ -72,7 +73,10 @@ def published(output: Where) -> AbstractContextManager[Path]:
     return Place.of(output).made(RECORD)
 
 
-def write_report(folder: Path, fingerprint: str, report: Settings) -> None:
-    """Say in the folder what made it."""
-    record = {"fingerprint": fingerprint, "report": report.model_dump(mode="json")}
+def write_report(folder: Path, fingerprint: str, report: Settings, lineage: Lineage | None = None) -> None:
+    """Say in the folder what made it: for programs and, where the lineage is given, on a model card."""
+    record: dict[str, Any] = {"fingerprint": fingerprint, "report": report.model_dump(mode="json")}
+    if lineage is not None:
+        record["lineage"] = lineage.model_dump(mode="json")
+        (folder / CARD).write_text(model_card(fingerprint, lineage, report), encoding="utf-8")
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

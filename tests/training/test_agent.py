@@ -1,4 +1,7 @@
-"""Real trainings with DeepSpeed on two workers. The same examples and seed give the same losses everywhere."""
+"""Real trainings with DeepSpeed. The same examples and seed give the losses of a plain loop everywhere.
+
+Starting workers takes most of the time, so each training serves several tests.
+"""
 
 import json
 import os
@@ -18,8 +21,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from goat_ray.errors import ModelError, RunError
 from goat_ray.training.agent import train_agent
-from goat_ray.training.config import AgentTrainingConfig, TinyModelConfig
+from goat_ray.training.config import AgentTrainingConfig, LoraConfig, TinyModelConfig
 from goat_ray.training.progress import Losses, TrainingReport
+from tests.training.plain_loop import plain_losses
 
 pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow]
 
@@ -37,7 +41,7 @@ CONFIG = AgentTrainingConfig(
     max_failures=1,
 )
 STEPS = 8  # 54 examples, 16 in a step: 4 in each epoch
-WAIT_S = 120
+WAIT_S = 300
 
 DRIVER = """
 import sys
@@ -72,15 +76,16 @@ def load(folder: Path) -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def plain(ray_cluster: None, examples: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
-    """An undisturbed training with ZeRO-3."""
+    """An undisturbed training with ZeRO-3, states and weights offloaded, whose best model comes out."""
     folder = tmp_path_factory.mktemp("plain")
-    config = CONFIG.model_copy(update={"zero_stage": 3})
+    config = CONFIG.model_copy(update={"zero_stage": 3, "offload": "parameters", "keep": "best", "patience": 1})
     said: list[str] = []
     report = train_agent(
         examples, str(folder / "model"), config, storage=str(folder / "runs"), name="plain", say=said.append
     )
     assert [line.split("  ")[0] for line in said if line.startswith("step")] == [f"step {n}/8" for n in range(1, 9)]
-    assert "tokens/s" in said[0] and said[0].endswith("left")
+    assert said[0].startswith("45.7 k parameters, ZeRO-3, 2 workers: about") and "of its node's memory" in said[0]
+    assert "tokens/s" in said[1] and said[1].endswith("left")
     again = train_agent(
         examples, str(folder / "model"), config, storage=str(folder / "runs"), name="plain", say=said.append
     )
@@ -99,6 +104,22 @@ def test_the_loss_goes_down_and_the_report_adds_up(plain: tuple[Path, TrainingRe
     assert report.examples == {"plan": 18, "call": 18, "answer": 18}
     assert report.tokens == losses[-1].tokens
     assert losses[0].learning_rate > losses[-1].learning_rate
+    assert report.peak_memory_gb > 0.1
+    (events,) = output.parent.glob("tensorboard/model-*/events*")
+    assert b"validation_loss" in events.read_bytes() and b"tokens_per_second" in events.read_bytes()
+    card = (output / "README.md").read_text()
+    assert "goat-ray" in card and json.loads((output / "training.json").read_text())["lineage"]["corpus"] in card
+
+
+def test_one_worker_without_zero_is_a_plain_loop_and_two_with_zero_3_are_one(
+    plain: tuple[Path, TrainingReport], examples: str, tmp_path: Path
+) -> None:
+    config = CONFIG.model_copy(update={"zero_stage": 0, "workers": 1, "batch_size": 2 * CONFIG.batch_size})
+    train_agent(examples, str(tmp_path / "model"), config, storage=str(tmp_path / "runs"), name="one")
+    (base,) = tmp_path.glob("tiny-*")
+    one = [row.loss for row in read_losses(tmp_path / "model")]
+    assert one == pytest.approx(plain_losses(examples, str(base), config), abs=1e-4)
+    assert [row.loss for row in read_losses(plain[0])] == pytest.approx(one, abs=1e-3)
 
 
 def test_zero_3_gathers_weights_that_load(plain: tuple[Path, TrainingReport]) -> None:
@@ -112,7 +133,7 @@ def test_zero_3_gathers_weights_that_load(plain: tuple[Path, TrainingReport]) ->
     assert prompt.endswith("assistant\n")
 
 
-def test_a_killed_worker_changes_nothing_and_zero_2_learns_what_zero_3_does(
+def test_a_killed_worker_changes_nothing_and_zero_2_packed_learns_what_zero_3_padded_does(
     plain: tuple[Path, TrainingReport], examples: str, tmp_path: Path
 ) -> None:
     storage = tmp_path / "runs"
@@ -123,12 +144,14 @@ def test_a_killed_worker_changes_nothing_and_zero_2_learns_what_zero_3_does(
         workers = [
             process for process in psutil.Process().children(recursive=True) if "RayTrainWorker" in process.name()
         ]
-        killed.append(workers[0].pid)
-        workers[0].send_signal(signal.SIGKILL)
+        newest = max(workers, key=lambda process: process.create_time())  # not one of an earlier training
+        killed.append(newest.pid)
+        newest.send_signal(signal.SIGKILL)
 
     killer = threading.Thread(target=kill_a_worker, daemon=True)
     killer.start()
-    report = train_agent(examples, str(tmp_path / "model"), CONFIG, storage=str(storage), name="worker")
+    config = CONFIG.model_copy(update={"packing": True})
+    report = train_agent(examples, str(tmp_path / "model"), config, storage=str(storage), name="worker")
     killer.join()
     assert killed and report.resumed_at > 0
     for mine, reference in zip(read_losses(tmp_path / "model"), read_losses(plain[0]), strict=True):
@@ -137,8 +160,11 @@ def test_a_killed_worker_changes_nothing_and_zero_2_learns_what_zero_3_does(
     torch.testing.assert_close(logits(load(tmp_path / "model")), logits(load(plain[0])), atol=1e-3, rtol=0)
 
 
-def test_a_killed_driver_resumes_and_an_adapter_comes_out(ray_cluster: None, examples: str, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"method": "lora", "learning_rate": 3e-2})
+def test_a_killed_driver_resumes_and_an_adapter_with_the_losses_of_a_plain_loop_comes_out(
+    ray_cluster: None, examples: str, tmp_path: Path
+) -> None:
+    lora = LoraConfig(dropout=0.0)
+    config = CONFIG.model_copy(update={"method": "lora", "lora": lora, "learning_rate": 3e-2, "zero_stage": 1})
     output, storage = tmp_path / "model", tmp_path / "runs"
     address = ray.get_runtime_context().gcs_address
     driver = subprocess.Popen(
@@ -157,12 +183,14 @@ def test_a_killed_driver_resumes_and_an_adapter_comes_out(ray_cluster: None, exa
     said: list[str] = []
     report = train_agent(examples, str(output), config, storage=str(storage), name="killed", say=said.append)
     assert 0 < report.resumed_at < STEPS
-    assert said[0].startswith(f"continuing at step {report.resumed_at}")
+    assert said[1].startswith(f"continuing at step {report.resumed_at}")
     losses = read_losses(output)
     assert [row.step for row in losses] == list(range(1, STEPS + 1))
     assert losses[-1].loss < losses[0].loss
 
     (base,) = output.parent.glob("tiny-*")
+    expected = plain_losses(examples, str(base), config)
+    assert [row.loss for row in losses] == pytest.approx(expected, abs=1e-3)
     assert json.loads((output / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
     assert {"adapter_model.safetensors", "tokenizer.json"} <= {path.name for path in output.iterdir()}
     adapted = PeftModel.from_pretrained(load(base), output).eval()

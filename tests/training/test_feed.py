@@ -1,6 +1,7 @@
 import hashlib
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ LONG = make_example(100).model_copy(update={"target": "word " * 200, "masked": [
 def source(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Source:
     records = [*ROWS, make_example(99, "validation"), make_example(98, "test"), LONG]
     folder = write_parquet(tmp_path_factory.mktemp("feed") / "kept", records)
-    return Source(folder, PackedTokenizer.pack(tokenizer), 128, ("plan", "call", "answer"), seed=0, blocks=2)
+    return Source(
+        folder, PackedTokenizer.pack(tokenizer), 128, {"plan": 1.0, "call": 1.0, "answer": 1.0}, seed=0, blocks=2
+    )
 
 
 def shares(dataset: Dataset, workers: int, rows_per_step: int) -> list[list[list[tuple[int, ...]]]]:
@@ -82,6 +85,15 @@ def test_tally_counts_what_is_kept_and_what_is_dropped(source: Source, tokenizer
 
 
 def test_only_the_wanted_kinds_are_read(source: Source, tmp_path: Path) -> None:
-    plans = Source(source.examples, source.tokenizer, source.max_length, ("plan",), source.seed, source.blocks)
+    plans = replace(source, kinds={"plan": 1.0})
     with data_context():
         assert set(tally(plans)["train"].kept) == {"plan"}
+
+
+def test_of_a_kind_with_a_share_the_same_examples_are_taken_each_time(source: Source) -> None:
+    half = replace(source, kinds={"plan": 0.5, "call": 1.0})
+    with data_context():
+        tallies, again = tally(half), tally(half)
+    assert tallies == again
+    assert tallies["train"].kept["call"] == 14 and 0 < tallies["train"].kept["plan"] < 14
+    assert "answer" not in tallies["train"].kept

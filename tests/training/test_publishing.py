@@ -72,3 +72,12 @@ def test_progress_survives_a_checkpoint(tmp_path: Path) -> None:
     assert again == state
     assert again.close_window(0.1).loss == 1.5
     assert again.window_weight == 0.0
+
+
+def test_patience_counts_epochs_without_a_lower_loss() -> None:
+    state = Progress()
+    counts = []
+    for loss in (2.0, 1.5, 1.6, 1.5, 1.4):
+        state.note_validation(loss)
+        counts.append((state.worse, state.best_loss))
+    assert counts == [(0, 2.0), (0, 1.5), (1, 1.5), (2, 1.5), (0, 1.4)]

@@ -5,8 +5,10 @@ import pytest
 from pydantic import ValidationError
 
 from goat_ray.errors import ConfigError
+from goat_ray.training import packages
 from goat_ray.training.config import OPERATIONAL, AgentTrainingConfig, RetrieverTrainingConfig
-from goat_ray.training.models import deepspeed_settings
+from goat_ray.training.deepspeed_settings import deepspeed_settings
+from goat_ray.training.packages import check_packages
 
 
 def test_the_users_deepspeed_file_wins_except_for_the_size_of_a_step(tmp_path: Path) -> None:
@@ -56,10 +58,54 @@ def test_unknown_and_empty_settings_are_errors() -> None:
     with pytest.raises(ValidationError):
         AgentTrainingConfig(epoch=1)  # type: ignore[call-arg]
     with pytest.raises(ValidationError):
-        AgentTrainingConfig(kinds=[])
+        AgentTrainingConfig(kinds={})
 
 
 def test_examples_longer_than_the_tiny_model_holds_are_an_error() -> None:
     with pytest.raises(ValidationError, match=r"tiny\.context"):
         AgentTrainingConfig(max_length=4096)
     assert AgentTrainingConfig(max_length=4096, base_model="some/model").max_length == 4096
+
+
+def test_offloading_becomes_deepspeeds_settings() -> None:
+    states = {"device": "cpu", "pin_memory": False}
+    optimizer = deepspeed_settings(AgentTrainingConfig(zero_stage=1, offload="optimizer"))["zero_optimization"]
+    assert optimizer["offload_optimizer"] == states and "offload_param" not in optimizer
+    config = AgentTrainingConfig(zero_stage=3, offload="parameters", gpus_per_worker=1)
+    both = deepspeed_settings(config)["zero_optimization"]
+    assert both["offload_optimizer"] == both["offload_param"] == {"device": "cpu", "pin_memory": True}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"offload": "optimizer", "zero_stage": 0}, "needs zero_stage 1"),
+        ({"offload": "parameters", "zero_stage": 2}, "needs zero_stage 3"),
+        ({"method": "qlora"}, "needs CUDA"),
+        ({"method": "qlora", "gpus_per_worker": 1, "zero_stage": 3}, "zero_stage 2 or lower"),
+        ({"attention": "flash_attention_2", "precision": "bf16"}, "on GPUs"),
+        ({"attention": "flash_attention_2", "gpus_per_worker": 1}, "bf16 or fp16"),
+        ({"kinds": {"plan": 1.5}}, "less than or equal to 1"),
+    ],
+)
+def test_settings_that_cannot_go_together_are_errors(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        AgentTrainingConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "package"),
+    [
+        ({"method": "qlora", "gpus_per_worker": 1}, "bitsandbytes"),
+        ({"attention": "flash_attention_2", "gpus_per_worker": 1, "precision": "bf16"}, "flash_attn"),
+        ({"trackers": ["tensorboard", "wandb"]}, "wandb"),
+        ({"trackers": ["mlflow"]}, "mlflow"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_before_the_start(
+    settings: dict[str, object], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == package else name)
+    with pytest.raises(ConfigError, match=f"training.agent.*the package {package}.*install"):
+        check_packages(AgentTrainingConfig.model_validate(settings))
+    check_packages(AgentTrainingConfig())

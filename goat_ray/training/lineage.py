@@ -1,0 +1,66 @@
+"""Where a trained model comes from, and the model card that says so."""
+
+import json
+from typing import Any
+
+from goat_ray import __version__
+from goat_ray.settings import Settings
+
+CARD = "README.md"
+
+
+class Lineage(Settings):
+    """What a model was made of."""
+
+    name: str  # of the model: its folder's
+    base: str  # folder or hub name of the base model
+    examples: str  # where the training examples lay
+    corpus: str  # an id of their content
+    config: dict[str, Any]
+    code: str = __version__  # of goat-ray
+    merged: bool = False  # an adapter that was merged into its base
+
+
+def model_card(fingerprint: str, lineage: Lineage, report: Settings) -> str:
+    """A model card as the Hugging Face hub reads it: YAML for programs, then the same for people."""
+    adapter = lineage.config.get("method", "full") != "full" and not lineage.merged
+    tags = ["goat-ray", "tool-use"]
+    head = {"base_model": lineage.base, "library_name": "peft" if adapter else "transformers", "tags": tags}
+    if lineage.merged:
+        head["base_model_relation"] = "merge"
+    facts = {
+        "base": lineage.base,
+        "corpus": f"{lineage.corpus} ({lineage.examples})",
+        "training": fingerprint,
+        "code": f"goat-ray {lineage.code}",
+    }
+    kind = "A LoRA adapter" if adapter else "A model with its adapter merged in" if lineage.merged else "A model"
+    return "\n".join(
+        [
+            "---",
+            *(f"{key}: {json.dumps(value)}" for key, value in head.items()),  # JSON is YAML
+            "---",
+            "",
+            f"# {lineage.name}",
+            "",
+            f"{kind}, fine-tuned by goat-ray to call APIs.",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {key} | {value} |" for key, value in facts.items()),
+            *(f"| {key.replace('_', ' ')} | {_cell(value)} |" for key, value in report.model_dump(mode="json").items()),
+            "",
+            "Settings:",
+            "",
+            "```json",
+            json.dumps(lineage.config, indent=2),
+            "```",
+            "",
+        ]
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {one:,}" for key, one in value.items()) or "none"
+    return str(value)
