@@ -13,6 +13,7 @@ from goat_ray.cli_agent import agent_app
 from goat_ray.cli_evaluate import evaluate_app
 from goat_ray.cli_inspect import inspect_app
 from goat_ray.cli_options import Changes, RunDirectory, default_command, plain_errors
+from goat_ray.cli_plan import plan
 from goat_ray.cli_submit import submit
 from goat_ray.cli_train import merge_adapter
 from goat_ray.places import Place
@@ -32,6 +33,7 @@ app.add_typer(inspect_app, name="inspect")
 app.add_typer(agent_app, name="agent")
 app.add_typer(evaluate_app, name="evaluate")
 app.command()(submit)
+app.command()(plan)
 app.command()(merge_adapter)
 
 
@@ -128,17 +130,6 @@ def graph_evaluate(
         road.perform("graph")
         directory = road.runner.directory
     for line in inspection.graph_scores(directory, gold, ignore, count):
-        typer.echo(line)
-
-
-@app.command()
-@plain_errors
-def plan(config: Config, changes: Changes = None, size: Annotated[int, typer.Option("--pilot", min=1)] = 100) -> None:
-    """What a run will ask of its teacher: requests, tokens, hours, money, extrapolated from a pilot.
-
-    Example: goat plan configs/local.yaml --pilot 200
-    """
-    for line in _road(config, changes).plan(size):
         typer.echo(line)
 
 
