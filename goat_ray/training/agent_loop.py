@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ import torch.distributed as dist
 
 from goat_ray.errors import RunError
 from goat_ray.identity import rng
+from goat_ray.places import Place
 from goat_ray.training.batches import micro_batches, summed_loss
 from goat_ray.training.checkpoints import Checkpoints
 from goat_ray.training.jobs import AgentJob, epoch_name
@@ -57,7 +57,7 @@ class _Worker:
             job.config.log_every,
             self.engine.device,
             say if first else None,
-            open_trackers(job.config, Path(job.output), job.fingerprint, self.state.step) if first else (),
+            open_trackers(job.config, Place.of(job.output), job.fingerprint, self.state.step) if first else (),
         )
 
     def run(self) -> None:

@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from goat_ray.places import Place
 from goat_ray.training.config import AgentTrainingConfig
 
 FOLDER = "tensorboard"
@@ -24,12 +26,17 @@ class Tracker(ABC):
 
 
 class TensorBoard(Tracker):
-    """Event files in a folder; what an earlier start wrote beyond ``resumed_at`` is not shown."""
+    """Event files in a folder; what an earlier start wrote beyond ``resumed_at`` is not shown.
 
-    def __init__(self, folder: Path, resumed_at: int) -> None:
+    In an object store they appear when all is told.
+    """
+
+    def __init__(self, folder: Place, resumed_at: int) -> None:
         from tensorboardX import SummaryWriter  # it comes with Ray Train, and without a second of imports
 
-        self._writer = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
+        self._stack = ExitStack()
+        here = self._stack.enter_context(folder.filled())
+        self._writer = SummaryWriter(str(here), purge_step=resumed_at + 1 if resumed_at else None)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
@@ -37,17 +44,25 @@ class TensorBoard(Tracker):
 
     def close(self) -> None:
         self._writer.close()
+        self._stack.close()
 
 
 class WeightsAndBiases(Tracker):
     """A run of a W&B project; the environment says where and as whom, as W&B documents it."""
 
-    def __init__(self, project: str, name: str, settings: dict[str, Any], folder: Path) -> None:
+    def __init__(self, project: str, name: str, settings: dict[str, Any], folder: Path | None) -> None:
         import wandb
 
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
-            project=project, name=name, id=name, resume="allow", config=settings, dir=str(folder), reinit="create_new"
+            project=project,
+            name=name,
+            id=name,
+            resume="allow",
+            config=settings,
+            dir=folder and str(folder),
+            reinit="create_new",
         )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -80,7 +95,7 @@ class MLflow(Tracker):
         self._client.set_terminated(self._run)
 
 
-def open_trackers(config: AgentTrainingConfig, output: Path, fingerprint: str, resumed_at: int) -> list[Tracker]:
+def open_trackers(config: AgentTrainingConfig, output: Place, fingerprint: str, resumed_at: int) -> list[Tracker]:
     """Those that the configuration names, for the training that makes ``output``."""
     name = f"{output.name}-{fingerprint}"
     settings = config.model_dump(mode="json")
@@ -89,7 +104,7 @@ def open_trackers(config: AgentTrainingConfig, output: Path, fingerprint: str, r
         if tracker == "tensorboard":
             made.append(TensorBoard(output.parent / FOLDER / name, resumed_at))
         elif tracker == "wandb":
-            made.append(WeightsAndBiases(config.project, name, settings, output.parent / "wandb"))
+            made.append(WeightsAndBiases(config.project, name, settings, (output.parent / "wandb").local))
         else:
             made.append(MLflow(config.project, name, settings))
     return made
