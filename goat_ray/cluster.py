@@ -51,11 +51,21 @@ def connect(config: ClusterConfig) -> None:
             _join(address, quiet)
         else:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
-            # Ray turns token authentication on, unless RAY_AUTH_MODE says otherwise. Setting that here would come too
-            # late: Ray has read it when it was imported.
-            ray.init(num_cpus=cpus, include_dashboard=False, **quiet)
-            _keep_token_private()
+            _start(cpus, quiet)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+def _start(cpus: int, options: dict[str, Any]) -> None:
+    """Start a cluster on this machine; raises ``RunError`` where it does not come up."""
+    try:
+        # Ray turns token authentication on, unless RAY_AUTH_MODE says otherwise. Setting that here would come too
+        # late: Ray has read it when it was imported.
+        ray.init(num_cpus=cpus, include_dashboard=False, **options)
+    except Exception as error:  # a plain Exception is what Ray raises when it waited in vain
+        problem = f"Ray did not start on this machine: {' '.join(str(error).split()) or type(error).__name__}"
+        remedy = "Try again when the machine is less busy; the logs under ray/session_latest/logs say more"
+        raise RunError(problem, remedy=remedy) from error
+    _keep_token_private()
 
 
 def _join(address: str, options: dict[str, Any]) -> None:

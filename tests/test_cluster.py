@@ -27,6 +27,18 @@ def test_a_cluster_that_is_not_there_is_one_clear_error(address: str, monkeypatc
     assert caught.value.place == address
 
 
+def test_a_local_cluster_that_does_not_start_is_one_clear_error(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 110)  # sockets lie below it, and their paths have a limit of 107 characters
+    script = "from goat_ray.cluster import ClusterConfig, connect; connect(ClusterConfig(local_cpus=1))"
+    environment = {**os.environ, "RAY_TMPDIR": str(long), "HOME": str(tmp_path)}
+    long.mkdir()
+    said = subprocess.run(
+        [sys.executable, "-c", script], check=False, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert said.returncode != 0
+    assert "RunError: Ray did not start on this machine" in said.stderr.splitlines()[-1]
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_local_cluster_wants_a_token_and_has_no_dashboard(tmp_path: Path) -> None:
