@@ -11,9 +11,10 @@ import pytest
 
 from goat_ray.console import Console
 from goat_ray.errors import RunError
+from goat_ray.places import Place
 from goat_ray.records import Document
 from goat_ray.runner import SUPERSEDED, Runner
-from goat_ray.storage import MANIFEST, Dataset, read_json
+from goat_ray.storage import MANIFEST, Dataset, parquet_files, read_json
 from tests.steps import Forget, Shout, documents
 
 pytestmark = pytest.mark.ray
@@ -84,18 +85,22 @@ import sys
 from pathlib import Path
 from goat_ray.cluster import ClusterConfig, connect
 from goat_ray.console import Console
+from goat_ray.places import Place
 from goat_ray.runner import Runner
 from tests.steps import Shout
 from tests.test_runner import source
 connect(ClusterConfig(address=sys.argv[3]))
-runner = Runner(Path(sys.argv[1]) / "run", Console())
+runner = Runner(Place.of(sys.argv[1]), Console())
 out = runner.bulk(Shout(notes=Path(sys.argv[2]), seconds=0.4), source(runner, 200), into="loud")
 print("finished", out.rows)
 """
 
 
 @pytest.mark.slow
-def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, ray_cluster: None) -> None:
+def test_a_killed_driver_goes_on_where_it_was_in_an_object_store(
+    tmp_path: Path, store_folder: Place, ray_cluster: None
+) -> None:
+    """On a file system ``synthesis/test_kills.py`` kills drivers."""
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
     after.mkdir()
@@ -103,11 +108,11 @@ def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, ray_cluster: None)
     import ray
 
     address = ray.get_runtime_context().gcs_address
-    command = [sys.executable, "-c", DRIVER, str(tmp_path)]
+    command = [sys.executable, "-c", DRIVER, str(store_folder)]
     driver = subprocess.Popen([*command, str(before), address], cwd=root, start_new_session=True)
-    checkpoint = tmp_path / "run" / "loud" / ".checkpoint"
+    checkpoint = store_folder / "loud" / ".checkpoint"
     deadline = time.monotonic() + 120
-    while len([f for f in checkpoint.glob("*.parquet") if "pending" not in f.name]) < 3:
+    while len([file for file in parquet_files(checkpoint) if "pending" not in file.name]) < 3:
         assert driver.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     os.killpg(driver.pid, signal.SIGKILL)
@@ -118,7 +123,7 @@ def test_a_killed_driver_goes_on_where_it_was(tmp_path: Path, ray_cluster: None)
     )
 
     assert "finished 180" in result.stdout, result.stderr
-    runner = Runner(tmp_path / "run", Console())
+    runner = Runner(store_folder, Console())
     out = runner.finished("loud", Document)
     ids = [r.id for r in out.records()] + [r.id for r in out.rejected()]
     assert sorted(ids) == sorted(d.id for d in documents(200)), "each record exactly once"
