@@ -1,4 +1,4 @@
-"""`goat run` from documents to scores, small: every step for real, then once more without doing any of it again."""
+"""`goat run` from documents to scores in an object store, small: every step for real, then once more without any."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from goat_ray.config import load_config
 from goat_ray.evaluation.results import Result
 from goat_ray.inspection import corpus_of
 from goat_ray.pipeline import Road
+from goat_ray.places import Place
 from goat_ray.records import Prediction, Score
 from goat_ray.storage import open_dataset
 from goat_ray.synthesis.exports.formats import FORMATS
@@ -31,10 +32,11 @@ SMALL = [
 
 
 def test_the_whole_road_and_its_summary(
-    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ray_cluster: None, store_folder: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    run = store_folder
     monkeypatch.chdir(ROOT)
-    config = load_config(ROOT / "configs" / "demo.yaml", [*SMALL, f"run.directory={tmp_path}"])
+    config = load_config(ROOT / "configs" / "demo.yaml", [*SMALL, f"run.directory={run}"])
 
     Road(config).run()
     printed = capfd.readouterr().out
@@ -52,29 +54,35 @@ def test_the_whole_road_and_its_summary(
         assert f"\n{heading}\n" in printed
     assert "Traceback" not in printed and "WARNING" not in printed
     for dataset, metrics in {"scores": {"SA", "IA", "CP"}, "retrieval_scores": {"Recall@5"}}.items():
-        scores = {(score.run, score.metric) for score in open_dataset(tmp_path / dataset, Score).records()}
+        scores = {(score.run, score.metric) for score in open_dataset(run / dataset, Score).records()}
         assert {(run, metric) for run in ("untuned", "tuned") for metric in metrics} <= scores
-    assert open_dataset(tmp_path / "predictions_tuned", Prediction).rows > 0
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "agent" / "losses.jsonl").read_text().splitlines()]
+    assert open_dataset(run / "predictions_tuned", Prediction).rows > 0
+    losses = [json.loads(line)["loss"] for line in (run / "agent" / "losses.jsonl").read_bytes().splitlines()]
     assert losses[-1] < losses[0]
 
-    _measured_on_its_own_samples_in_the_published_form(Road(config), tmp_path)
+    _measured_on_its_own_samples_in_the_published_form(Road(config), run)
 
-    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    before = written(run)
     Road(config).run()
-    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == before
+    assert written(run) == before
     assert capfd.readouterr().out.count("finished before") >= 10
 
 
-def _measured_on_its_own_samples_in_the_published_form(road: Road, run: Path) -> None:
+def written(run: Place) -> dict[str, int]:
+    """When each Parquet file of a run was written."""
+    return {name: info.mtime_ns for name, info in run._below() if name.endswith(".parquet")}
+
+
+def _measured_on_its_own_samples_in_the_published_form(road: Road, run: Place) -> None:
     """Agent and baseline as contenders; what is written for the agent scores the same as given predictions."""
-    FORMATS["goat"](corpus_of(run, 6), run / "published")
-    benchmarking = Benchmarking.open("goatbench", run / "published" / "test.json", road)
+    with (run / "published").filled() as folder:
+        FORMATS["goat"](corpus_of(run, 6), folder)
+    benchmarking = Benchmarking.open("goatbench", (run / "published").fetch() / "test.json", road)
     results = {name: benchmarking.evaluate(name, run / "benchmarks") for name in ("graph", "tuned")}
     for result, folder in results.values():
         assert len(result.tasks) == len(benchmarking.benchmark.tasks) > 0
         assert Result.read(folder) == result
         assert {"SA", "IA", "seconds per task"} <= {one.metric for one in result.estimates()}
     tuned, folder = results["tuned"]
-    given, _ = benchmarking.evaluate(str(folder / "predictions.json"), run / "given")
+    given, _ = benchmarking.evaluate(str((folder / "predictions.json").fetch()), run / "given")
     assert given.values("SA") == tuned.values("SA") and given.values("IA") == tuned.values("IA")
