@@ -1,7 +1,6 @@
 """The agent's limits, its stream of events, and many queries at once, with a scripted endpoint."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -92,12 +91,9 @@ def test_whoever_stops_listening_stops_the_query(open_agent):
 
 def test_many_queries_are_under_way_together(open_agent):
     with FakeServer(answers=book(), latency_s=0.1) as server, open_agent(server) as agent:
-        began = time.monotonic()
         attempts = agent.run([QUERY] * 20)
-        seconds = time.monotonic() - began
     assert all(isinstance(attempt.events[-1], Answered) and not attempt.problems for attempt in attempts)
     assert server.most_in_flight == 20
-    assert seconds < 20 * 4 * 0.1, "one after the other would take longer"
 
 
 def test_an_answer_may_be_bounded_for_one_query(open_agent):

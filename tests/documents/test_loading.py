@@ -1,5 +1,4 @@
 import contextlib
-import time
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,6 @@ from goat_ray.documents.loading import MAX_NESTING
 from goat_ray.identity import canonical_json
 
 from .writing import source
-
-QUICK = 5.0  # seconds; unbounded, each of these would take hours or all memory
 
 
 @pytest.mark.parametrize(
@@ -146,16 +143,12 @@ def bombs():
 
 @pytest.mark.parametrize("name", ["aliases", "wide merges"])
 def test_a_yaml_bomb_does_not_expand(name):
-    start = time.perf_counter()
     with pytest.raises((TooLarge, Unreadable)):
         _ = source(bombs()[0][name]).tree
-    assert time.perf_counter() - start < QUICK
 
 
 def test_nested_merges_do_not_grow():
-    start = time.perf_counter()
     assert len(source(bombs()[1]).tree["m11"]) == 13
-    assert time.perf_counter() - start < QUICK
 
 
 @pytest.mark.parametrize(
@@ -169,10 +162,8 @@ def test_nested_merges_do_not_grow():
     ],
 )
 def test_deep_and_endless_nesting_is_refused(content):
-    start = time.perf_counter()
     with pytest.raises(TooDeep, match="nested more than"):
         _ = source(content).tree
-    assert time.perf_counter() - start < QUICK
 
 
 def test_deeply_nested_yaml_is_refused():

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from goat_ray.documents.schemas import MAX_TEXT
@@ -282,24 +280,18 @@ class TestBounds:
 
     def test_a_chain_of_ten_thousand_schemas(self):
         schemas = {f"S{i}": {"properties": {"n": {"type": "integer"}, "s": ref(f"S{i + 1}")}} for i in range(10_000)}
-        start = time.perf_counter()
         assert len(types(answering(ref("S0")), schemas | {"S10000": {}})) == 12
-        assert time.perf_counter() - start < 5
 
     def test_references_that_fan_out(self):
         schemas = {f"S{i}": {"properties": {f"p{j}": ref(f"S{i + 1}") for j in range(30)}} for i in range(40)}
-        start = time.perf_counter()
         assert types(answering(ref("S0")), schemas | {"S40": {"type": "string"}}) == {}
-        assert time.perf_counter() - start < 5
 
     def test_combinations_that_fan_out(self):
         keywords = ("allOf", "oneOf", "anyOf")
         schemas = {f"S{i}": {keywords[i % 3]: [ref(f"S{i + 1}"), {"allOf": [ref(f"S{i + 1}")]}]} for i in range(15)}
-        start = time.perf_counter()
         assert types(answering({"properties": {"p": ref("S0")}}), schemas | {"S15": {"type": "string"}}) == {
             "$.p": "string"
         }
-        assert time.perf_counter() - start < 5
 
     def test_long_descriptions_are_cut(self):
         schema = {"properties": {"a": {"type": "string", "description": "x" * 9_000}}}

@@ -304,8 +304,8 @@ def test_the_server_that_forks_is_started_again(root: Path) -> None:
     executor = built(root)
     server = run(executor.session(), function)[1]
     os.kill(server, signal.SIGKILL)
-    found = [run(executor.session(), function) for _ in range(2)]
-    assert found[-1][0] == 200 and found[-1][1] != server
+    tries = (run(executor.session(), function) for _ in range(20))  # the first may find that it is gone
+    assert next(answer for status, answer in tries if status == 200) != server
     asyncio.run(executor.close())
 
 

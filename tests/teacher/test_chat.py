@@ -1,6 +1,5 @@
 import asyncio
 import pickle
-import time
 from collections import Counter
 
 import pytest
@@ -145,10 +144,8 @@ def test_hopeless_error_ends_the_call_and_cancels_the_rest():
         await asyncio.sleep(60)
 
     teacher, client = teacher_of(answer)
-    began = time.monotonic()
     with pytest.raises(ModelError, match="Check the key"):
         teacher.answer(JudgeFilm(), ["slow", "bad", "slower"])
-    assert time.monotonic() - began < 5
     assert client.cancelled == 2
 
 

@@ -39,9 +39,7 @@ def test_answers_are_typed(teacher):
 
 def test_second_deploy_finds_the_running_engines(teacher, config):
     before = serve.status().applications[app_name(config)].last_deployed_time_s
-    began = time.monotonic()
     deploy(config.model_copy(update={"temperature": 0.0}))
-    assert time.monotonic() - began < 5
     assert serve.status().applications[app_name(config)].last_deployed_time_s == before
 
 

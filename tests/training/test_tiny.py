@@ -1,5 +1,4 @@
 import hashlib
-import time
 
 import pytest
 import torch
@@ -29,9 +28,7 @@ def digests(folder):
 
 def test_same_arguments_give_the_same_files(folder, tmp_path):
     state = torch.random.get_rng_state()
-    began = time.monotonic()
     assert digests(make_tiny_model(tmp_path / "again", TEXTS)) == digests(folder)
-    assert time.monotonic() - began < 10
     assert torch.equal(torch.random.get_rng_state(), state)
     other = digests(make_tiny_model(tmp_path / "other", TEXTS, seed=1))
     assert [name for name, digest in digests(folder).items() if other[name] != digest] == ["model.safetensors"]
