@@ -16,7 +16,7 @@ demo: $(VENV)/.installed  ## The whole road on the shipped documents, on this ma
 	$(BIN)/goat run configs/demo.yaml
 
 test: $(VENV)/.installed  ## All tests, two processes of them, each with a local Ray cluster
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 lint: $(VENV)/.installed  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

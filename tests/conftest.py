@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from goat_ray.places import Place
-from tests.grouping import pytest_collection_modifyitems as pytest_collection_modifyitems  # a hook
+from tests.grouping import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler  # a hook
 from tests.world import World, make_world
 
 # A timing is never a test, and a run that fails must fail again.

@@ -1,19 +1,33 @@
 """Which tests stay together when two processes share them (``make test``): what shares a fixture that costs much."""
 
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+ROOT = Path(__file__).resolve().parents[1]
 TRAINING = ("tests/training/", "tests/test_whole_road.py")
+SHARED = ("ray_cluster", "mark.vllm")
 
 
-def group_of(item: pytest.Item) -> str:
-    """The tests of one file, all tests that train, and all others on the shared cluster."""
-    file = item.nodeid.partition("::")[0]
-    if "ray_cluster" in getattr(item, "fixturenames", ()):
-        return "training" if file.startswith(TRAINING) else "cluster"
-    return file
+@cache
+def group_of(file: str) -> str:
+    """All tests that train, all others on the shared cluster, and else the tests of one file."""
+    if file.startswith(TRAINING):
+        return "training"
+    text = (ROOT / file).read_text()
+    return "cluster" if any(word in text for word in SHARED) else file
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+class Grouping(LoadScopeScheduling):  # type: ignore[misc]  # xdist's loadgroup finds no groups under pytest 9
+    """Sends a group to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouping:
+    """A hook of xdist."""
+    return Grouping(config, log)
