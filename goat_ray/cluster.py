@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from goat_ray.errors import RunError
 from goat_ray.settings import Settings
@@ -53,6 +54,14 @@ def connect(config: ClusterConfig) -> None:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
             _start(cpus, quiet)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+def here() -> NodeAffinitySchedulingStrategy:
+    """Keeps a small actor on this process's node: a driver's books then outlive each worker's node.
+
+    Not ``soft``: where this node is lost, so is the process that the actor serves, and nothing is to move elsewhere.
+    """
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def _start(cpus: int, options: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from ray.data.exceptions import SystemException
 
 from goat_ray import __version__, metering
 from goat_ray.carryover import INPUT, REMAINING, carried_over, carry_over, input_digest
+from goat_ray.cluster import here
 from goat_ray.console import Console
 from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
@@ -245,7 +246,7 @@ class Runner:
     # --- Ray Data --------------------------------------------------------------------------------
 
     def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place, into: str) -> None:
-        tally = Tally.options(num_cpus=0).remote(into)  # type: ignore[attr-defined]
+        tally = Tally.options(num_cpus=0, scheduling_strategy=here()).remote(into)  # type: ignore[attr-defined]
         need, source = step.resources, Place.of(data)
         with _data_context(folder if step.one_to_one else None), self.console.progress(into, count, tally):
             rows = ray.data.read_parquet(

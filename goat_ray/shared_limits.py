@@ -5,6 +5,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
+from goat_ray.cluster import here
 from goat_ray.executors.http.config import LimitsConfig
 from goat_ray.executors.limits import Grant, LocalLimits, Report
 
@@ -36,4 +37,5 @@ class SharedLimits:
 
 def _keeper() -> Any:
     actor = ray.remote(num_cpus=0)(LocalLimits)
-    return actor.options(name=NAME, namespace=NAMESPACE, get_if_exists=True).remote()
+    named = actor.options(name=NAME, namespace=NAMESPACE, get_if_exists=True, scheduling_strategy=here())
+    return named.remote()

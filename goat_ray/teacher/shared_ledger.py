@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import ray
 
+from goat_ray.cluster import here
 from goat_ray.identity import content_id
 from goat_ray.places import Place
 from goat_ray.teacher.budget import Ledger, LedgerAccess, Spend
@@ -30,6 +31,6 @@ def shared_ledger(config: BudgetConfig, file: Place | None) -> LedgerAccess | No
     if not ray.is_initialized():
         return None
     name = f"goat-budget-{content_id(str(file), config.model_dump())}"
-    actor = ray.remote(Ledger).options(name=name, get_if_exists=True, num_cpus=0).remote(config, file)
-    _mine[name] = actor
+    named = ray.remote(Ledger).options(name=name, get_if_exists=True, num_cpus=0, scheduling_strategy=here())
+    _mine[name] = actor = named.remote(config, file)
     return _RayLedger(actor)
