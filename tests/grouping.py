@@ -8,15 +8,15 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
-TRAINING = ("tests/training/", "tests/test_whole_road.py")
+LONG = ("tests/training/", "tests/test_whole_road.py", "tests/test_jobs.py")
 SHARED = ("ray_cluster", "mark.vllm")
 
 
 @cache
 def group_of(file: str) -> str:
-    """All tests that train, all others on the shared cluster, and else the tests of one file."""
-    if file.startswith(TRAINING):
-        return "training"
+    """What takes longest, all others on the shared cluster, and else the tests of one file: big groups start first."""
+    if file.startswith(LONG):
+        return "long"
     text = (ROOT / file).read_text()
     return "cluster" if any(word in text for word in SHARED) else file
 
