@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.vllm, pytest.mark.slow]
 # A random model says nothing sensible, but structured output makes it say it in the right form.
 ANSWERED = {"not-accepted"}
 UNUSABLE = {"not-json", "invalid-answer", "truncated"}
+FLAWED = {"bad-length", "missing-value", "leaked-value", "names-api", "lists-steps", "unreadable", "wrong-language"}
+FLAWED |= {"unsupported-name", "unsupported-number"}
 
 
 def test_verify_and_narrate_share_an_engine(teacher: Teacher, tmp_path: Path, world: World) -> None:
@@ -42,3 +44,4 @@ def test_verify_and_narrate_share_an_engine(teacher: Teacher, tmp_path: Path, wo
 
     # What a random model writes hardly gets past the rules, but nothing may get lost.
     assert narrated.rows + sum(narrated.rejects.values()) == len(made) > 0
+    assert set(narrated.rejects) <= ANSWERED | UNUSABLE | FLAWED | {"empty-answer"}
