@@ -95,11 +95,6 @@ class AgentTrainingConfig(Settings):
     seed: int = 0
 
     @property
-    def examples_per_step(self) -> int:
-        """Over all workers and passes."""
-        return self.workers * self.batch_size * self.gradient_accumulation
-
-    @property
     def adapters(self) -> bool:
         """Whether only adapters are trained."""
         return self.method != "full"

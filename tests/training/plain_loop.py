@@ -50,6 +50,6 @@ def steps(examples: str, base: str, config: AgentTrainingConfig) -> list[list[To
         prefix = f"{config.seed}:{number}:"
         rows.sort(key=lambda row, prefix=prefix: hashlib.sha256(f"{prefix}{row.id}".encode()).digest())
         tokens = [tokenize(row, tokenizer, config.max_length) for row in rows]
-        size = config.examples_per_step
+        size = config.workers * config.batch_size * config.gradient_accumulation  # of one step
         batches += [tokens[start : start + size] for start in range(0, len(tokens), size)]
     return batches
