@@ -65,7 +65,7 @@ def head(tmp_path: Path) -> Iterator[str]:
 
 
 def wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    for _ in range(120):
+    for _ in range(600):  # beside other tests a cluster once took more than a minute
         assert process.poll() is None, "ray start ended"
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/gcs_healthz", timeout=5) as answer:
