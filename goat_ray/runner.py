@@ -5,8 +5,6 @@ depends on; the same fingerprint means "done". An unfinished one-to-one step has
 with the ids it has committed; running it again goes on behind them.
 """
 
-import gc
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,31 +13,25 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext, SaveMode
-from ray.data.checkpoint import CheckpointConfig
-from ray.data.exceptions import SystemException
 
-from goat_ray import __version__, metering
-from goat_ray.carryover import INPUT, REMAINING, carried_over, carry_over, input_digest
+from goat_ray import __version__
+from goat_ray.carryover import REMAINING, carried_over, carry_over
 from goat_ray.cluster import here
 from goat_ray.console import Console
-from goat_ray.errors import GoatError, RunError
 from goat_ray.identity import content_id
 from goat_ray.locking import held
 from goat_ray.places import Place, Where
 from goat_ray.records import Reject
 from goat_ray.rows import Json, Record
+from goat_ray.stage import CHECKPOINT, run_stage
 from goat_ray.step import Step
 from goat_ray.storage import (
     BOOKS,
     MANIFEST,
-    OUTCOME,
     UNFINISHED,
     Dataset,
     count_outcomes,
     open_dataset,
-    outcome_row,
-    outcome_schema,
     read_json,
     write_json,
     write_records,
@@ -50,10 +42,7 @@ from goat_ray.tally import Tally
 In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
 
-CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
 SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until someone removes them
-MAX_BLOCKS = 4096
-COLLECT_AFTER = 50_000  # new objects in a worker
 
 
 class Runner:
@@ -81,7 +70,7 @@ class Runner:
         data, rows = self._left_to_do(step, source, folder)
         if rows:
             step.prepare()
-            self._run_on_ray(step, data, rows, folder, into)
+            self._run_on_ray(step, data, rows, folder)
         return self._finish(
             folder,
             step.gives,
@@ -243,37 +232,15 @@ class Runner:
         self.console.done(folder.name, kept, rejects, seconds)
         return Dataset(folder, kind, fingerprint, kept, rejects)
 
-    # --- Ray Data --------------------------------------------------------------------------------
-
-    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place, into: str) -> None:
-        tally = Tally.options(num_cpus=0, scheduling_strategy=here()).remote(into)  # type: ignore[attr-defined]
-        need, source = step.resources, Place.of(data)
-        with _data_context(folder if step.one_to_one else None), self.console.progress(into, count, tally):
-            rows = ray.data.read_parquet(
-                source.path,
-                filesystem=source.filesystem,
-                columns=step.takes.arrow_schema().names,
-                override_num_blocks=min(-(-count // need.batch_size), MAX_BLOCKS),
-            )
-            outcomes = rows.map_batches(
-                _Worker,
-                fn_constructor_args=(step, tally),
-                batch_format="pyarrow",
-                batch_size=need.batch_size,
-                num_cpus=need.cpus,
-                num_gpus=need.gpus or None,
-                compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _default_workers(need.cpus, need.gpus)),
-            )
-            try:
-                outcomes.write_parquet(
-                    folder.path, filesystem=folder.filesystem, partition_cols=[OUTCOME], mode=SaveMode.APPEND
-                )
-            except Exception as error:  # Ray wraps what steps raise in many ways
-                raise _explain(error, step, folder) from error
-            finally:
-                with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
-                    facts = Counter(_counted(folder)) + Counter(ray.get(tally.counts.remote()))
-                    write_json(folder / UNFINISHED, {**(read_json(folder / UNFINISHED) or {}), "facts": dict(facts)})
+    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place) -> None:
+        tally = Tally.options(num_cpus=0, scheduling_strategy=here()).remote(folder.name)  # type: ignore[attr-defined]
+        try:
+            with self.console.progress(folder.name, count, tally):
+                run_stage(step, data, count, folder, tally)
+        finally:
+            with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
+                facts = Counter(_counted(folder)) + Counter(ray.get(tally.counts.remote()))
+                write_json(folder / UNFINISHED, {**(read_json(folder / UNFINISHED) or {}), "facts": dict(facts)})
 
 
 def _counted(folder: Place) -> dict[str, int]:
@@ -285,106 +252,3 @@ def _counted(folder: Place) -> dict[str, int]:
 def _books(folder: Place) -> dict[str, Any] | None:
     """What is written in a dataset folder: the manifest if finished, else the mark of unfinished work."""
     return read_json(folder / MANIFEST) or read_json(folder / UNFINISHED)
-
-
-@contextmanager
-def _data_context(checkpoint_in: Place | None) -> Iterator[None]:
-    """Ray Data's process-wide settings for one step, put back afterwards."""
-    context = DataContext.get_current()
-    names = (
-        "enable_progress_bars",
-        "use_datasource_v2",
-        "checkpoint_config",
-        "wait_for_min_actors_s",
-        "raise_original_map_exception",
-    )
-    before = {name: getattr(context, name) for name in names}
-    context.raise_original_map_exception = True  # so that our own errors reach the user as they are
-    context.enable_progress_bars = False  # ours count records and rejects, Ray's count blocks
-    # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
-    context.use_datasource_v2 = False
-    # Too few CPUs for one actor would otherwise wait in silence for ever.
-    context.wait_for_min_actors_s = 300
-    if checkpoint_in is not None:
-        context.checkpoint_config = CheckpointConfig(
-            id_column="id",
-            checkpoint_path=(checkpoint_in / CHECKPOINT).path,
-            override_filesystem=checkpoint_in.filesystem,
-            delete_checkpoint_on_success=False,
-        )
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(context, name, value)
-
-
-class _Worker:
-    """The thin adapter between a step and Ray Data: Arrow in, Arrow out."""
-
-    def __init__(self, step: Step[Any, Any], tally: Any) -> None:
-        self._failure: GoatError | None = None
-        try:
-            step.start()
-        except GoatError as error:
-            # Raised with the first batch instead: Ray turns what a constructor raises into a dead actor's log.
-            self._failure = error
-        # Records are trees, which need no collector; at its default it took a fifth of the call step's time.
-        gc.freeze()
-        gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-        self._step = step
-        self._tally = tally
-        self._schema = outcome_schema(step.gives)
-        if step.own_input_only:
-            self._schema = self._schema.append(pa.field(INPUT, pa.uint64()))
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        if self._failure is not None:
-            raise self._failure
-        given = table.to_pylist()
-        batch = [self._step.takes.from_row(row) for row in given]
-        try:
-            outcomes = list(self._step.process(batch))
-        finally:  # what a batch has cost counts even where it ends the run; waiting, as this worker may end, too
-            if counts := metering.drain():
-                ray.get(self._tally.count.remote(counts))
-        if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
-            raise RunError(
-                f"step {self._step.name!r} did not give exactly one outcome for each record",
-                remedy="This is a bug in the step; please report it",
-            )
-        rejects = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Reject))
-        self._tally.add.remote(len(batch), len(outcomes) - rejects.total(), dict(rejects))
-        rows = [outcome_row(outcome) for outcome in outcomes]
-        if self._step.own_input_only:
-            digests = {row["id"]: input_digest(row) for row in given}
-            rows = [row | {INPUT: digests[row["id"]]} for row in rows]
-        return pa.Table.from_pylist(rows, schema=self._schema)
-
-
-def _default_workers(cpus: float, gpus: float) -> int:
-    """As many workers as the cluster holds, leaving one CPU for reading and writing."""
-    cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if gpus:
-        return max(1, int(cluster.get("GPU", 0) / gpus))
-    workers = max(1, int((cluster.get("CPU", 1) - 1) / cpus))
-    # On one machine Ray may have been told of more CPUs than there are; more workers than cores only wait.
-    return min(workers, os.cpu_count() or 1) if len(ray.nodes()) == 1 else workers  # type: ignore[no-untyped-call]
-
-
-def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatError:
-    """The error below Ray's wrappers, as one of ours."""
-    found: BaseException | None = error
-    while found is not None:
-        # Ray raises a task's error as a class of both kinds, whose text is a stack trace; its cause is the real one.
-        if isinstance(found, GoatError) and not isinstance(found, ray.exceptions.RayTaskError):
-            return found
-        last, found = found, getattr(found, "cause", None) or found.__cause__
-        if not isinstance(last, SystemException):
-            error = last
-    text = str(error).strip().splitlines()
-    return RunError(
-        f"step {step.name!r} stopped: {type(error).__name__}: {text[0] if text else ''}",
-        place=str(folder),
-        remedy="What is finished is kept; mend the cause and run the same command again",
-    )

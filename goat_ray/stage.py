@@ -1,0 +1,159 @@
+"""A step as Ray Data runs it: Parquet in, an actor pool, Parquet out."""
+
+import gc
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, SaveMode
+from ray.data.checkpoint import CheckpointConfig
+from ray.data.exceptions import SystemException
+
+from goat_ray import metering
+from goat_ray.carryover import INPUT, input_digest
+from goat_ray.errors import GoatError, RunError
+from goat_ray.places import Place
+from goat_ray.records import Reject
+from goat_ray.step import Step
+from goat_ray.storage import OUTCOME, outcome_row, outcome_schema
+
+CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
+MAX_BLOCKS = 4096
+COLLECT_AFTER = 50_000  # new objects in a worker
+
+
+def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally: Any) -> None:
+    """Turn ``count`` records in the Parquet folder ``data`` into outcomes in ``folder``.
+
+    ``tally`` is told of each batch. Raises the step's own ``GoatError``, or a ``RunError`` about what else stopped it.
+    """
+    need, source = step.resources, Place.of(data)
+    with _data_context(folder if step.one_to_one else None):
+        rows = ray.data.read_parquet(
+            source.path,
+            filesystem=source.filesystem,
+            columns=step.takes.arrow_schema().names,
+            override_num_blocks=min(-(-count // need.batch_size), MAX_BLOCKS),
+        )
+        outcomes = rows.map_batches(
+            _Worker,
+            fn_constructor_args=(step, tally),
+            batch_format="pyarrow",
+            batch_size=need.batch_size,
+            num_cpus=need.cpus,
+            num_gpus=need.gpus or None,
+            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _default_workers(need.cpus, need.gpus)),
+        )
+        try:
+            outcomes.write_parquet(
+                folder.path, filesystem=folder.filesystem, partition_cols=[OUTCOME], mode=SaveMode.APPEND
+            )
+        except Exception as error:  # Ray wraps what steps raise in many ways
+            raise _explain(error, step, folder) from error
+
+
+@contextmanager
+def _data_context(checkpoint_in: Place | None) -> Iterator[None]:
+    """Ray Data's process-wide settings for one step, put back afterwards."""
+    context = DataContext.get_current()
+    names = (
+        "enable_progress_bars",
+        "use_datasource_v2",
+        "checkpoint_config",
+        "wait_for_min_actors_s",
+        "raise_original_map_exception",
+    )
+    before = {name: getattr(context, name) for name in names}
+    context.raise_original_map_exception = True  # so that our own errors reach the user as they are
+    context.enable_progress_bars = False  # ours count records and rejects, Ray's count blocks
+    # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
+    context.use_datasource_v2 = False
+    # Too few CPUs for one actor would otherwise wait in silence for ever.
+    context.wait_for_min_actors_s = 300
+    if checkpoint_in is not None:
+        context.checkpoint_config = CheckpointConfig(
+            id_column="id",
+            checkpoint_path=(checkpoint_in / CHECKPOINT).path,
+            override_filesystem=checkpoint_in.filesystem,
+            delete_checkpoint_on_success=False,
+        )
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+
+
+class _Worker:
+    """The thin adapter between a step and Ray Data: Arrow in, Arrow out."""
+
+    def __init__(self, step: Step[Any, Any], tally: Any) -> None:
+        self._failure: GoatError | None = None
+        try:
+            step.start()
+        except GoatError as error:
+            # Raised with the first batch instead: Ray turns what a constructor raises into a dead actor's log.
+            self._failure = error
+        # Records are trees, which need no collector; at its default it took a fifth of the call step's time.
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+        self._step = step
+        self._tally = tally
+        self._schema = outcome_schema(step.gives)
+        if step.own_input_only:
+            self._schema = self._schema.append(pa.field(INPUT, pa.uint64()))
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        if self._failure is not None:
+            raise self._failure
+        given = table.to_pylist()
+        batch = [self._step.takes.from_row(row) for row in given]
+        try:
+            outcomes = list(self._step.process(batch))
+        finally:  # what a batch has cost counts even where it ends the run; waiting, as this worker may end, too
+            if counts := metering.drain():
+                ray.get(self._tally.count.remote(counts))
+        if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
+            raise RunError(
+                f"step {self._step.name!r} did not give exactly one outcome for each record",
+                remedy="This is a bug in the step; please report it",
+            )
+        rejects = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Reject))
+        self._tally.add.remote(len(batch), len(outcomes) - rejects.total(), dict(rejects))
+        rows = [outcome_row(outcome) for outcome in outcomes]
+        if self._step.own_input_only:
+            digests = {row["id"]: input_digest(row) for row in given}
+            rows = [row | {INPUT: digests[row["id"]]} for row in rows]
+        return pa.Table.from_pylist(rows, schema=self._schema)
+
+
+def _default_workers(cpus: float, gpus: float) -> int:
+    """As many workers as the cluster holds, leaving one CPU for reading and writing."""
+    cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    if gpus:
+        return max(1, int(cluster.get("GPU", 0) / gpus))
+    workers = max(1, int((cluster.get("CPU", 1) - 1) / cpus))
+    # On one machine Ray may have been told of more CPUs than there are; more workers than cores only wait.
+    return min(workers, os.cpu_count() or 1) if len(ray.nodes()) == 1 else workers  # type: ignore[no-untyped-call]
+
+
+def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatError:
+    """The error below Ray's wrappers, as one of ours."""
+    found: BaseException | None = error
+    while found is not None:
+        # Ray raises a task's error as a class of both kinds, whose text is a stack trace; its cause is the real one.
+        if isinstance(found, GoatError) and not isinstance(found, ray.exceptions.RayTaskError):
+            return found
+        last, found = found, getattr(found, "cause", None) or found.__cause__
+        if not isinstance(last, SystemException):
+            error = last
+    text = str(error).strip().splitlines()
+    return RunError(
+        f"step {step.name!r} stopped: {type(error).__name__}: {text[0] if text else ''}",
+        place=str(folder),
+        remedy="What is finished is kept; mend the cause and run the same command again",
+    )
