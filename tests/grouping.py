@@ -28,6 +28,7 @@ class Grouping(LoadScopeScheduling):  # type: ignore[misc]  # xdist's loadgroup 
         return group_of(nodeid.partition("::")[0])
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouping:
     """A hook of xdist."""
     return Grouping(config, log)
