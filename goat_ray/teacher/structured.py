@@ -60,8 +60,8 @@ def parse_answer(text: str, answer: type[Ans]) -> Ans | Failure:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             if first["type"] != "json_invalid" and not (first["type"] == "string_unicode" and not first["loc"]):
-                return Failure("invalid-answer", _explain(error))
-            failure = failure or Failure("not-json", _explain(error))
+                return Failure("invalid-answer", explain(error))
+            failure = failure or Failure("not-json", explain(error))
     return failure or Failure("not-json", "The text is empty.")
 
 
@@ -76,7 +76,8 @@ def _candidates(text: str) -> list[str]:
     return [candidate for candidate in found if candidate]
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
+    """What is wrong with an answer, without the answer itself."""
     problems = [
         f"{'.'.join(map(str, detail['loc'])) or 'the answer'}: {detail['msg']}"
         for detail in error.errors(include_url=False, include_input=False, include_context=False)
