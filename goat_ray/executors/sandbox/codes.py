@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from random import Random
 
 _CODED = re.compile(r"(?=.*\d)(?!\d{4}-[\dW]\d)(?![^@]*@)\S{4,}|/?\S{20,}")
@@ -23,11 +24,11 @@ def reshaper(pool: Sequence[str]) -> Callable[[Random], str]:
     shared = _shared(pool) if len(pool) > 1 else 0
     letters = sorted({c for text in pool for c in text[shared:] if c.isascii() and c.isalpha()})
     small, capital = ("".join(filter(sort, letters)) for sort in (str.islower, str.isupper))
-    models = [_model(text, shared, small, capital) for text in pool]
+    model = cache(lambda text: _model(text, shared, small, capital))  # of a long pool few are ever drawn
 
     def draw(random: Random) -> str:
         roll = random.random
-        return "".join([sort[int(roll() * len(sort))] for sort in models[int(roll() * len(models))]])
+        return "".join([sort[int(roll() * len(sort))] for sort in model(pool[int(roll() * len(pool))])])
 
     return draw
 

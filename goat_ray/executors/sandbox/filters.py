@@ -50,13 +50,18 @@ def reference_test(parameter: Parameter, ref: Ref, kinds: Sequence[Kind], place:
         else:
             other = call.state.one(thing, relation, targets)
             own = [other] if other is not None else []
-        # A choice from an enum arrives as its value, what was looked up as the thing itself.
-        scopes = {one.scope for one in own}
-        keys = {str(key) for one in own for key in one.keys.values()}
         asked = found if isinstance(found, list) else [found]
-        return any((o.scope in scopes) if isinstance(o, Thing) else (str(o) in keys) for o in asked) != excluding
+        # A choice from an enum arrives as its value, what was looked up as the thing itself.
+        return any(_is_among(one, own) for one in asked) != excluding
 
     return test
+
+
+def _is_among(wanted: Any, things: Sequence[Thing]) -> bool:
+    if isinstance(wanted, Thing):
+        return wanted.scope in [thing.scope for thing in things]
+    text = str(wanted)
+    return any(str(key) == text for thing in things for key in thing.keys.values())
 
 
 def _relation_to(ref: Ref, kinds: Sequence[Kind], place: Place) -> tuple[str, tuple[Kind, ...], bool] | None:

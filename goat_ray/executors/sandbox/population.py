@@ -23,6 +23,7 @@ class Population:
         self._wanted = wanted
         self._whole: dict[tuple[Kind, str], bool] = {}  # which keys are whole numbers
         self._draws: dict[tuple[Kind, str], Draw] = {}  # of keys of numbered things
+        self._new: dict[tuple[Kind, str], Draw] = {}  # of keys of things that calls create
         self._taken: dict[str, set[Any]] = {}  # keys in use, by service
         for place in places:
             for name, ref in place.refs.items():
@@ -70,7 +71,9 @@ class Population:
     def new_key(self, kind: Kind, key: str, *about: Any) -> Any:
         """A key for a thing that a call creates."""
         roll = self._rolls[kind]
-        draw = self._drawer(kind, key, roll.values(key))
+        draw = self._new.get((kind, key))
+        if draw is None:
+            draw = self._new[kind, key] = self._drawer(kind, key, roll.values(key))
         for attempt in range(_ATTEMPTS):
             value = draw(self._random("created", kind.name, key, attempt, *about))
             if roll.get(key, value) is None:
