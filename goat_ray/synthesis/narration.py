@@ -1,7 +1,6 @@
 """Language last: sub-queries, query, response, paraphrases and verdict for each executed trace."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from goat_ray.records import CallTrace, ExecutedCall, Lineage, Reject, Sample, without_failures
@@ -24,8 +23,6 @@ TASKS: tuple[Task[Any, Any], ...] = (
     tasks.JudgeSample(),
 )
 PROMPTS = ",".join(f"{task.name}:{task.version}" for task in TASKS)
-
-_LANES = 2
 
 
 class Narrate(Step[CallTrace, Sample]):
@@ -71,15 +68,6 @@ class Narrate(Step[CallTrace, Sample]):
         }
 
     def process(self, batch: Sequence[CallTrace]) -> Iterator[Sample | Reject]:
-        if not self.teacher.is_remote:
-            yield from self._narrate(batch)
-            return
-        # Each lane asks task after task: while one prepares and checks, the requests of the others are in flight.
-        with ThreadPoolExecutor(_LANES) as lanes:
-            for outcomes in lanes.map(self._narrate, [batch[lane::_LANES] for lane in range(_LANES)]):
-                yield from outcomes
-
-    def _narrate(self, batch: Sequence[CallTrace]) -> list[Sample | Reject]:
         # Before anything is written: neither the teacher nor any later dataset sees private values.
         traces = [redacted(trace, self.config.privacy) for trace in batch]
         drafts = [_Draft(trace, self._story(trace)) for trace in traces]
@@ -98,7 +86,8 @@ class Narrate(Step[CallTrace, Sample]):
             count = self.config.paraphrases
             self._ask(paraphrase, drafts, lambda d: tasks.AskedStory(d.story, d.text("query"), count), "paraphrases")
         self._ask(judge, drafts, lambda d: d.answered(), "judge")
-        return [draft.reject or self._sample(draft) for draft in drafts]
+        for draft in drafts:
+            yield draft.reject or self._sample(draft)
 
     def _story(self, trace: CallTrace) -> Story:
         calls = tuple(Told(self.store[call.function], call) for call in without_failures(trace.calls))

@@ -27,8 +27,6 @@ _ECHO_CHARACTERS = 4000  # of a wrong answer shown back to the model; a runaway 
 class ChatTeacher(Teacher):
     """Turns tasks into messages and a model's text into answers. Picklable; ``start`` connects."""
 
-    is_remote = True
-
     def __init__(self, label: str, connect: Callable[[], Asker], cache: Place | None = None) -> None:
         self._label = label
         self._connect = connect  # picklable

@@ -80,8 +80,6 @@ class Task(ABC, Generic[Request, Ans]):
 class Teacher(ABC):
     """A backend that answers any task."""
 
-    is_remote: ClassVar[bool] = False  # whether its answers are waited for, so that other work may go on meanwhile
-
     @property
     @abstractmethod
     def label(self) -> str:

@@ -1,8 +1,6 @@
 """Call first, then language: provenance is exact, queries hide what only calls know, answers are grounded."""
 
 import re
-from collections.abc import Sequence
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from goat_ray.records import CallTrace, Reject, Sample
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.rules import RulesTeacher
-from goat_ray.teacher.task import Ans, Failure, Request, Task
 from tests.world import World
 
 
@@ -27,30 +24,6 @@ def samples(world: World, traces: list[CallTrace]) -> list[Sample]:
 
 def values(sample: Sample, provenance: str) -> list[Any]:
     return [a.value for call in sample.calls for a in call.arguments if a.provenance == provenance]
-
-
-class Distant(RulesTeacher):
-    """Rules that answer only when several ask at once."""
-
-    is_remote = True
-
-    def __init__(self) -> None:
-        self.together = Barrier(2, timeout=60)
-
-    def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
-        self.together.wait()
-        return super().answer(task, requests)
-
-
-def test_while_one_part_of_a_batch_waits_for_a_distant_teacher_another_is_worked_on(
-    world: World, traces: list[CallTrace], samples: list[Sample]
-) -> None:
-    narrate = Narrate(Distant(), world.data, SynthesisConfig(), "traces")
-    narrate.start()
-    outcomes = narrate.process(traces)
-    assert {outcome.id: outcome for outcome in outcomes if isinstance(outcome, Sample)} == {
-        sample.id: sample for sample in samples
-    }
 
 
 def test_queries_hold_the_users_values(samples: list[Sample]) -> None:
