@@ -81,6 +81,7 @@ class Table(Settings):
     rates: dict[str, Rate]
     questions: dict[str, Question]
     volumes: Volumes
+    guessed: tuple[str, ...] = ()  # names of volumes
     gpus: dict[str, Gpu]
     efficiency: Efficiency
     batch: int = Field(ge=1)
@@ -235,16 +236,18 @@ def assumptions(demand: Demand, table: Table) -> Iterator[str]:
     idle = demand.gpus % engine.gpus
     yield (
         f"Teacher: {demand.gpus // engine.gpus} replica(s) of {engine.gpus} {demand.gpu} in bf16"
-        f"{f', {idle} idle' if idle else ''}; each reads {engine.prefill():,.0f} tokens/s (2·N FLOPs a token, MFU "
-        f"{share.prefill_mfu:g}) and writes {engine.decode(context):,.0f}/s at {engine.sequences(context)} sequences "
-        f"({share.decode_bandwidth:g} of bandwidth or MFU {share.decode_mfu:g}, whichever is slower); no prefix cache."
+        f"{f', {idle} idle' if idle else ''}; each reads {engine.prefill():,.0f} tokens/s (2·N FLOPs a token, guessed "
+        f"MFU {share.prefill_mfu:g}) and writes {engine.decode(context):,.0f}/s at {engine.sequences(context)} "
+        f"sequences (guessed: {share.decode_bandwidth:g} of bandwidth or MFU {share.decode_mfu:g}, whichever is "
+        "slower); no prefix cache."
     )
     yield (
-        f"Training: 6·N·D FLOPs for {demand.agent_size / 1e9:g}B parameters at MFU {share.training_mfu:g}; LoRA needs "
-        "less. The retriever's few million parameters are left out."
+        f"Training: 6·N·D FLOPs for {demand.agent_size / 1e9:g}B parameters at MFU {share.training_mfu:g}, guessed; "
+        "LoRA needs less. The retriever's few million parameters are left out."
     )
     yield "Per document and sample: " + ", ".join(
-        f"{k.replace('_', ' ')} {v:g}" for k, v in dict(table.volumes).items()
+        f"{name.replace('_', ' ')} {volume:g}{' (guessed)' if name in table.guessed else ''}"
+        for name, volume in dict(table.volumes).items()
     )
     yield "Rates: " + "; ".join(
         f"{n} {r.per_second:,.0f} {r.unit}/s ({r.source}, {r.date})" for n, r in table.rates.items()

@@ -88,6 +88,7 @@ def test_the_command_says_which_stage_bounds_and_what_it_assumes() -> None:
     assert said.exit_code == 0, said.output
     assert "narrate: teacher bounds" in said.output
     assert "2 replica(s) of 4 H100" in said.output
+    assert "operations per document 20 (guessed)" in said.output and "candidates per operation 160," in said.output
     neither = CliRunner().invoke(app, ["plan"])
     assert neither.exit_code == 1
     assert "Give one of the two" in neither.output

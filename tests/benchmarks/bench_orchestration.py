@@ -1,12 +1,14 @@
 """Language with a remote model: how close the whole comes to what waiting alone would take.
 
 Samples are narrated on Ray through a fake server that knows the rules' answers, so that every task is asked
-for every trace. The ideal is calls on the critical path x latency / requests in flight.
+for every trace. The ideal is calls on the critical path x latency / requests in flight. What a bare client takes
+for each request, before and after, says how much of the rest is the server's and the machine's.
 
 .venv/bin/python -m tests.benchmarks.bench_orchestration ../shared/data/restbench/tmdb_oas.json
 """
 
 import argparse
+import asyncio
 import multiprocessing
 import pickle
 import tempfile
@@ -16,6 +18,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 from goat_ray.cluster import ClusterConfig, connect
 from goat_ray.console import Console
@@ -35,6 +39,7 @@ from goat_ray.teacher.task import Ans, Failure, Request, Task
 from tests.world import World, make_world, sample_plans
 
 BATCH = 256
+BARE = [{"role": "user", "content": "word " * 300}]
 Book = dict[int, Any]
 
 
@@ -73,18 +78,20 @@ def write_book(world: World, traces: Sequence[CallTrace], config: SynthesisConfi
 
 
 def serve(book: Path, latency: float, pipe: Connection) -> None:
-    """The fake server; tells its address, and when asked the requests and the seconds from the first to the last."""
+    """The fake server; tells its address, and when asked at which second each request arrived."""
     answers: Book = pickle.loads(book.read_bytes())
     times: list[float] = []
 
     def answer(body: dict[str, Any]) -> Any:
+        if body["messages"] == BARE:
+            return {}
         times.append(time.perf_counter())
         return answers[digest(body["messages"])]
 
     with FakeServer(answers=answer, latency_s=latency, keep=False) as server:
         pipe.send(server.base_url)
         pipe.recv()
-        pipe.send((len(times), times[-1] - times[0] + latency))
+        pipe.send(times)
 
 
 @contextmanager
@@ -98,6 +105,22 @@ def served(book: Path, latency: float) -> Iterator[tuple[str, Connection]]:
     finally:
         process.terminate()
         process.join()
+
+
+async def bare_s(url: str, in_flight: int, count: int = 2000) -> float:
+    """Seconds that a bare client takes for each request in flight."""
+    body = {"model": "fake", "messages": BARE}
+    turns = iter(range(count))
+    async with aiohttp.ClientSession() as session:
+
+        async def take_turns() -> None:
+            for _ in turns:
+                async with session.post(f"{url}/chat/completions", json=body) as response:
+                    await response.read()
+
+        began = time.perf_counter()
+        await asyncio.gather(*(take_turns() for _ in range(in_flight)))
+        return (time.perf_counter() - began) * in_flight / count
 
 
 def main() -> None:
@@ -122,16 +145,22 @@ def main() -> None:
             teacher = TeacherConfig(backend="openai", model="fake", base_url=url, concurrency=options.concurrency)
             resources = Resources(workers=options.workers)
             step = Narrate(build_teacher(teacher), world.data, config, dataset.fingerprint, resources)
+            in_flight = options.concurrency * options.workers
+            bare = [asyncio.run(bare_s(url, in_flight))]
             began = time.perf_counter()
             samples = runner.bulk(step, dataset, into="narrated")
             whole = time.perf_counter() - began
+            bare.append(asyncio.run(bare_s(url, in_flight)))
             pipe.send("how many?")
-            requests, seconds = pipe.recv()
-    ideal = requests * options.latency / (options.concurrency * options.workers)
+            times = pipe.recv()
+    requests, seconds = len(times), times[-1] - times[0] + options.latency
+    ideal = requests * options.latency / in_flight
+    attainable = requests * sum(bare) / len(bare) / in_flight
     print(f"{len(traces):,} traces, {samples.rows:,} samples, {requests:,} requests in {len(TASKS)} tasks")
     print(f"  ideal                  {ideal:.1f} s, {samples.rows / ideal:,.0f} samples/s")
     print(f"  first to last request  {seconds:.1f} s, {ideal / seconds:.2f} of the ideal rate")
     print(f"  with start and files   {whole:.1f} s, {ideal / whole:.2f}")
+    print(f"  a bare client          {attainable:.1f} s, {ideal / attainable:.2f}; of which {attainable / seconds:.2f}")
 
 
 if __name__ == "__main__":
