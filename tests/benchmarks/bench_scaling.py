@@ -60,7 +60,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         world = make_world(options.document, folder / "functions")
-        traces = traces_of(world, options.traces * most)
+        drawn = traces_of(world, options.traces * most)
+        quiet = Console(RichConsole(quiet=True))
+        # Read back, as the workers do: the texts of prompts depend on it.
+        traces = list(Runner(folder / "all", quiet).gather("traces", CallTrace, lambda: drawn, settings={}).records())
         config = SynthesisConfig()
         book = folder / "book"
         book.write_bytes(pickle.dumps(write_book(world, traces, config)))
@@ -69,7 +72,7 @@ def main() -> None:
         one = 0.0
         for workers in options.workers:
             part: list[CallTrace] = traces[: options.traces * workers]
-            runner = Runner(folder / f"run-{workers}", Console(RichConsole(quiet=True)))
+            runner = Runner(folder / f"run-{workers}", quiet)
             dataset = runner.gather("traces", CallTrace, lambda part=part: part, settings={"workers": workers})
             with served(book, options.latency) as (url, pipe):
                 teacher = build_teacher(TeacherConfig(backend="openai", model="fake", base_url=url, concurrency=1))
