@@ -11,9 +11,10 @@ from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.privacy import redacted
 from goat_ray.teacher import narration as tasks
 from goat_ray.teacher.checks import Flaw, query_flaw, response_flaw
-from goat_ray.teacher.phrases import WRITES, Phrasebook, scalars
+from goat_ray.teacher.phrases import Phrasebook, scalars
 from goat_ray.teacher.story import Story, Told
 from goat_ray.teacher.task import Answer, Failure, Task, Teacher
+from goat_ray.teacher.verbs import WRITES
 
 TASKS: tuple[Task[Any, Any], ...] = (
     tasks.WriteSubqueries(),

@@ -15,6 +15,7 @@ SHOW = (
     *("I'm looking for {what}", "Look up {what}", "Get me {what}", "I'd love to see {what}", "Pull up {what}"),
     *("Help me find {what}", "I'm interested in {what}"),
 )
+TOGETHER = ("What are {what}", "Tell me {what}", "I'd like to know {what}", *SHOW)
 LIST = ("What are {what}", "Which are {what}", *SHOW)
 DETAIL = (
     *("Tell me about {what}", "Give me the details of {what}", "What is known about {what}", "Describe {what}"),
@@ -50,7 +51,8 @@ _AGAIN = (
     *("Also, {low}", "And {low}", "Besides that, {low}", "{plain}", "While you are at it, {low}", "In addition, {low}"),
 )
 _TAKE = ("Take {phrase}. ", "I'm thinking of {phrase}. ", "I'm interested in {phrase}. ", "Look at {phrase}. ")
-PLAIN_SHARE = 0.65  # of the requests that start with neither context nor greeting
+THROUGHOUT = ("All of this{}, please.", "I need all of it{}.", "Everything{}, please.", "All{}.")
+PLAIN_SHARE = 0.75  # of the requests that start with neither context nor greeting
 LONG = 14  # words of a thing that is better told in a sentence of its own
 LONG_SHARE = 0.6  # of the long ones
 TAKE_SHARE = 0.4  # of the requests with several questions about one thing

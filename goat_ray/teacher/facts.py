@@ -50,7 +50,7 @@ def telling_fields(item: Any) -> list[Fact]:
         and not isinstance(value, bool)
         and value != ""
         and _is_telling(name)
-        and not (isinstance(value, str) and "://" in value)
+        and not (isinstance(value, str) and ("://" in value or value.startswith("/")))
     ]
 
 

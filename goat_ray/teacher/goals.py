@@ -5,6 +5,7 @@ What is asked stays the same in all wordings of a story.
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,19 @@ from goat_ray.teacher.facts import Fact, amount, ended, facts, names_in, telling
 from goat_ray.teacher.noun_phrases import NounPhrases
 from goat_ray.teacher.quantities import measured
 from goat_ray.teacher.story import Story, Told
-from goat_ray.teacher.things import Thing, shared
+from goat_ray.teacher.things import Part, Thing, shared
+from goat_ray.teacher.verbs import WRITES, makes
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_SPECIFIC = r"(?:specific|single|given|particular|existing|certain|specified)\s+"
+_ONE = (
+    rf"(?:(?:an?|one|the|any)\s+(?:{_SPECIFIC})?|{_SPECIFIC})(?:(?!(?:in|of|for|to|from|on|by|with)\b)\w+\s+){{0,3}}?"
+)
+_END = r"(?=\s*(?:$|[,;]|\b(?:in|of|for|to|from|on|by|with|and|at|as|using|into|within)\b))"
 ITEM_SHARE = 0.35  # of the goals about lists that ask for a field of the first item
 HERE_SHARE = 0.5  # of the answers that list several things, "Here are the reviews: "
 FIELD_SHARE = 0.85  # of the goals about one thing that ask for one of its fields
+MAX_TOGETHER = 32  # words of the things that one question asks for
 LONG_NAME = 60  # characters
 
 
@@ -34,6 +42,7 @@ class Goal:
     full: str  # the answer with ``{what}``, for among others
     head: str = ""  # what the short answer says that it is, such as "the reviews"; empty for nothing
     owned: tuple[str, ...] = ()  # forms for a short ``what``
+    thing: Thing | None = None  # what is asked for as one phrase, "the rating of that book", where it is one
 
 
 def goals_of(story: Story) -> list[Goal]:
@@ -56,12 +65,29 @@ def shared_thing(story: Story) -> Thing | None:
 def instruction(story: Story, number: int, *, shallow: bool) -> Thing:
     """A call as an imperative; ``shallow`` says "that book" of what it takes."""
     told, named = story.calls[number], NounPhrases(story)
-    if told.function.method not in phrases.WRITES:
+    if told.function.method not in WRITES:
         verb = "get" if told.search_text is None else "search for"
         return Thing((f"{verb} ", named.about(number, shallow=shallow)))
-    done = phrases.imperative(told.function.summary) or phrases.label(told.function.name)
-    things = [part for source in named.sources(told, shallow=shallow) for part in (" for ", source)]
-    return Thing((done, *things, named.wishes(told)))
+    parts: list[Part] = [story.phrases.task(told.function)]
+    for source in named.sources(told, shallow=shallow):
+        parts = _with_source(parts, source)
+    return Thing((*parts, named.wishes(told, alone=shallow)))
+
+
+def _with_source(parts: list[Part], source: Part) -> list[Part]:
+    """What is to be done, with a thing in place of "a specific contact", else after the rest: "for that contact"."""
+    noun = (source.noun or source.text.removeprefix("that ")) if isinstance(source, Thing) else source
+    pattern = re.compile(rf"\b{_ONE}(?:{re.escape(noun)}|{re.escape(phrases.pluralise(noun))}){_END}", re.I)
+    for at, part in enumerate(parts):
+        if isinstance(part, str) and (found := pattern.search(part, _after_what_is_made(part) if at == 0 else 0)):
+            return [*parts[:at], part[: found.start()], source, part[found.end() :], *parts[at + 1 :]]
+    return [*parts, " for ", source]
+
+
+def _after_what_is_made(done: str) -> int:
+    """Where another thing may be told of than what is made: a new order may be for an order."""
+    verb, _, rest = done.partition(" ")
+    return len(verb) + len(rest.split(" ")[0]) + 2 if makes(verb) else 0
 
 
 class _Goals:
@@ -77,8 +103,8 @@ class _Goals:
         calls = self._story.fan_out(told)
         if len(calls) > 1:
             return self._fan_out(number, calls)
-        if told.function.method in phrases.WRITES:
-            done = f"Done. {facts(told.call.body)}".strip()
+        if told.function.method in WRITES:
+            done = f"Done. {self._made(told)}".strip()
             return Goal(("{what}",), instruction(self._story, number, shallow=False), done, done)
         is_list = self._story.phrases.primary_list(told.function) is not None
         return self._list(number, told) if is_list else self._detail(number, told)
@@ -99,7 +125,8 @@ class _Goals:
         answer = ended(_listing(names_in(items), len(items)) or facts(told.call.body))
         short = self._named.short(number)
         opening = f"Here are {short}" if len(items) > 1 and content.random() < HERE_SHARE else capital(short)
-        return Goal(asking_forms.LIST, self._named.about(number), f"{opening}: {answer}", f"{{what}}: {answer}", short)
+        what = self._named.about(number)
+        return Goal(asking_forms.LIST, what, f"{opening}: {answer}", f"{{what}}: {answer}", short, thing=what)
 
     def _detail(self, number: int, told: Told) -> Goal:
         content, what = self._content(number), self._named.about(number)
@@ -113,6 +140,12 @@ class _Goals:
         """What one call of several alike returned: the names in its list, else its facts."""
         items = self._story.phrases.items(told.function, told.call.body)
         return _listing(names_in(items), len(items)) or facts(told.call.body) or "nothing"
+
+    def _made(self, told: Told) -> str:
+        """What a call that writes returned of the thing itself; nothing where that is codes alone."""
+        items = self._story.phrases.items(told.function, told.call.body)
+        about = next((one for one in (*items[:1], told.call.body) if telling_fields(one)), None)
+        return facts(about) if about is not None else ""
 
     def _content(self, number: int) -> random.Random:
         return random.Random(f"{self._story.seed}/{number}")
@@ -157,7 +190,8 @@ def _of_noun(noun: str, unit: str, text: str, what: Thing) -> Goal:
         tuple(form.replace("{be}", be).replace("{noun}", asked) for form in forms)
         for forms in (asking_forms.FIELD, asking_forms.OWNED)
     )
-    return Goal(asks, what, f"The {noun}{told}", f"The {noun} of {{what}}{told}", f"the {noun}", owned)
+    whole = Thing((f"the {asked}", " of ", what))
+    return Goal(asks, what, f"The {noun}{told}", f"The {noun} of {{what}}{told}", f"the {noun}", owned, whole)
 
 
 def _of_count(counted: str, value: int, what: Thing) -> Goal:
@@ -173,6 +207,38 @@ def _of_moment(verb: str, last: str, value: Any, what: Thing) -> Goal:
     return Goal((f"{when} was {{what}} {verb}",), what, f"{capital(at)} {value}.", f"{{what}} was {verb} {at} {value}.")
 
 
+def together(goals: Sequence[Goal]) -> Goal | None:
+    """One question for several goals, "the reviews and ratings of that book"; None where that makes none to be read."""
+    things = [goal.thing for goal in goals if goal.thing is not None]
+    if len(things) < len(goals):
+        return None
+    parts = [_part_of(thing) for thing in things]
+    wholes = {whole.text: whole for _, whole in parts if whole is not None}
+    if len(wholes) == 1 and all(whole for _, whole in parts) and len({part for part, _ in parts}) == len(parts):
+        whole = next(iter(wholes.values()))
+        return Goal(
+            asking_forms.TOGETHER, Thing((f"the {_enumerated([part for part, _ in parts])}", " of ", whole)), "", ""
+        )
+    if sum(len(thing.text.split()) for thing in things) > MAX_TOGETHER:
+        return None
+    between = [", "] * (len(things) - 2) + [" and "]
+    joined = [part for thing, mark in zip(things, [*between, ""], strict=True) for part in (thing, mark)]
+    return Goal(asking_forms.TOGETHER, Thing(tuple(joined)), "", "")
+
+
+def _part_of(thing: Thing) -> tuple[str, Thing | None]:
+    """ "the reviews of a book" as "reviews" and the book; nothing for other things."""
+    match thing.parts:
+        case (str() as part, " of ", Thing() as whole) if not thing.name and part.startswith("the "):
+            return part.removeprefix("the "), whole
+    return "", None
+
+
+def _enumerated(texts: Sequence[str]) -> str:
+    """Texts one after the other, "and" before the last."""
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
 def _listing(names: list[str], count: int) -> str:
     """Names one after the other; "and" before the last where they are all, and no mark would be misread."""
     if len(names) < 2 or any("," in name or len(name) > LONG_NAME for name in names):
@@ -180,7 +246,7 @@ def _listing(names: list[str], count: int) -> str:
         return f"{listed}; and more" if count > len(names) and names else listed
     if count > len(names):
         return f"{', '.join(names)} and more"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return _enumerated(names)
 
 
 def _unknown(fields: list[Fact], what: Thing) -> list[Fact]:

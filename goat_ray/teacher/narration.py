@@ -40,7 +40,7 @@ class WriteSubqueries(Task[Story, Subqueries]):
     """An instruction for each call by itself."""
 
     name = "write-subqueries"
-    version = 2
+    version = 3
     answer = Subqueries
 
     def messages(self, request: Story) -> list[Message]:
@@ -75,7 +75,7 @@ class WriteQuery(Task[ToldStory, Text]):
     """The one goal that makes all calls necessary (paper: the user query written last)."""
 
     name = "write-query"
-    version = 2
+    version = 3
     answer = Text
 
     def messages(self, request: ToldStory) -> list[Message]:
@@ -109,7 +109,7 @@ class Paraphrase(Task[AskedStory, Texts]):
     """Other wordings of the query with the same content."""
 
     name = "paraphrase"
-    version = 2
+    version = 3
     answer = Texts
 
     def messages(self, request: AskedStory) -> list[Message]:
@@ -134,7 +134,7 @@ class WriteResponse(Task[AskedStory, Text]):
     """The final answer, from the outputs alone."""
 
     name = "write-response"
-    version = 2
+    version = 3
     answer = Text
 
     def messages(self, request: AskedStory) -> list[Message]:

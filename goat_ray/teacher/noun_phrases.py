@@ -1,17 +1,17 @@
 """What each thing of a story is called: by where it comes from ("the second book by Ada Lind"), never by an id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from goat_ray import jsonpath
 from goat_ray.jsonpath import Token
 from goat_ray.naming import ordinal, singular, words
-from goat_ray.records import Argument
+from goat_ray.records import Argument, Parameter
 from goat_ray.teacher import phrases
 from goat_ray.teacher.ranking import ranked
-from goat_ray.teacher.story import EACH, Story, Told
+from goat_ray.teacher.story import EACH, Story, Told, given_as
 from goat_ray.teacher.things import Part, Thing
-from goat_ray.teacher.wishes import joined, wish
+from goat_ray.teacher.wishes import joined, wishes
 
 Tokens = tuple[Token, ...]
 
@@ -38,21 +38,29 @@ class NounPhrases:
         return self._once(("item", number, tokens, wanted, chosen), lambda: self._item(number, tokens, wanted, chosen))
 
     def sources(self, told: Told, *, shallow: bool) -> list[Part]:
-        """The things of earlier calls that a call takes, each once."""
+        """The things that a call takes, each once: those that the user names by id, and those of earlier calls."""
         taken = [a for a in told.call.arguments if a.provenance == "upstream"]
-        return list({_text(part): part for part in (self._source(told, a, shallow) for a in taken)}.values())
+        given = [Thing((f"{self._kind_of(told, a)} {a.value}",), self._kind_of(told, a)) for a in told.ids_given]
+        return list({_text(part): part for part in (*given, *(self._source(told, a, shallow) for a in taken))}.values())
 
-    def wishes(self, told: Told) -> str:
-        """The user's other wishes: " in hardcover from 2021"."""
+    def wishes(self, told: Told, *, alone: bool) -> str:
+        """The user's other wishes: " in hardcover from 2021"; those of several calls only where one is ``alone``."""
+        return joined(wishes(wish for name, wish in self._wished(told) if alone or name not in self._story.repeated))
+
+    def throughout(self) -> str:
+        """The wishes that several calls share, such as " with account A-7"; empty where there are none."""
+        wished = dict(one for told in self._story.calls for one in self._wished(told))
+        return joined(wishes(wish for name, wish in wished.items() if name in self._story.repeated))
+
+    def _wished(self, told: Told) -> Iterator[tuple[str, tuple[Parameter, Any]]]:
+        """What the user wishes of a call, each under the name that ``Story.repeated`` has for it."""
         consumed = {id(told.search_text), id(self._kind_argument(told))}
-        return joined(
-            wish(parameter, argument.value)
-            for argument in told.call.arguments
-            if argument.provenance == "user"
-            and id(argument) not in consumed
+        for argument in told.call.arguments:
+            parameter = told.function.parameter(argument.parameter)
             # What a path says of where a thing is tells which one is meant, and has been said.
-            and ((parameter := told.function.parameter(argument.parameter)).location != "path" or parameter.enum)
-        )
+            said = id(argument) in consumed or (parameter.location == "path" and not parameter.enum)
+            if argument.provenance == "user" and not said:
+                yield given_as(argument), (parameter, argument.value)
 
     def short(self, number: int) -> str:
         """What a call returns without what it belongs to: "the reviews"."""
@@ -76,7 +84,7 @@ class NounPhrases:
             return Thing((f"{phrases.pluralise(phrases.singularise(noun))}{tail} matching ", _name(text), *rest))
         holder = self._holder(told, shallow)
         if holder and told.function.path.endswith("}") and self._phrases.primary_list(told.function) is None:
-            return holder if not rest else Thing((holder, *rest))
+            return Thing((holder, *rest), holder.noun) if rest else holder
         preposition = self._phrases.topic(told.function).preposition
         return Thing((f"the {noun}{tail}", *((f" {preposition} ", holder) if holder else ()), *rest))
 
@@ -108,10 +116,14 @@ class NounPhrases:
                 elif thing.text not in holder.text:
                     holder = Thing((thing, " of ", holder), thing.noun)
             elif not told.function.parameter(argument.parameter).enum:
-                noun = self._phrases.member(argument.parameter) or self._phrases.resource_noun(told.function)
+                noun = self._kind_of(told, argument)
                 tail: tuple[Part, ...] = (" of ", holder) if holder else ()
                 holder = Thing((f"{noun} {argument.value}", *tail), noun)
         return holder
+
+    def _kind_of(self, told: Told, argument: Argument) -> str:
+        """What a path calls that which an argument identifies."""
+        return self._phrases.member(argument.parameter) or self._phrases.resource_noun(told.function)
 
     def _rest(self, told: Told, shallow: bool) -> tuple[Part, ...]:
         """Everything that narrows a call beside its path: things from other calls, then the user's wishes."""
@@ -126,8 +138,8 @@ class NounPhrases:
         for preposition, things in together.items():
             for place, thing in enumerate(things):
                 parts += [" and " if place else f" {preposition} ", thing]
-        wishes = self.wishes(told)
-        return (*parts, wishes) if wishes else tuple(parts)
+        wished = self.wishes(told, alone=shallow)
+        return (*parts, wished) if wished else tuple(parts)
 
     # --- things in what a call returns -------------------------------------------------------------
 
@@ -152,6 +164,9 @@ class NounPhrases:
         noun = self._phrases.member(name)
         if phrases.of_group(name) and wanted not in ("", "person"):
             noun = phrases.singularise(self._phrases.topic(told.function).noun)  # a person's cast list holds films
+        single = told.function.path.endswith("}") or self._phrases.outcome(told.function)
+        if single and last == 0 and not chosen and outer.noun and noun.endswith(outer.noun):
+            return outer  # a list of the one thing that was asked for or made
         return _ranked(noun, noun, (" of ", outer), last, chosen)
 
     def _outer(self, number: int, told: Told, tokens: Tokens) -> Thing:
@@ -174,9 +189,15 @@ class NounPhrases:
             return Thing(rest, noun, str(text.value))
         kind = self._phrases.resource_noun(told.function)
         brief = kind if noun.endswith(kind) else noun
+        holder = self._holder(told, shallow=False)
+        made = self._phrases.outcome(told.function)
+        if index == 0 and not chosen:
+            if holder and told.function.path.endswith("}") and holder.noun in (noun, brief):
+                return Thing((holder, *rest), holder.noun) if rest else holder  # the one thing that was asked for
+            if made:
+                return Thing((f"the {made} {noun}", tail, *rest), noun)
         if text is not None:
             return _ranked(noun, brief, (f"{tail} matching ", _name(text), *rest), index, chosen)
-        holder = self._holder(told, shallow=False)
         whose: tuple[Part, ...] = (f" {topic.preposition} ", holder) if holder else ()
         return _ranked(noun, brief, (tail, *whose, *rest), index, chosen)
 
@@ -192,12 +213,15 @@ class NounPhrases:
 
     def _one(self, number: int, told: Told) -> Thing:
         """The one thing that a call without a list is about."""
-        if told.function.method != "POST":
+        made = self._phrases.outcome(told.function)
+        if not made:
             return self.about(number)
-        holder = self._holder(told, shallow=False)
+        holder, rest = self._holder(told, shallow=False), self._rest(told, shallow=False)
+        if holder and made == "updated" and told.function.path.endswith("}"):
+            return Thing((holder, *rest), holder.noun) if rest else holder
         noun = self._phrases.resource_noun(told.function)
         whose: tuple[Part, ...] = (" for ", holder) if holder else ()
-        return Thing((f"the new {noun}", *whose, *self._rest(told, shallow=False)), noun)
+        return Thing((f"the {made} {noun}", *whose, *rest), noun)
 
     def _source(self, told: Told, argument: Argument, shallow: bool) -> Thing:
         """The thing that an upstream argument identifies, for the call that takes it."""
@@ -219,7 +243,8 @@ class NounPhrases:
         own = self._phrases.member(leaf)
         inner = next((str(token) for token in reversed(holder) if isinstance(token, str)), "")
         source = phrases.resource(self._story.calls[argument.step].function)
-        kinds = {singular(words(inner)[-1]) if words(inner) else "", source}
+        *before, last = words(inner) or ("",)
+        kinds = {singular(last), " ".join([*before, singular(last)]), source}
         # "author_id" in a book names another thing; "book_id" or "id" in a book is the book itself, and so is
         # the "card_number" of a member where /members/{card_number} takes it, and the customer who is a reviewer.
         if not own or own in {*kinds, *map(self._phrases.noun, kinds)} or (kind and kind in kinds):

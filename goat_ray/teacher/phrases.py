@@ -9,34 +9,33 @@ from typing import Any
 from goat_ray import jsonpath
 from goat_ray.naming import IDENTIFIER_WORDS, is_identifier, plural, singular, words
 from goat_ray.records import ApiFunction, Parameter
+from goat_ray.teacher import verbs
 
 _VERBS = frozenset(
     "get list search find fetch retrieve show read browse view query return returns discover lookup look up all check"
     " track create add place book open update change set edit delete remove cancel make post put patch register start"
     " submit send save".split()
 )
-_THIRD_PERSON = {
-    **{f"{verb}s": verb for verb in "get retrieve return create update delete remove add find edit cancel".split()},
-    **{"fetches": "fetch", "searches": "search", "applies": "apply", "allocates": "allocate", "sends": "send"},
-}  # verbs of summaries such as "Retrieves a specific item"; no plurals of nouns
 _EMPTY = frozenset(
     "details detail info information data result results a an the one by id of specific single given unique or more"
-    " many".split()
+    " many any either existing current".split()
 )
 _WRAPPERS = frozenset(
     "results result items item data list records entries rows elements values content response payload".split()
 )
 _FILTER_WORDS = frozenset("with without by filter exclude include only min max from to".split())
-_GROUPS = {"cast": "cast member", "crew": "crew member", "staff": "staff member", "team": "team member"}
+_GROUPS = {"cast": "cast member", "crew": "crew member", "staff": "staff member"}
 _STANDARDS: dict[tuple[str, ...], str] = {
     ("iso", "3166"): "country",
     ("iso", "639"): "language",
 }  # what the codes of a standard name
 _KEY = re.compile(r"/([\w-]*[^\W\d_])/\{([^{}]+)\}")
 _COMPOUND = re.compile(r"[_/-]|[a-z][A-Z]")  # what tells an API's name from an English word
-_PREPOSITIONS = frozenset("of for by in at from on to with".split())
+_PREPOSITIONS = frozenset("of for by in at from on to with about".split())
+_ARTICLES = frozenset("a an the one all any".split())
 _PARENT = re.compile(
-    r"\s+(?P<preposition>(?:of|for)(?=\s+the\b)|(?:of|for|by|in|at|from|on|to|with)(?=\s+(?:an?|one)\b))\s+[\w' -]+$",
+    r"\s+(?P<preposition>(?:of|for)(?=\s+the\b)|(?:of|for|by|in|at|from|on|to|with|into|onto)(?=\s+(?:an?|one)\b))"
+    r"\s+[\w' -]+$",
     re.IGNORECASE,
 )
 _SEARCH = re.compile(
@@ -44,11 +43,12 @@ _SEARCH = re.compile(
 )
 _ADVERBS = frozenset("today now tonight".split())
 _IRREGULAR = frozenset("known born built made sold paid sent written begun held won lent shown".split())
+# What a key's name says besides its kind where it says no kind: a postal code is no postal.
+_OF_KEYS = frozenset("zip area phone house security post tax bar pin unique".split())
 _PLACES = frozenset("city country region place location area district town".split())
 _PAGING = frozenset("page pages total count limit offset next previous cursor".split())
 SEARCH_WORDS = frozenset("query q search term text keyword keywords name title".split())
 NAMES = 65_536  # of members that a phrasebook remembers
-WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Phrasebook:
         self._topics: dict[str, Topic] = {}
         self._resources: dict[str, str] = {}
         self._technical: dict[str, tuple[str, ...]] = {}
+        self._tasks: dict[str, str] = {}
         self._lists: dict[str, tuple[jsonpath.Token, ...] | None] = {}
         self.member = lru_cache(maxsize=NAMES)(self._find_member)
         """How to call one thing held by a member of that name: ``production_companies`` -> production company."""
@@ -80,6 +81,16 @@ class Phrasebook:
         if function.id not in self._topics:
             self._topics[function.id] = self._find_topic(function)
         return self._topics[function.id]
+
+    def task(self, function: ApiFunction) -> str:
+        """What one asks a function to do: "create an order"."""
+        if function.id not in self._tasks:
+            self._tasks[function.id] = verbs.task(function)
+        return self._tasks[function.id]
+
+    def outcome(self, function: ApiFunction) -> str:
+        """What a call that writes makes of a thing: "new" or "updated"; empty where its document tells of neither."""
+        return verbs.outcome(self.task(function)) if function.method in verbs.WRITES else ""
 
     def primary_list(self, function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:
         """Where the list is that a function returns, if a list is what it returns."""
@@ -120,6 +131,10 @@ class Phrasebook:
         if not parts:
             return ""
         kind = singular(parts[-1])
+        if is_identifier(name) and (parts[-1] in _OF_KEYS or parts[-1].endswith(("al", "ing"))):
+            return " ".join([*parts, "ID" if words(name)[-1] == "id" else words(name)[-1]])
+        if is_identifier(name) and kind in _GROUPS:
+            return " ".join(parts)  # the ID of a team is no member's
         return " ".join([*parts[:-1], self.noun(kind) if len(parts) == 1 else kind])
 
     def resource_noun(self, function: ApiFunction) -> str:
@@ -129,22 +144,13 @@ class Phrasebook:
         return self._resources[function.id]
 
     def _find_topic(self, function: ApiFunction) -> Topic:
-        text = function.summary.strip().rstrip(".") or " ".join(words(function.name))
-        text = re.split(r"[.;:(]|\s(?:by\s)?using\b", text)[0].strip()
-        preposition = "of"
-        found = _PARENT.search(text)
-        if found:
-            text, preposition = text[: found.start()], found["preposition"].lower()
-        tokens = text.split()
-        leading = _VERBS | _EMPTY | _THIRD_PERSON.keys()
-        while tokens and (tokens[0].lower() in leading or tokens[0].endswith("'s")):
-            tokens.pop(0)  # "Get a member's loans" gives loans; whose they are is told from the arguments
-        while tokens and tokens[-1].lower() in _VERBS | _EMPTY | _PREPOSITIONS:
-            tokens.pop()
+        preposition, tokens = _about_what(verbs.headline(function))
         is_list = self.primary_list(function) is not None
         name = self.resource_noun(function)
         if not tokens:
             return Topic(pluralise(name) if is_list else name, preposition)
+        if is_list and len(tokens) > 1 and is_participle(tokens[-1]) and singular(tokens[-2]) != tokens[-2]:
+            return Topic(" ".join(map(_lower, tokens[:-1])), preposition, f" {tokens[-1].lower()}")  # items pinned
         if _is_noun(tokens[-1], self.primary_list(function)) or not (is_list or _is_adjective(tokens[-1])):
             return Topic(" ".join(map(_lower, tokens)), preposition)
         # "popular" and "TV on the air" lack their noun: "popular movies", "TV shows on the air".
@@ -170,13 +176,6 @@ def resource(function: ApiFunction) -> str:
             return singular(last)
     before_placeholder = [words(s)[-1] for s in fixed if f"/{s}/{{" in function.path and words(s)]
     return singular(before_placeholder[-1] if before_placeholder else lasts[0])
-
-
-def imperative(summary: str) -> str:
-    """A summary as what one asks to be done: "Creates an order" -> create an order."""
-    first, _, rest = summary.strip().rstrip(".").partition(" ")
-    verb = _THIRD_PERSON.get(first.lower(), first[:1].lower() + first[1:])
-    return f"{verb} {rest}".strip()
 
 
 def pluralise(phrase: str) -> str:
@@ -251,6 +250,28 @@ def scalars(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [inner for item in value for inner in scalars(item)]
     return [] if value is None or isinstance(value, bool) else [value]
+
+
+def _about_what(text: str) -> tuple[str, list[str]]:
+    """(preposition before what it belongs to, words of the noun phrase) of what a function is said to do."""
+    text = re.split(r"[.;:(]|\s(?:by\s)?using\b", text)[0].strip()
+    preposition = "of"
+    if found := _PARENT.search(text):
+        text, preposition = text[: found.start()], found["preposition"].lower()
+    tokens = text.split()
+    certain = 0
+    leading = _VERBS | _EMPTY | verbs.THIRD_PERSON.keys() | _PREPOSITIONS
+    if len(tokens) > 1 and tokens[1].lower() in _ARTICLES:
+        tokens.pop(0)  # a verb, whatever it is
+    while tokens and (tokens[0].lower() in leading or tokens[0].endswith("'s")):
+        word = tokens.pop(0).lower()  # "Get a member's loans" gives loans; whose they are is told from the arguments
+        if word in ("a", "an", "the") and tokens[:1] and tokens[0].lower() not in _EMPTY | {"list"}:
+            certain = 1  # a noun, even where it might be a verb: "Opens a view"
+            break
+    trailing = _VERBS | _EMPTY | _PREPOSITIONS
+    while len(tokens) > certain and tokens[-1].lower() in trailing and tokens[-2:-1] != ["other"]:
+        tokens.pop()
+    return preposition, tokens
 
 
 def _find_list(function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:

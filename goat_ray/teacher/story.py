@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,6 +37,12 @@ class Told:
         placed = [(self.function.path.find("{" + a.parameter + "}"), a) for a in self.call.arguments]
         inside = [(at, a) for at, a in placed if self.function.parameter(a.parameter).location == "path"]
         return [argument for _, argument in sorted(inside, key=lambda pair: pair[0])]
+
+    @property
+    def ids_given(self) -> list[Argument]:
+        """The arguments in the path that the user gives, without choices."""
+        given = (argument for argument in self.path_arguments if argument.provenance == "user")
+        return [argument for argument in given if not self.function.parameter(argument.parameter).enum]
 
     def kind_before(self, parameter: str) -> str:
         """The kind that the path names before a parameter: member in ``/members/{card_number}``."""
@@ -81,6 +88,21 @@ class Story:
         return [one for one in self.calls if one.call.planned == planned and one.call.corrected_by is None]
 
     @cached_property
+    def repeated(self) -> frozenset[str]:
+        """What the user gives several calls alike, such as an account, as ``given_as`` names it."""
+        given = {
+            (told.call.planned, given_as(argument))
+            for told in self.calls
+            for argument in told.call.arguments
+            # Members of members belong to what they stand in: an amount's value is no other amount's.
+            if argument.provenance == "user"
+            and "." not in argument.parameter
+            and told.function.parameter(argument.parameter).location != "path"
+        }
+        counts = Counter(name for _, name in given)
+        return frozenset(name for name, count in counts.items() if count > 1)
+
+    @cached_property
     def user_values(self) -> list[Any]:
         """All argument values that only the user can know."""
         return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "user"]
@@ -117,6 +139,11 @@ class Story:
             if outputs:
                 lines.append(f"   returned: {told.body_text}")
         return "\n".join(lines)
+
+
+def given_as(argument: Argument) -> str:
+    """A name for an argument's parameter and value together."""
+    return f"{argument.parameter}={argument.value!r}"
 
 
 def _argument_lines(call: ExecutedCall) -> Iterable[str]:

@@ -8,11 +8,13 @@ from collections import Counter
 
 from goat_ray.teacher import asking_forms, phrases
 from goat_ray.teacher.asking_forms import capital
-from goat_ray.teacher.goals import Goal, goals_of, instruction, shared_thing
+from goat_ray.teacher.goals import Goal, goals_of, instruction, shared_thing, together
+from goat_ray.teacher.noun_phrases import NounPhrases
 from goat_ray.teacher.story import Story
 from goat_ray.teacher.things import MAX_OWNER, Voice
 
-OWNERS_SHARE = 0.7  # of the wordings that say "that film's second review"
+OWNERS_SHARE = 0.85  # of the wordings that say "that film's second review"
+TOGETHER_SHARE = 0.75  # of the wishes for several things of one that are one question
 OWNED_SHARE = 0.5  # of the questions about a short name: "Quiet Tide's author"
 
 
@@ -31,10 +33,15 @@ class Teller:
             names_kind=wording.random() < 0.5,
             owners=wording.random() < OWNERS_SHARE,
         )
-        asked = [(_form(goal, wording), goal.what) for goal in goals_of(self.story)]
+        goals = goals_of(self.story)
+        if len(goals) > 1 and (one := together(goals)) and wording.random() < TOGETHER_SHARE:
+            goals = [one]
+        asked = [(_form(goal, wording), goal.what) for goal in goals]
         first = self.story.calls[self.story.goals[0]].function
         topic = phrases.pluralise(self.story.phrases.resource_noun(first))
-        return asking_forms.request(asked, shared_thing(self.story), topic, voice, wording)
+        query = asking_forms.request(asked, shared_thing(self.story), topic, voice, wording)
+        throughout = NounPhrases(self.story).throughout()
+        return f"{query} {wording.choice(asking_forms.THROUGHOUT).format(throughout)}" if throughout else query
 
     def response(self) -> str:
         """An answer that says only what the outputs say, and of what only where that is not plain."""

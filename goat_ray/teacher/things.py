@@ -6,7 +6,7 @@ A tree is worked out once for a story, and said in each of the story's wordings.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Union
 
-MAX_OWNER = 4  # words that an apostrophe may follow
+MAX_OWNER = 5  # words that an apostrophe may follow
 
 Part = Union[str, "Thing"]
 

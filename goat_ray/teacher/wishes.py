@@ -44,6 +44,20 @@ def wish(parameter: Parameter, value: Any) -> Wish:
     return before, form.replace("{}", text)
 
 
+def wishes(given: Iterable[tuple[Parameter, Any]]) -> list[Wish]:
+    """How several values narrow what is asked for; an amount and its currency are one wish."""
+    values = {parameter.name: (parameter, value) for parameter, value in given}
+    found = []
+    for name, (parameter, value) in values.items():
+        of, _, last = name.rpartition(".")
+        currency = values.get(f"{of}.currency")
+        if of and last in ("value", "amount") and currency is not None:
+            found.append(("with", f"{with_article(label(of))} of {value} {currency[1]}"))
+        elif not (of and last == "currency" and {f"{of}.value", f"{of}.amount"} & values.keys()):
+            found.append(wish(parameter, value))
+    return found
+
+
 def joined(wishes: Iterable[Wish]) -> str:
     """Wishes one after the other, those with the same words before them told together."""
     together: dict[str, list[str]] = {}
@@ -55,7 +69,7 @@ def joined(wishes: Iterable[Wish]) -> str:
 @lru_cache(maxsize=4096)
 def _form(name: str, numeric: bool) -> tuple[str, str]:
     """(words before, form with ``{}`` for the value) of a parameter."""
-    parts, unit = measured(name)
+    parts, unit = measured(_innermost(name))
     value = f"{{}} {unit}" if unit else "{}"
     bound = next((word for word in (parts[0], parts[-1]) if word in _BOUNDS), None) if len(parts) > 1 else None
     if bound is not None:
@@ -70,6 +84,14 @@ def _form(name: str, numeric: bool) -> tuple[str, str]:
     if parts[0] in ("with", "filter") and len(parts) > 1:
         parts = parts[1:]
     return "with", _named(parts, value)
+
+
+def _innermost(name: str) -> str:
+    """The end of a nested name that says what it is: of ``shopper.bank.accountName`` accountName."""
+    *outer, last = name.split(".")
+    if not outer or len(words(last)) > 1:
+        return last
+    return f"{outer[-1]}_{last}" if last not in words(outer[-1]) else outer[-1]
 
 
 def _dated(parts: tuple[str, ...], numeric: bool) -> tuple[str, str] | None:
@@ -103,18 +125,25 @@ def _named(parts: tuple[str, ...], value: str) -> str:
 
 
 def _switch(name: str, value: bool) -> Wish:
-    parts = words(name)
+    parts = words(_innermost(name))
     if parts[0] in ("include", "with") and len(parts) > 1:
         return "with" if value else "without", " ".join(parts[1:])
-    if parts[0] in ("is", "only") and len(parts) > 1:
+    if parts[0] == "has" and len(parts) > 1:
+        return "with" if value else "without", " ".join(parts[1:])
+    asked = parts[0] == "is" and len(parts) > 1
+    if (asked or parts[0] == "only") and len(parts) > 1:
         parts = parts[1:]
     if parts[0] in _LEADING or is_participle(parts[-1]):
         return ("", " ".join(parts)) if value else ("not", " ".join(parts))
+    if asked:
+        return f"that should {'be' if value else 'not be'}", " ".join(parts)
     return "with" if value else "without", " ".join(parts)
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return " and ".join(f"{label(name)} {_text(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_text, value))
     text = str(value)
     return f'"{text}"' if len(text.split()) > LONG_TEXT and '"' not in text else text

@@ -3,7 +3,8 @@
 import pytest
 
 from goat_ray.records import ApiFunction, Argument, ExecutedCall, OutputField, Parameter
-from goat_ray.teacher.goals import of_field
+from goat_ray.teacher.checks import query_flaw
+from goat_ray.teacher.goals import instruction, of_field, together
 from goat_ray.teacher.phrases import Phrasebook
 from goat_ray.teacher.ranking import ranked
 from goat_ray.teacher.story import Story, Told
@@ -113,3 +114,75 @@ def test_the_most_popular_of_the_popular_and_the_lowest_rated_of_the_top_rated()
     assert ranked("popular movie", 0, "") == "the most popular movie"
     assert ranked("popular movie", 2, "highest popularity") == "the most popular movie"
     assert ranked("top rated movie", 1, "lowest vote_average") == "the lowest rated of the top rated movies"
+
+
+# --- calls that write, and wishes that several calls share ----------------------------------------
+
+TENANT = Parameter(name="tenant", location="header", type="string", required=True)
+CONTACT = Parameter(name="contact_id", location="path", type="string", required=True)
+CONTACTS = ApiFunction.create(
+    service="books",
+    name="contacts",
+    path="/contacts",
+    summary="Retrieves all contacts",
+    parameters=[TENANT],
+    outputs=[OutputField(path=f"$.contacts[*].{name}", type="string") for name in ("id", "name")],
+)
+UPDATE = ApiFunction.create(
+    service="books",
+    name="update",
+    method="POST",
+    path="/contacts/{contact_id}",
+    summary="Updates a specific contact in an organisation",
+    parameters=[TENANT, CONTACT],
+)
+BILL = ApiFunction.create(
+    service="books",
+    name="bill",
+    method="POST",
+    path="/contacts/{contact_id}/bills",
+    summary="Creates a bill for a contact",
+    parameters=[TENANT, CONTACT],
+)
+
+
+def books(*writes: ApiFunction, tenant: str = "T-1", body: object = None) -> Story:
+    given = Argument(parameter="tenant", value=tenant, provenance="user")
+    taken = Argument(
+        parameter="contact_id", value="C-2", provenance="upstream", step=0, location="$.contacts[1].id", chosen=""
+    )
+    listed = {"contacts": [{"id": f"C-{n}", "name": f"Contact {'ABC'[n]}"} for n in range(3)]}
+    first = ExecutedCall(function=CONTACTS.id, arguments=[given], status=200, body=listed, origin="simulated")
+    calls = [Told(CONTACTS, first)]
+    for number, function in enumerate(writes, 1):
+        call = first.model_copy(update={"function": function.id, "planned": number, "body": body or {}})
+        calls.append(Told(function, call.model_copy(update={"arguments": [given, taken]})))
+    return Story(tuple(calls), Phrasebook([CONTACTS, UPDATE, BILL]), "seed")
+
+
+def test_a_write_names_its_thing_where_its_document_says_a_specific_one() -> None:
+    done = [instruction(books(write), 1, shallow=False).text for write in (UPDATE, BILL)]
+    assert done == ["update the second contact in an organisation", "create a bill for the second contact"]
+    assert Teller(books(UPDATE)).subquery(1) == "Update that contact in an organisation with tenant T-1."
+
+
+def test_what_several_calls_are_given_alike_is_said_once() -> None:
+    for variant in range(20):
+        query = Teller(books(UPDATE, BILL), variant).query()
+        assert query.count("T-1") == 1
+        assert query_flaw(books(UPDATE, BILL), query) is None
+
+
+def test_a_write_that_returns_codes_alone_is_just_done() -> None:
+    assert Teller(books(BILL, body={"id": "8f14e45f-ceea"})).response() == "Done."
+    assert Teller(books(BILL, body={"status": "open"})).response() == "Done. Status: open."
+
+
+def test_several_wishes_for_one_thing_are_one_question() -> None:
+    film = Thing(("the second film",), "film")
+    rating, length = of_field("rating", 7.5, film), of_field("length", "two hours", film)
+    asked = together([rating, length])
+    assert asked is not None and asked.what.text == "the rating and length of the second film"
+    other = together([rating, of_field("length", "two hours", Thing(("the first film",), "film"))])
+    assert other is not None and other.what.text == "the rating of the second film and the length of the first film"
+    assert together([rating, of_field("vote_count", 3, film)]) is None  # how many votes it has

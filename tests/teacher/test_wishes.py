@@ -4,8 +4,9 @@ import pytest
 
 from goat_ray.records import ApiFunction, Parameter
 from goat_ray.teacher.facts import MAX_TEXT, facts, name_of, said, short
-from goat_ray.teacher.phrases import Phrasebook, imperative
-from goat_ray.teacher.wishes import joined, wish
+from goat_ray.teacher.phrases import Phrasebook
+from goat_ray.teacher.verbs import imperative, task
+from goat_ray.teacher.wishes import joined, wish, wishes
 
 
 def parameter(name: str, enum: tuple[str, ...] = ()) -> Parameter:
@@ -33,10 +34,23 @@ def parameter(name: str, enum: tuple[str, ...] = ()) -> Parameter:
         ("gift_note", "To my dear aunt", ' with gift note "To my dear aunt"'),
         ("watch_types", ["ads"], " with watch type ads"),
         ("名前", "Ada", " with Ada"),
+        ("hasAttachments", True, " with attachments"),
+        ("hasAttachments", False, " without attachments"),
+        ("is_private", True, " that should be private"),
+        ("is_private", False, " that should not be private"),
+        ("contact.bank.accountName", "Everyday", " with account name Everyday"),
+        ("deliveryAddress.street", "Quay", " with delivery address street Quay"),
+        ("card", {"type": "gift", "number": 41}, " with card type gift and number 41"),
     ],
 )
 def test_a_wish_reads_as_its_name_suggests(name: str, value: object, expected: str) -> None:
     assert joined([wish(parameter(name), value)]) == expected
+
+
+def test_an_amount_and_its_currency_are_one_wish() -> None:
+    given = [(parameter(name), value) for name, value in (("amount.currency", "EUR"), ("amount.value", 1250))]
+    assert joined(wishes(given)) == " with an amount of 1250 EUR"
+    assert joined(wishes(given[:1])) == " with amount currency EUR"
 
 
 def test_a_period_is_the_present_one() -> None:
@@ -83,5 +97,43 @@ def test_long_texts_are_cut_after_a_sentence_or_a_word() -> None:
 def test_a_summary_in_the_third_person_is_asked_for_as_well() -> None:
     assert imperative("Creates an order.") == "create an order"
     assert imperative("Plan a trip") == "plan a trip"
+    assert imperative("Applies taxes (all of them)") == "apply taxes"
+    assert imperative("Opens or resumes a chat") == "open or resume a chat"
+    assert imperative("Allows you to create an Allocation") == "create an Allocation"
     order = ApiFunction.create(service="s", name="o", path="/Orders/{id}", summary="Retrieves a specific order")
     assert Phrasebook([order]).topic(order).noun == "order"
+
+
+def test_what_has_no_summary_is_told_by_a_short_description() -> None:
+    told = ApiFunction.create(service="s", name="chat_update", method="POST", description="Updates a message.")
+    silent = ApiFunction.create(service="s", name="chat_update", method="POST", description="word " * 40)
+    assert task(told) == "update a message"
+    assert task(silent) == "chat update"
+
+
+def test_a_task_names_no_parameter_to_do_it_by() -> None:
+    name = Parameter(name="FileName", location="path", type="string", required=True)
+    upload = ApiFunction.create(service="s", name="u", summary="Uploads a file by file name", parameters=[name])
+    assert task(upload) == "upload a file"
+
+
+@pytest.mark.parametrize(
+    ("summary", "noun"),
+    [
+        ("Retrieves any credit notes", "credit notes"),
+        ("Opens a view for a user.", "view"),
+        ("Push a note into a channel", "note"),
+        ("Gets information about a reminder", "reminder"),
+    ],
+)
+def test_a_topic_is_the_noun_of_a_summary(summary: str, noun: str) -> None:
+    function = ApiFunction.create(service="s", name="f", path="/things/{id}", summary=summary)
+    assert Phrasebook([function]).topic(function).noun == noun
+
+
+@pytest.mark.parametrize(
+    ("key", "noun"),
+    [("postal_code", "postal code"), ("external_id", "external ID"), ("team_id", "team"), ("movie_id", "movie")],
+)
+def test_a_key_that_names_no_kind_keeps_its_name(key: str, noun: str) -> None:
+    assert Phrasebook([]).member(key) == noun
