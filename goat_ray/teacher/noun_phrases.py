@@ -153,7 +153,10 @@ class NounPhrases:
             if phrases.is_wrapper(last):
                 return self.item(number, before, wanted, chosen)
             noun = self._phrases.member(last)
-            return Thing((f"the {noun} of ", self.item(number, before, chosen=chosen)), noun)
+            whole = self.item(number, before, chosen=chosen)
+            if not before and self._is_all(noun, whole, told):
+                return Thing(whole.parts, noun, whole.name)  # {"view": {...}} is the view itself
+            return Thing((f"the {noun} of ", whole), noun)
         if self._phrases.primary_list(told.function) == before:
             return self._listed(told, last, before, wanted, chosen)
         name = next((token for token in reversed(before) if isinstance(token, str)), "entry")
@@ -168,6 +171,11 @@ class NounPhrases:
         if single and last == 0 and not chosen and outer.noun and noun.endswith(outer.noun):
             return outer  # a list of the one thing that was asked for or made
         return _ranked(noun, noun, (" of ", outer), last, chosen)
+
+    def _is_all(self, noun: str, whole: Thing, told: Told) -> bool:
+        """Whether a member is what its call is about anyway."""
+        about = (whole.noun, self._phrases.topic(told.function).noun, self._phrases.resource_noun(told.function))
+        return noun.replace(" ", "").lower() in {one.replace(" ", "").lower() for one in about}
 
     def _outer(self, number: int, told: Told, tokens: Tokens) -> Thing:
         """What a list inside a response belongs to; lists beside the main one share its holder."""

@@ -5,6 +5,7 @@ import pytest
 from goat_ray.records import ApiFunction, Argument, ExecutedCall, OutputField, Parameter
 from goat_ray.teacher.checks import query_flaw
 from goat_ray.teacher.goals import instruction, of_field, together
+from goat_ray.teacher.noun_phrases import NounPhrases
 from goat_ray.teacher.phrases import Phrasebook
 from goat_ray.teacher.ranking import ranked
 from goat_ray.teacher.story import Story, Told
@@ -186,3 +187,20 @@ def test_several_wishes_for_one_thing_are_one_question() -> None:
     other = together([rating, of_field("length", "two hours", Thing(("the first film",), "film"))])
     assert other is not None and other.what.text == "the rating of the second film and the length of the first film"
     assert together([rating, of_field("vote_count", 3, film)]) is None  # how many votes it has
+
+
+def test_a_member_that_holds_all_of_an_answer_is_the_thing_itself() -> None:
+    show = ApiFunction.create(
+        service="books",
+        name="show",
+        path="/views.open",
+        summary="Open a view",
+        outputs=[OutputField(path=f"$.view.{name}", type="string") for name in ("id", "app_id")],
+    )
+    taken = Argument(parameter="contact_id", value="A-1", provenance="upstream", step=0, location="$.view.app_id")
+    shown = ExecutedCall(function=show.id, arguments=[], status=200, body={"view": {}}, origin="simulated")
+    told = Story(
+        (Told(show, shown), Told(UPDATE, shown.model_copy(update={"arguments": [taken]}))), Phrasebook([show]), ""
+    )
+    assert NounPhrases(told).item(0, ("view",)).text == "the view"
+    assert instruction(told, 1, shallow=False).text.endswith(" for the app of the view")
