@@ -52,7 +52,7 @@ _AGAIN = (
 )
 _TAKE = ("Take {phrase}. ", "I'm thinking of {phrase}. ", "I'm interested in {phrase}. ", "Look at {phrase}. ")
 THROUGHOUT = ("All of this{}, please.", "I need all of it{}.", "Everything{}, please.", "All{}.")
-PLAIN_SHARE = 0.75  # of the requests that start with neither context nor greeting
+PLAIN_SHARE = 0.75  # of the short requests that start with neither context nor greeting
 LONG = 14  # words of a thing that is better told in a sentence of its own
 LONG_SHARE = 0.6  # of the long ones
 TAKE_SHARE = 0.4  # of the requests with several questions about one thing
@@ -70,7 +70,7 @@ def request(
     words = len(asked[0][1].text.split())
     if common and wording.random() < (TAKE_SHARE if len(asked) > 1 else LONG_SHARE if words > LONG else 0.0):
         opening = wording.choice(_TAKE).format(phrase=voice.introduce(common))
-    elif wording.random() > PLAIN_SHARE:
+    elif words <= LONG and wording.random() > PLAIN_SHARE:
         fresh = topic not in asked[0][1].text and wording.random() < 0.6  # nobody says what the question says anyway
         opening = wording.choice(_CONTEXT).format(topic=topic) if fresh else wording.choice(_OPENINGS)
     questions = [capital(form.replace("{what}", voice.say(what))) for form, what in asked]

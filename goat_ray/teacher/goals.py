@@ -134,7 +134,7 @@ class _Goals:
         if fields and content.random() < FIELD_SHARE:
             return of_field(*content.choice(fields), what)
         answer = facts(told.call.body)
-        return Goal(asking_forms.DETAIL, what, answer, f"{{what}}: {answer}")
+        return Goal(asking_forms.DETAIL, what, answer, f"{{what}}: {answer}", thing=what)
 
     def _returned(self, told: Told) -> str:
         """What one call of several alike returned: the names in its list, else its facts."""
