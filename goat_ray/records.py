@@ -312,11 +312,15 @@ class Span(Part):
     end: int
 
 
-ExampleKind = Literal["plan", "call", "answer"]
+ExampleKind = Literal["plan", "call", "answer", "chat"]
 
 
 class Example(Record):
-    """One training example as text; the loss falls on ``target`` except its ``masked`` spans."""
+    """One training example as text; the loss falls on ``target`` except its ``masked`` spans.
+
+    A chat is one text only once a model's template has written it: its ``prompt`` is the JSON of agent/chat_form.py's
+    ``Chat``, which says where the loss falls, and its ``target`` is empty.
+    """
 
     sample: str  # Sample.id
     kind: ExampleKind

@@ -70,10 +70,11 @@ def _is_loopback(host: str) -> bool:
 class AgentConfig(Settings):
     """The loop: retrieve, plan, fill, execute, answer."""
 
-    mode: Literal["plan", "react"] = Field(
+    mode: Literal["plan", "react", "chat"] = Field(
         "plan",
-        description="plan: all calls are chosen first, as the agent is trained. react: the model thinks and acts in "
-        "turns and sees each result, which takes an instruction-following model.",
+        description="plan: all calls are chosen first, as the agent is trained on the paper's prompts. react: the "
+        "model thinks and acts in turns and sees each result, which takes an instruction-following model. chat: the "
+        "same turns as tool calls in the model's chat template, as it is trained with training.examples.form: chat.",
     )
     prompt: PromptConfig = PromptConfig()
     document: tuple[DocumentPart, ...] = Field(
@@ -81,14 +82,14 @@ class AgentConfig(Settings):
     )
     candidates: int = Field(6, ge=1, description="Documents to plan with, retrieved or, in training, mixed in.")
     max_calls: int = Field(
-        8, ge=1, description="Calls of one query, at most. In react mode a turn without a call counts as one."
+        8, ge=1, description="Calls of one query, at most. In react and chat mode a turn without a call counts as one."
     )
     repairs: int = Field(
         1, ge=0, description="How often the model is shown what was wrong with a plan, a call or a turn."
     )
     plan_tokens: int = Field(128, ge=1, description="Most new tokens of a plan.")
     call_tokens: int = Field(128, ge=1, description="Most new tokens of one call's arguments.")
-    turn_tokens: int = Field(256, ge=1, description="Most new tokens of a turn in react mode.")
+    turn_tokens: int = Field(256, ge=1, description="Most new tokens of a turn in react or chat mode.")
     answer_tokens: int = Field(160, ge=1, description="Most new tokens of the answer.")
     max_tokens: int = Field(50_000, ge=1, description="Tokens of one query, prompts and answers together, at most.")
     timeout_s: float | None = Field(
@@ -120,4 +121,6 @@ class AgentConfig(Settings):
     def _one_model(self) -> Self:
         if self.engine is not None and self.endpoint is not None:
             raise ValueError("engine and endpoint both serve the model; leave one of them out")
+        if self.mode == "chat" and (self.engine or self.endpoint):
+            raise ValueError("mode: chat runs the model in the agent's own process; leave out engine and endpoint")
         return self

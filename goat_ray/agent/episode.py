@@ -6,7 +6,7 @@ from typing import Any
 from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.events import Called, Event, Named, Retrieved, Trouble, Usage
-from goat_ray.agent.model import LanguageModel
+from goat_ray.agent.model import LanguageModel, Tools
 from goat_ray.executors.executor import CallResult, Session
 from goat_ray.records import ApiFunction, Argument, ExecutedCall
 from goat_ray.teacher.client import Completion
@@ -88,11 +88,11 @@ class Episode:
         """The function that a model means; None where there is none of that name."""
         return self._catalogue.find(name, self.candidates)
 
-    async def ask(self, chat: Sequence[Message], max_tokens: int) -> str:
+    async def ask(self, chat: Sequence[Message], max_tokens: int, tools: Tools = ()) -> str:
         """The model's next message; raises ``Stopped`` where the query's tokens are spent, or ``Unanswered``."""
         if self.usage.tokens >= self.config.max_tokens:
             raise Stopped("token-limit", f"{self.usage.tokens:,} tokens are spent, {self.config.max_tokens:,} allowed")
-        result = await self._model.complete(chat, max_tokens)
+        result = await self._model.complete(chat, max_tokens, tools)
         if isinstance(result, Failure):
             raise Unanswered(f"model-{result.reason}", result.detail)
         self.usage = self.usage.plus(*_tokens(chat, result))

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from goat_ray.agent.batching import Batcher
+from goat_ray.agent.chat_mode import converse
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.episode import Catalogue, Episode, Stopped
 from goat_ray.agent.events import Answered, Attempt, Event
@@ -15,7 +16,7 @@ from goat_ray.agent.retrieval import Retriever
 from goat_ray.executors.executor import Executor
 from goat_ray.records import ApiFunction
 
-_MODES = {"plan": follow_plan, "react": think_and_act}
+_MODES = {"plan": follow_plan, "react": think_and_act, "chat": converse}
 
 
 class Agent:

@@ -13,13 +13,18 @@ from goat_ray.teacher.client import TOO_LONG, Completion
 from goat_ray.teacher.task import Failure, Message
 
 Chat = Sequence[Message]
+Tools = Sequence[dict[str, Any]]
+"""What a model may call, in the form of OpenAI's ``tools``; its own chat template writes them."""
+_Asked = tuple[Chat, int, Tools]
 
 
 class LanguageModel(Protocol):
     """Anything that goes on with a chat. What many tasks ask at once is worked on together."""
 
-    async def complete(self, chat: Chat, max_tokens: int) -> Completion | Failure:
+    async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
         """The next message, of at most so many tokens; greedy unless configured otherwise.
+
+        Messages may hold tool calls where there are ``tools``; only a model in the agent's own process takes those.
 
         Raises ``GoatError`` where no other chat would get an answer either.
         """
@@ -58,13 +63,13 @@ class TransformersModel:
         self._model.to(self._device).eval()
         self._batcher = Batcher(self._answer_all)
 
-    async def complete(self, chat: Chat, max_tokens: int) -> Completion | Failure:
-        return await self._batcher((chat, max_tokens))
+    async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
+        return await self._batcher((chat, max_tokens, tools))
 
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _answer_all(self, asked: Sequence[tuple[Chat, int]]) -> list[Completion | Failure]:
+    def _answer_all(self, asked: Sequence[_Asked]) -> list[Completion | Failure]:
         answers: dict[int, Completion | Failure] = {}
         for max_tokens, rows in self._batches(asked, answers):
             numbers, ids = zip(*rows, strict=True)
@@ -72,13 +77,13 @@ class TransformersModel:
         return [answers[number] for number in range(len(asked))]
 
     def _batches(
-        self, asked: Sequence[tuple[Chat, int]], answers: dict[int, Completion | Failure]
+        self, asked: Sequence[_Asked], answers: dict[int, Completion | Failure]
     ) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
         """Prompts with one limit, by length so that little is padded; those beyond the context are answered at once."""
         context = self._model.config.max_position_embeddings
         by_limit: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)
-        for number, (chat, max_tokens) in enumerate(asked):
-            ids = self._encode(chat)
+        for number, (chat, max_tokens, tools) in enumerate(asked):
+            ids = self._encode(chat, tools)
             if len(ids) + max_tokens > context:
                 detail = f"{len(ids)} tokens of prompt and {max_tokens} of answer exceed the context of {context}"
                 answers[number] = Failure(TOO_LONG, detail)
@@ -89,8 +94,10 @@ class TransformersModel:
             for start in range(0, len(rows), self._batch_size):
                 yield max_tokens, rows[start : start + self._batch_size]
 
-    def _encode(self, chat: Chat) -> list[int]:
-        text = self._tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=True)
+    def _encode(self, chat: Chat, tools: Tools) -> list[int]:
+        text = self._tokenizer.apply_chat_template(
+            list(chat), tools=list(tools) or None, tokenize=False, add_generation_prompt=True
+        )
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 

@@ -57,8 +57,8 @@ def call_target(arguments: Sequence[Argument], config: PromptConfig) -> tuple[st
     spans = []
     for number, argument in enumerate(arguments):
         text += f"{',' if number else ''}{json.dumps(argument.parameter, ensure_ascii=False)}:"
-        if config.argument_style == "references" and argument.step is not None:
-            text += json.dumps(f"${argument.step + 1}{argument.location[1:]}", ensure_ascii=False)
+        if is_reference(argument, config):
+            text += json.dumps(written_value(argument, config), ensure_ascii=False)
             continue
         value = canonical_json(argument.value)
         # Quotes say "this is a text", which is structure: only what stands between them is the value.
@@ -67,6 +67,31 @@ def call_target(arguments: Sequence[Argument], config: PromptConfig) -> tuple[st
             spans.append(Span(start=len(text) + inset, end=len(text) + len(value) - inset))
         text += value
     return text + "}", spans
+
+
+def is_reference(argument: Argument, config: PromptConfig) -> bool:
+    """Whether an argument is written as the place that its value comes from, which is structure and no value."""
+    return config.argument_style == "references" and argument.step is not None
+
+
+def written_value(argument: Argument, config: PromptConfig) -> Any:
+    """What a call's arguments hold for it: its value, or ``$1.results[0].id``."""
+    if is_reference(argument, config):
+        assert argument.step is not None
+        return f"${argument.step + 1}{argument.location[1:]}"
+    return argument.value
+
+
+def shortened(tool: dict[str, Any], config: PromptConfig) -> dict[str, Any]:
+    """A tool with its descriptions cut, which may also be of parameters."""
+    return {
+        key: shortened(value, config)
+        if isinstance(value, dict)
+        else _cut(value, config)
+        if key == "description" and isinstance(value, str)
+        else value
+        for key, value in tool.items()
+    }
 
 
 def answer_prompt(query: str, made: Sequence[Made], config: PromptConfig) -> str:

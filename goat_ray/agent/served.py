@@ -4,7 +4,7 @@ from pathlib import Path
 
 from goat_ray import metering
 from goat_ray.agent.config import AgentConfig
-from goat_ray.agent.model import Chat, LanguageModel, TransformersModel, base_of
+from goat_ray.agent.model import Chat, LanguageModel, Tools, TransformersModel, base_of
 from goat_ray.identity import digest
 from goat_ray.teacher.asking import Asker
 from goat_ray.teacher.build import connect
@@ -67,7 +67,8 @@ class ServedModel:
         self._config = config
         self._asker: Asker | None = None
 
-    async def complete(self, chat: Chat, max_tokens: int) -> Completion | Failure:
+    async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
+        assert not tools, "AgentConfig refuses chat mode on engines and endpoints"
         if self._asker is None:
             self._asker = connect(self._config)
         seed = digest(list(chat)) >> 33  # 31 bits, from what is asked

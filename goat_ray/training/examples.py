@@ -1,13 +1,24 @@
-"""Samples as training examples: plan, one for each call, and answer (paper: section 3.3)."""
+"""Samples as training examples: plan, one for each call, and answer (paper: section 3.3), or a chat with tool calls."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from pydantic import Field
 
 from goat_ray.agent import prompts
+from goat_ray.agent.chat_form import chat_of
 from goat_ray.agent.config import AgentConfig
 from goat_ray.identity import content_id
-from goat_ray.records import Example, ExampleKind, Lookalikes, Reject, Sample, Span, without_failures
+from goat_ray.records import (
+    ApiFunction,
+    Example,
+    ExampleKind,
+    Lookalikes,
+    Reject,
+    Sample,
+    Span,
+    without_failures,
+)
 from goat_ray.rows import Json
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
@@ -18,6 +29,16 @@ from goat_ray.synthesis.distractors import Distractors, DistractorsConfig
 class ExamplesConfig(Settings):
     """How samples become examples."""
 
+    form: Literal["prompts", "chat"] = Field(
+        "prompts",
+        description="prompts: the paper's, a plan, calls and an answer apart, which agent.mode plan runs. chat: the "
+        "whole sample as a chat with tool calls in the base model's own template, which agent.mode chat runs.",
+    )
+    loss: Literal["trajectory", "answer"] = Field(
+        "trajectory",
+        description="Of a chat: every turn of the assistant (what it is after, calls, answer), or the answer alone. "
+        "Results of calls are never trained. Of prompts, training.agent.kinds says the same.",
+    )
     mask_values: bool = Field(
         True,
         description="Keep argument values out of the loss, as the paper does. A model made from scratch has "
@@ -69,9 +90,14 @@ class FormatExamples(Step[Sample, Example]):
         queries = [sample.query, *(sample.paraphrases if self.config.paraphrases and sample.split == "train" else [])]
         for query in queries:
             candidates = self.distractors.among(functions, self.agent.candidates, sample.id, query)
+            if self.config.form == "chat":
+                yield self._example(sample, "chat", self._chat(sample, query, candidates), "")
+                continue
             yield self._example(
                 sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(planned)
             )
+        if self.config.form == "chat":
+            return
         made: list[prompts.Made] = []
         for function, call in zip(functions, sample.calls, strict=True):
             if call.corrected_by is None:  # nobody should learn to fail, only to go on after a failure
@@ -80,6 +106,16 @@ class FormatExamples(Step[Sample, Example]):
                 yield self._example(sample, "call", prompt, target, spans if self.config.mask_values else [])
             made.append(prompts.Made(function, call.values, call.body))
         yield self._example(sample, "answer", prompts.answer_prompt(sample.query, made, config), sample.response)
+
+    def _chat(self, sample: Sample, query: str, offered: Sequence[ApiFunction]) -> str:
+        return chat_of(
+            sample,
+            query,
+            offered,
+            self.agent.prompt,
+            mask_values=self.config.mask_values,
+            answer_only=self.config.loss == "answer",
+        ).model_dump_json()
 
     def _example(
         self, sample: Sample, kind: ExampleKind, prompt: str, target: str, masked: Sequence[Span] = ()

@@ -23,7 +23,8 @@ from ray.train import DataConfig
 
 from goat_ray.places import Place
 from goat_ray.records import Example, ExampleKind, Split
-from goat_ray.training.tokenization import TOO_LONG, PackedTokenizer, Tokens, tokenize
+from goat_ray.training.chat_tokens import tokenize_any
+from goat_ray.training.tokenization import PackedTokenizer, Tokens
 
 TASK_CPUS = 0.25  # of a tokenizing task: several fit beside the workers on a small cluster
 ROWS_PER_BLOCK = 2_000  # of reading: some seconds of tokenizing
@@ -158,18 +159,18 @@ def _places(prefix: str, table: pa.Table) -> list[int]:
     return [int.from_bytes(digest[:8], "big") >> (64 - _KEY_BITS) for digest in digests]
 
 
-def _tokens(source: Source, table: pa.Table) -> Iterator[tuple[Example, Tokens | None]]:
+def _tokens(source: Source, table: pa.Table) -> Iterator[tuple[Example, Tokens | str]]:
     tokenizer = source.tokenizer.unpack()
     for row in table.select(Example.arrow_schema().names).to_pylist():
         example = Example.from_row(row)
-        yield example, tokenize(example, tokenizer, source.max_length)
+        yield example, tokenize_any(example, tokenizer, source.max_length)
 
 
 _TOKEN_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
 
 
 def _tokenize(source: Source, table: pa.Table) -> pa.Table:
-    kept = [tokens for _, tokens in _tokens(source, table) if tokens is not None]
+    kept = [tokens for _, tokens in _tokens(source, table) if isinstance(tokens, Tokens)]
     columns = [[np.asarray(t.input_ids, np.int32) for t in kept], [np.asarray(t.labels, np.int32) for t in kept]]
     return pa.table([pa.array(column, pa.list_(pa.int32())) for column in columns], schema=_TOKEN_SCHEMA)
 
@@ -183,9 +184,9 @@ _COUNT_SCHEMA = pa.schema(
 def _count(source: Source, table: pa.Table) -> pa.Table:
     counts: Counter[tuple[str, ...]] = Counter()
     for example, tokens in _tokens(source, table):
-        group = (example.split, example.kind, TOO_LONG if tokens is None else "")
+        group = (example.split, example.kind, tokens if isinstance(tokens, str) else "")
         counts[*group, "examples"] += 1
-        if tokens is not None:
+        if isinstance(tokens, Tokens):
             counts[*group, "trained"] += tokens.trained
             counts[*group, "tokens"] += len(tokens.input_ids)
             counts[*group, "cut"] += tokens.cut > 0

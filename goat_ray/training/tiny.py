@@ -12,10 +12,20 @@ from goat_ray.errors import ConfigError
 _BOS, _EOS, _PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 _SPECIALS = [_BOS, _EOS, _PAD]
 
-# ChatML: each turn between markers; the end marker is also the end of text, so that an answer stops there.
+# ChatML: each turn between markers; the end marker is also the end of text, so that an answer stops there. Tools and
+# calls as Hermes and Qwen write them, without instructions, of which a model made on the spot understands nothing.
 _CHAT_TEMPLATE = (
+    "{% if tools %}"
+    "{{ '<|im_start|>system\n' }}"
+    "{% for tool in tools %}{{ tool.function | tojson + '\n' }}{% endfor %}"
+    "{{ '<|im_end|>\n' }}"
+    "{% endif %}"
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{{ '<|im_start|>' + message.role + '\n' + message.content }}"
+    "{% for call in message.tool_calls or [] %}"
+    "{{ '\n<tool_call>\n' + call.function | tojson + '\n</tool_call>' }}"
+    "{% endfor %}"
+    "{{ '<|im_end|>\n' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )

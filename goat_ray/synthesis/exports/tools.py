@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from goat_ray.records import ApiFunction, Parameter, ValueType
@@ -11,7 +12,7 @@ MAX_NAME = 64  # of OpenAI's and Anthropic's APIs
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def tool_names(functions: FunctionStore) -> dict[str, str]:
+def tool_names(functions: Collection[ApiFunction] | FunctionStore) -> dict[str, str]:
     """A distinct tool name for each function id, the function's own where no other has it.
 
     Names of functions that share one get the service in front, and a part of the id where even that is not enough.
