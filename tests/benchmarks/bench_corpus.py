@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import psutil
@@ -86,7 +86,7 @@ def measure(config: str, graph: Path, accepted: int) -> None:
     run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     watch = Watch(run.pid, directory.with_suffix(".jsonl"))
     watch.start()
-    steps: Counter[str] = Counter()
+    steps: defaultdict[str, float] = defaultdict(float)
     spent = 0.0
     assert run.stdout is not None
     for line in run.stdout:
