@@ -43,6 +43,7 @@ In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
 
 SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until someone removes them
+TALLIES = 2  # of steps: one that is over lives on until the next, so that its last counts reach Ray's exporter
 
 
 class Runner:
@@ -52,6 +53,7 @@ class Runner:
         self.directory = Place.of(directory)
         self.console = console
         self._still_held: Callable[[], None] = lambda: None
+        self._tallies: list[Any] = []
         self.directory.make()
 
     @contextmanager
@@ -234,6 +236,9 @@ class Runner:
 
     def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place) -> None:
         tally = Tally.options(num_cpus=0, scheduling_strategy=here()).remote(folder.name)  # type: ignore[attr-defined]
+        self._tallies.append(tally)
+        while len(self._tallies) > TALLIES:  # Ray Data holds on to them, and each is a process of 60 MB
+            ray.kill(self._tallies.pop(0))
         try:
             with self.console.progress(folder.name, count, tally):
                 run_stage(step, data, count, folder, tally)
