@@ -46,12 +46,16 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 143' TERM INT
 
+# All nodes are alike, and each is in every pool that a configuration may name. An allocation does not grow.
+pools='{"pool_cpu": 1, "pool_engine": 1, "pool_training": 1}'
+set -- --set 'cluster.on_demand=[]' "$@"
+
 start() {  # NODE and arguments of `ray start`: one node in the foreground of its own srun, which ends with this job
     local node=$1
     shift
     srun --nodes=1 --ntasks=1 --exact --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --nodelist="$node" --export=ALL \
         --output="goat-$SLURM_JOB_ID-ray-$node.log" ray start --block --num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
-        --temp-dir="/tmp/ray-$SLURM_JOB_ID" "$@" &
+        --resources="$pools" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "$@" &
     started+=($!)
 }
 

@@ -1,6 +1,5 @@
 """``goat merge-adapter``: what is done with a trained model afterwards."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +9,10 @@ from goat_ray.cli_options import plain_errors
 
 @plain_errors
 def merge_adapter(
-    adapter: Annotated[Path, typer.Argument(help="Folder of a trained adapter, e.g. runs/1/agent.", metavar="ADAPTER")],
-    output: Annotated[Path, typer.Argument(help="Folder to write to.", metavar="FOLDER")],
+    adapter: Annotated[
+        str, typer.Argument(help="Folder or URL of a trained adapter, e.g. runs/1/agent.", metavar="ADAPTER")
+    ],
+    output: Annotated[str, typer.Argument(help="Folder or URL to write to.", metavar="FOLDER")],
 ) -> None:
     """Merge a trained adapter into its base: a whole model for plain transformers, vLLM and others.
 

@@ -1,20 +1,26 @@
 """The Ray cluster to work on: the one at hand, or a local one."""
 
 import logging
+import math
 import os
 import socket
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
+from pydantic import Field, field_validator
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from goat_ray.errors import RunError
+from goat_ray.logs import Level
+from goat_ray.placement import Node, Placement
 from goat_ray.settings import Settings
+from goat_ray.step import Resources
 
 MIN_LOCAL_CPUS = 6
 """Logical CPUs of a local cluster, at least. A streaming pipeline needs a reader, a worker and a
@@ -22,6 +28,28 @@ writer at once and training needs two workers beside its data feed; with fewer t
 without an error. The operating system shares the real cores."""
 
 _REACHABLE_S = 10.0  # for a first connection to a cluster's address
+_NODE_ID = "ray.io/node-id"
+
+
+class NodesOnDemand(Settings):
+    """Nodes of one kind that the cluster's autoscaler starts when work asks for them."""
+
+    count: int = Field(ge=1, description="At most so many, with those that run already.")
+    resources: dict[str, float] = Field(description="By Ray's names, such as {CPU: 16, GPU: 1, pool_engine: 1}.")
+    labels: dict[str, str] = {}
+
+
+StageName = Literal[
+    "default", "ingest", "embed", "verify", "execute", "draw", "call", "narrate", "examine", "format", "predict"
+]  # fmt: skip
+_ELSEWHERE = {"embed": "graph.embedding", "predict": "evaluation"}  # stages whose measure has keys of its own
+
+
+class StageConfig(Placement):
+    """One stage on Ray Data: where its workers may be, how many there may be, and what each takes."""
+
+    cpus: float | None = Field(None, gt=0, description="Null: the stage's own measure, which is one for most.")
+    workers: int | None = Field(None, ge=1, description="At most so many. Null: as many as the cluster has room for.")
 
 
 class ClusterConfig(Settings):
@@ -29,10 +57,43 @@ class ClusterConfig(Settings):
 
     address: str = ""  # empty: RAY_ADDRESS or the job's cluster if there is one, else a local cluster
     local_cpus: int | None = None  # logical CPUs of a local cluster
+    on_demand: list[NodesOnDemand] = Field(
+        [], description="What an autoscaler may add. Ray's own do not tell, and what is not here counts as not there."
+    )
+    patience_s: float = Field(
+        300.0, gt=0, description="For a stage's first worker. Nodes that are started on demand may take longer."
+    )
+    log_level: Level | None = Field(
+        None, description="Of the structured logs, one JSON object a line on stderr. DEBUG names each dropped record."
+    )
+    stages: dict[StageName, StageConfig] = Field(
+        {}, description="By name of the stage; what is said under 'default' holds for all that have no entry."
+    )
+
+    @field_validator("stages")
+    @classmethod
+    def _no_second_way(cls, stages: dict[StageName, StageConfig]) -> dict[StageName, StageConfig]:
+        for name, section in _ELSEWHERE.items():
+            for key in ("cpus", "workers"):
+                if (stage := stages.get(name)) is not None and getattr(stage, key) is not None:  # type: ignore[call-overload]
+                    raise ValueError(f"{name}.{key} does not belong here; set {section}.{key} instead")
+        return stages
+
+    def resources(self, name: str, own: Resources) -> Resources:
+        """What a worker of a stage takes, given what the stage would take by itself."""
+        stages: dict[Any, StageConfig] = dict(self.stages)
+        stage = stages.get(name) or stages.get("default")
+        if stage is None:
+            return own
+        return replace(own, cpus=stage.cpus or own.cpus, workers=stage.workers or own.workers, placement=stage)
+
+
+_on_demand: list[NodesOnDemand] = []  # of the cluster that this process is connected to
 
 
 def connect(config: ClusterConfig) -> None:
     """Connect to a running cluster or start a local one; does nothing if already connected."""
+    _on_demand[:] = config.on_demand
     if ray.is_initialized():
         return
     # Children inherit these: no fork warnings from tokenizers, no notices of changes to come.
@@ -54,6 +115,20 @@ def connect(config: ClusterConfig) -> None:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
             _start(cpus, quiet)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+def nodes() -> list[Node]:
+    """The nodes of the cluster, and those that its autoscaler may add to them, as far as ``connect`` was told."""
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    labels = [{name: value for name, value in node["Labels"].items() if name != _NODE_ID} for node in alive]
+    found = [Node(node["Resources"], own) for node, own in zip(alive, labels, strict=True)]
+    for kind in _on_demand:
+        need = kind.resources.items()
+        running = sum(all(node.resources.get(name, 0.0) >= amount for name, amount in need) for node in found)
+        # Their memory is not said, and no reason to refuse them.
+        more = Node({"memory": math.inf, **kind.resources}, kind.labels)
+        found += [more] * (kind.count - running)
+    return found
 
 
 def here() -> NodeAffinitySchedulingStrategy:

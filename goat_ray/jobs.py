@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,7 +39,8 @@ def _perform(part: Part, config: GoatConfig) -> None:
     try:
         Road(config).perform(part)
     except BaseException as error:  # a job that is stopped, too, leaves its work incomplete
-        write_json(report, failure(part, report.parent, error))
+        with suppress(OSError):  # such as a full disk, which would hide the error
+            write_json(report, failure(part, report.parent, error))
         raise
     report.remove()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from goat_ray.cluster import connect
+from goat_ray.cluster import connect, nodes
 from goat_ray.config import GoatConfig
 from goat_ray.console import Console
 from goat_ray.corpus import CorpusMaker
@@ -28,6 +28,7 @@ from goat_ray.inspection import sample_lines, spread
 from goat_ray.pilot import run_pilot
 from goat_ray.places import Place
 from goat_ray.plans import PlanSource
+from goat_ray.preflight import check_road
 from goat_ray.records import (
     ApiFunction,
     CallPlan,
@@ -68,7 +69,7 @@ class Road:
     def __init__(self, config: GoatConfig, console: Console | None = None) -> None:
         self.config = config
         self.console = console or Console()
-        self.runner = Runner(Place.of(config.run.directory), self.console)
+        self.runner = Runner(Place.of(config.run.directory), self.console, config.cluster)
         self.limits = SharedLimits()
         self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
         player = LlmExecutor(self.teacher) if config.executor.backend == "llm" else None
@@ -302,7 +303,7 @@ class Road:
         candidates = self.candidates()
         functions = self.runner.finished("functions", ApiFunction)
         self.console.heading("Pilot")
-        pilot = Runner(self.runner.directory / "pilot", self.console)
+        pilot = Runner(self.runner.directory / "pilot", self.console, self.config.cluster)
         return run_pilot(pilot, self.config, self.teacher, self.outside, functions, candidates, size)
 
     def run(self) -> None:
@@ -316,8 +317,10 @@ class Road:
         self.console.summary(self.runner.directory)
 
     def perform(self, part: Part) -> None:
-        """One part by name, alone in its run directory."""
+        """One part by name, alone in its run directory; raises ``ConfigError`` at once where a stage has no room."""
         with self.runner.exclusive():
+            connect(self.config.cluster)
+            check_road(self.config, part, nodes())
             getattr(self, part)()
 
     def plan(self, size: int) -> Iterator[str]:

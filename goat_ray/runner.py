@@ -16,14 +16,16 @@ import ray
 
 from goat_ray import __version__
 from goat_ray.carryover import REMAINING, carried_over, carry_over
-from goat_ray.cluster import here
+from goat_ray.cluster import ClusterConfig, here, nodes
 from goat_ray.console import Console
 from goat_ray.identity import content_id
 from goat_ray.locking import held
+from goat_ray.logs import EVENTS, log_to_stderr
+from goat_ray.placement import check
 from goat_ray.places import Place, Where
 from goat_ray.records import Reject
 from goat_ray.rows import Json, Record
-from goat_ray.stage import CHECKPOINT, run_stage
+from goat_ray.stage import CHECKPOINT, FULL, full_disk, needs, run_stage
 from goat_ray.step import Step
 from goat_ray.storage import (
     BOOKS,
@@ -49,18 +51,28 @@ TALLIES = 2  # of steps: one that is over lives on until the next, so that its l
 class Runner:
     """One run directory and the cluster that fills it."""
 
-    def __init__(self, directory: Where, console: Console) -> None:
+    def __init__(self, directory: Where, console: Console, cluster: ClusterConfig | None = None) -> None:
         self.directory = Place.of(directory)
+        self.cluster = cluster or ClusterConfig()
         self.console = console
         self._still_held: Callable[[], None] = lambda: None
         self._tallies: list[Any] = []
+        log_to_stderr(self.cluster.log_level, run=str(self.directory))
         self.directory.make()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the run directory; a second driver on it gets a ``RunError`` instead of a mixed-up run."""
-        with held(self.directory) as self._still_held:
-            yield
+        """Hold the run directory; a second driver on it gets a ``RunError`` instead of a mixed-up run.
+
+        A disk that is full, whoever finds it so, is a ``RunError`` as well.
+        """
+        try:
+            with held(self.directory) as self._still_held:
+                yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise full_disk(str(error.filename or self.directory)) from error
+            raise
 
     def bulk(self, step: Step[In, Out], source: Dataset[In], into: str) -> Dataset[Out]:
         """Run a step over a dataset on the cluster, or return its finished output."""
@@ -71,6 +83,7 @@ class Runner:
         started = time.monotonic()
         data, rows = self._left_to_do(step, source, folder)
         if rows:
+            check(step.name, needs(step.name, self.cluster.resources(step.name, step.resources)), nodes())
             step.prepare()
             self._run_on_ray(step, data, rows, folder)
         return self._finish(
@@ -227,6 +240,7 @@ class Runner:
         }
         self._still_held()
         write_json(folder / MANIFEST, manifest)
+        EVENTS.info("finished", extra={"step": folder.name, "rows": kept, "rejects": rejects, "seconds": seconds})
         # Only now: a kill between success and the manifest must find the ids that are committed.
         for scratch in (CHECKPOINT, REMAINING):
             (folder / scratch).remove()
@@ -239,9 +253,10 @@ class Runner:
         self._tallies.append(tally)
         while len(self._tallies) > TALLIES:  # Ray Data holds on to them, and each is a process of 60 MB
             ray.kill(self._tallies.pop(0))
+        EVENTS.info("started", extra={"step": folder.name, "records": count})
         try:
             with self.console.progress(folder.name, count, tally):
-                run_stage(step, data, count, folder, tally)
+                run_stage(step, data, count, folder, tally, self.cluster)
         finally:
             with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
                 facts = Counter(_counted(folder)) + Counter(ray.get(tally.counts.remote()))

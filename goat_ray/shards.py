@@ -67,7 +67,7 @@ def nearest_on_ray(
     found = ray.put(clusters(queries, vectors, config) if approximate(len(vectors), config) else None)
     actors = [
         ShardActor.options(  # type: ignore[attr-defined]
-            num_cpus=config.cpus, max_restarts=config.restarts, max_task_retries=config.restarts
+            max_restarts=config.restarts, max_task_retries=config.restarts, **config.placement.options(config.cpus)
         ).remote(shared, part, found, first_row, max(1, int(config.cpus)))
         for part in parts
     ]

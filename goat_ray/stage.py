@@ -1,5 +1,6 @@
 """A step as Ray Data runs it: Parquet in, an actor pool, Parquet out."""
 
+import errno
 import gc
 import os
 from collections import Counter
@@ -10,54 +11,76 @@ from typing import Any
 import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, DataContext, SaveMode
-from ray.data.checkpoint import CheckpointConfig
+from ray.data.checkpoint import CheckpointConfig, IdColumnCheckpointManager, NumpyArrayBasedCheckpointFilter
 from ray.data.exceptions import SystemException
 
 from goat_ray import metering
 from goat_ray.carryover import INPUT, input_digest
+from goat_ray.cluster import ClusterConfig, nodes
 from goat_ray.errors import GoatError, RunError
+from goat_ray.logs import EVENTS, Level, log_to_stderr
+from goat_ray.placement import Need, Room
 from goat_ray.places import Place
 from goat_ray.records import Reject
-from goat_ray.step import Step
+from goat_ray.step import Resources, Step
 from goat_ray.storage import OUTCOME, outcome_row, outcome_schema
 
 CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
+IO_CPUS = 0.5  # of a task that reads or writes: on two logical CPUs there is room for it beside a worker
 MAX_BLOCKS = 4096
+FULL = (errno.ENOSPC, errno.EDQUOT)
 COLLECT_AFTER = 50_000  # new objects in a worker
 
 
-def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally: Any) -> None:
+def needs(name: str, need: Resources) -> list[Need]:
+    """What must find a place at once for a stage to go on: one worker, and a task that reads or writes beside it."""
+    beside = need.placement.model_copy(update={"memory_gb": 0.0})
+    return [
+        Need(f"cluster.stages.{name}", 1, need.cpus, need.gpus, need.placement),
+        Need("reading and writing", 1, IO_CPUS, placement=beside),
+    ]
+
+
+def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally: Any, cluster: ClusterConfig) -> None:
     """Turn ``count`` records in the Parquet folder ``data`` into outcomes in ``folder``.
 
     ``tally`` is told of each batch. Raises the step's own ``GoatError``, or a ``RunError`` about what else stopped it.
     """
-    need, source = step.resources, Place.of(data)
-    with _data_context(folder if step.one_to_one else None):
+    need, source = cluster.resources(step.name, step.resources), Place.of(data)
+    worker, beside = needs(step.name, need)
+    beside_options = beside.placement.options(IO_CPUS)
+    with _data_context(folder if step.one_to_one else None, cluster.patience_s) as context:
+        committed = _committed(context, folder)
         rows = ray.data.read_parquet(
             source.path,
             filesystem=source.filesystem,
             columns=step.takes.arrow_schema().names,
             override_num_blocks=min(-(-count // need.batch_size), MAX_BLOCKS),
+            **beside_options,
         )
         outcomes = rows.map_batches(
             _Worker,
-            fn_constructor_args=(step, tally),
+            fn_constructor_args=(step, tally, committed, folder, cluster.log_level),
             batch_format="pyarrow",
             batch_size=need.batch_size,
-            num_cpus=need.cpus,
-            num_gpus=need.gpus or None,
-            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _default_workers(need.cpus, need.gpus)),
+            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _most_workers(worker, beside)),
+            **need.placement.options(need.cpus, need.gpus),
         )
         try:
             outcomes.write_parquet(
-                folder.path, filesystem=folder.filesystem, partition_cols=[OUTCOME], mode=SaveMode.APPEND
+                folder.path,
+                filesystem=folder.filesystem,
+                partition_cols=[OUTCOME],
+                mode=SaveMode.APPEND,
+                ray_remote_args=beside_options,
             )
         except Exception as error:  # Ray wraps what steps raise in many ways
+            EVENTS.exception("stopped", extra={"step": folder.name})
             raise _explain(error, step, folder) from error
 
 
 @contextmanager
-def _data_context(checkpoint_in: Place | None) -> Iterator[None]:
+def _data_context(checkpoint_in: Place | None, patience_s: float) -> Iterator[DataContext]:
     """Ray Data's process-wide settings for one step, put back afterwards."""
     context = DataContext.get_current()
     names = (
@@ -73,25 +96,55 @@ def _data_context(checkpoint_in: Place | None) -> Iterator[None]:
     # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
     context.use_datasource_v2 = False
     # Too few CPUs for one actor would otherwise wait in silence for ever.
-    context.wait_for_min_actors_s = 300
+    context.wait_for_min_actors_s = int(patience_s)
     if checkpoint_in is not None:
         context.checkpoint_config = CheckpointConfig(
             id_column="id",
             checkpoint_path=(checkpoint_in / CHECKPOINT).path,
             override_filesystem=checkpoint_in.filesystem,
             delete_checkpoint_on_success=False,
+            checkpoint_manager_cls=_NoFilter,
         )
     try:
-        yield
+        yield context
     finally:
         for name, value in before.items():
             setattr(context, name, value)
 
 
+class _NoFilter(IdColumnCheckpointManager):
+    """Finished records are left out by the workers themselves.
+
+    Ray's own filter is one more pool of actors, of a whole CPU and a gigabyte each and bound to no pool: on two
+    logical CPUs a resumed step had none left to read with, and waited for ever.
+    """
+
+    def load_checkpoint(self, *_: Any, **__: Any) -> tuple[None, int]:
+        return None, 0
+
+
+def _committed(context: DataContext, folder: Place) -> tuple[CheckpointConfig, Any] | None:
+    """The ids that an earlier run has committed, as a reference; what it wrote and did not commit is removed."""
+    config = context.checkpoint_config
+    if config is None or not (folder / CHECKPOINT).exists():
+        return None
+    manager = IdColumnCheckpointManager(checkpoint_config=config, data_context=context)
+    ids, _ = manager.load_checkpoint(folder.path, folder.filesystem)
+    return None if ids is None else (config, ids)
+
+
 class _Worker:
     """The thin adapter between a step and Ray Data: Arrow in, Arrow out."""
 
-    def __init__(self, step: Step[Any, Any], tally: Any) -> None:
+    def __init__(
+        self,
+        step: Step[Any, Any],
+        tally: Any,
+        committed: tuple[CheckpointConfig, Any] | None,
+        folder: Place,
+        log_level: Level | None,
+    ) -> None:
+        log_to_stderr(log_level, run=str(folder.parent), step=folder.name)
         self._failure: GoatError | None = None
         try:
             step.start()
@@ -103,6 +156,7 @@ class _Worker:
         gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
         self._step = step
         self._tally = tally
+        self._committed = None if committed is None else NumpyArrayBasedCheckpointFilter(*committed)
         self._schema = outcome_schema(step.gives)
         if step.own_input_only:
             self._schema = self._schema.append(pa.field(INPUT, pa.uint64()))
@@ -110,6 +164,8 @@ class _Worker:
     def __call__(self, table: pa.Table) -> pa.Table:
         if self._failure is not None:
             raise self._failure
+        if self._committed is not None:
+            table = self._committed.filter_rows_for_block(table)
         given = table.to_pylist()
         batch = [self._step.takes.from_row(row) for row in given]
         try:
@@ -122,8 +178,12 @@ class _Worker:
                 f"step {self._step.name!r} did not give exactly one outcome for each record",
                 remedy="This is a bug in the step; please report it",
             )
-        rejects = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Reject))
-        self._tally.add.remote(len(batch), len(outcomes) - rejects.total(), dict(rejects))
+        dropped = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
+        rejects = Counter(reject.reason for reject in dropped)
+        self._tally.add.remote(len(batch), len(outcomes) - len(dropped), dict(rejects))
+        EVENTS.info("batch", extra={"records": len(batch), "dropped": len(dropped)})
+        for reject in dropped:
+            EVENTS.debug("dropped", extra={"record": reject.id, "reason": reject.reason})
         rows = [outcome_row(outcome) for outcome in outcomes]
         if self._step.own_input_only:
             digests = {row["id"]: input_digest(row) for row in given}
@@ -131,14 +191,21 @@ class _Worker:
         return pa.Table.from_pylist(rows, schema=self._schema)
 
 
-def _default_workers(cpus: float, gpus: float) -> int:
-    """As many workers as the cluster holds, leaving one CPU for reading and writing."""
-    cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if gpus:
-        return max(1, int(cluster.get("GPU", 0) / gpus))
-    workers = max(1, int((cluster.get("CPU", 1) - 1) / cpus))
+def _most_workers(worker: Need, beside: Need) -> int:
+    """As many workers as the cluster has room for, leaving some for reading and writing at the same time."""
+    found = nodes()
+    room = Room(found)
+    room.take(beside, at_most=2)
+    workers = max(1, room.take(worker, at_most=MAX_BLOCKS))
     # On one machine Ray may have been told of more CPUs than there are; more workers than cores only wait.
-    return min(workers, os.cpu_count() or 1) if len(ray.nodes()) == 1 else workers  # type: ignore[no-untyped-call]
+    return min(workers, os.cpu_count() or 1) if len(found) == 1 else workers
+
+
+def full_disk(place: str) -> RunError:
+    """What to say where nothing more can be written."""
+    return RunError(
+        "the disk is full", place=place, remedy="What is finished is kept; make room and run the same command again"
+    )
 
 
 def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatError:
@@ -151,6 +218,10 @@ def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatE
         last, found = found, getattr(found, "cause", None) or found.__cause__
         if not isinstance(last, SystemException):
             error = last
+    if isinstance(error, OSError) and error.errno in FULL:
+        return full_disk(str(folder))
+    if isinstance(error, ray.exceptions.OutOfDiskError):
+        return full_disk("a node's object_spilling_directory")
     text = str(error).strip().splitlines()
     return RunError(
         f"step {step.name!r} stopped: {type(error).__name__}: {text[0] if text else ''}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from goat_ray.identity import content_id
+from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.records import Reject
 from goat_ray.rows import Json, Record
 
@@ -25,6 +26,7 @@ class Resources:
     gpus: float = 0.0
     workers: int | None = None  # at most so many; None lets the cluster decide
     batch_size: int = 256  # records per call of ``process``
+    placement: Placement = ANYWHERE
 
     def __post_init__(self) -> None:
         if self.cpus < 0 or self.gpus < 0 or (self.cpus == 0 and self.gpus == 0):

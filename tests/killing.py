@@ -29,6 +29,9 @@ from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG = "driver.log"
+LIMIT_S = 900.0  # for a run that nothing disturbs any more
+MAX_FAILURES = 20
+RETRY_S = 0.2  # where no worker is there to be killed
 WORKERS = ("ray::MapWorker", "ray::_MapWorker", "ray::ReadParquet", "ray::Write")
 
 
@@ -64,55 +67,72 @@ def sample_lines(directory: Path) -> list[str]:
 
 @dataclass
 class Killer:
-    """Runs the driver again and again and kills it, or one of its workers, at seeded moments."""
+    """Runs the driver again and again and kills it, or what else there is, at seeded moments."""
 
     address: str  # of a cluster whose processes are children of this one
     accepted: int
     random_: random.Random
     more: dict[str, Callable[[], None]] = field(default_factory=dict)  # other things that may be killed, and how
+    every: float | None = None  # seconds between two kills; None: at random moments of a run
     seconds: float = 0.0  # what an undisturbed run takes
     kills: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)  # the last words of drivers that ended by themselves
+    _next: float = 0.0  # when, by the monotonic clock
+    _kind: str = ""  # and what
 
     def undisturbed(self, directory: Path) -> None:
         """One run to the end."""
         started = time.monotonic()
-        self._to_the_end(directory)
+        self.run(directory, 0)
         self.seconds = time.monotonic() - started
+        assert not self.failures, self.failures
 
     def run(self, directory: Path, at_most: int) -> int:
-        """Runs with at most so many kills, then one to the end; the kills that hit something."""
-        done = 0
-        while done < at_most and not (directory / "samples" / MANIFEST).exists():
-            done += self._disturb(directory)
-        self._to_the_end(directory)
-        return done
-
-    def _to_the_end(self, directory: Path) -> None:
+        """Drivers until one comes to the end, the first disturbed by so many kills; the kills that hit something."""
+        hits = 0
         driver = self._driver(directory)
+        self._plan_next()
         try:
-            assert driver.wait(600) == 0, (directory.parent / LOG).read_text()[-2000:]
+            while True:
+                try:
+                    status = driver.wait(max(0.0, self._next - time.monotonic()) if hits < at_most else LIMIT_S)
+                except subprocess.TimeoutExpired:
+                    assert hits < at_most, f"the driver did not end within {LIMIT_S} s"
+                    if self._kill(driver):
+                        hits += 1
+                        self._plan_next()
+                    else:
+                        time.sleep(RETRY_S)
+                    continue
+                if status == 0:
+                    return hits
+                if status != -signal.SIGKILL:
+                    self.failures.append((directory.parent / LOG).read_text().splitlines()[-1])
+                    assert len(self.failures) < MAX_FAILURES, self.failures
+                driver = self._driver(directory)
         finally:
             if driver.poll() is None:
                 os.killpg(driver.pid, signal.SIGKILL)
+                driver.wait()
 
-    def _disturb(self, directory: Path) -> int:
-        driver = self._driver(directory)
-        hits = 0
-        while driver.poll() is None:
-            try:
-                driver.wait(self.random_.uniform(0.05, 0.35) * self.seconds)
-            except subprocess.TimeoutExpired:
-                kind = self.random_.choice(["driver", "worker", *self.more])
-                if kind == "driver":
-                    os.killpg(driver.pid, signal.SIGKILL)
-                    driver.wait()
-                elif kind in self.more:
-                    self.more[kind]()
-                elif not self._kill_worker():
-                    continue
-                self.kills[kind] += 1
-                hits += 1
-        return hits
+    def _plan_next(self) -> None:
+        self._kind = self.random_.choice(["driver", "worker", *self.more])
+        if self.every is None:
+            self._next = time.monotonic() + self.random_.uniform(0.05, 0.35) * self.seconds
+        elif self._next <= time.monotonic():
+            self._next = max(self._next + self.every, time.monotonic())
+
+    def _kill(self, driver: "subprocess.Popen[bytes]") -> bool:
+        """Kill what is next; whether it was there to be killed."""
+        if self._kind == "driver":
+            os.killpg(driver.pid, signal.SIGKILL)
+            driver.wait()
+        elif self._kind in self.more:
+            self.more[self._kind]()
+        elif not self._kill_worker():
+            return False
+        self.kills[self._kind] += 1
+        return True
 
     def _kill_worker(self) -> bool:
         workers = []

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from goat_ray.errors import RunError
+from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.settings import Settings
 
 Vectors = npt.NDArray[np.float32] | npt.NDArray[np.float16]
@@ -46,6 +47,7 @@ class SearchConfig(Settings):
     block: int = Field(4096, ge=1, description="Queries per block; bounds the memory beside the vectors.")
     shards: int = Field(1, ge=1, description="Parts of the base, each held by one actor. 1: in this process.")
     cpus: float = Field(1.0, gt=0, description="CPUs of one shard's actor.")
+    placement: Placement = ANYWHERE
     in_flight: int = Field(3, ge=1, description="Query blocks that are out at the shards at once.")
     restarts: int = Field(3, ge=0, description="How often a lost shard is built again, and a block asked again.")
     lists: int = Field(0, ge=0, description="Clusters of the approximate search; 0: four times the root of the rows.")

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.settings import Settings, is_http_address, variable_name
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -36,9 +37,9 @@ class EngineConfig(Settings):
     prefix_caching: bool = True  # prompts that begin alike (the same document) share their computation
     adapters: dict[str, str] = {}  # LoRA adapters by name: folders that all nodes see; teacher.adapter chooses one
     cpus_per_replica: float = Field(1.0, gt=0)
-    # None: one GPU per worker where the cluster has GPUs, else none. Say it where GPU nodes start on demand.
+    # None: one GPU per worker where the cluster has GPUs or may start nodes that have them, else none.
     gpus_per_replica: float | None = Field(None, ge=0)
-    nodes_on_demand: bool = False  # the cluster starts nodes as they are asked for: it need not have the GPUs yet
+    placement: Placement = ANYWHERE  # of each replica, and of each worker of one that spans nodes
     start_timeout_s: float = Field(1800.0, gt=0)  # a big model takes minutes to load
     chat_template_kwargs: dict[str, Any] = {}  # e.g. {"enable_thinking": false}
     extra: dict[str, Any] = {}  # further arguments of vllm.AsyncEngineArgs, e.g. {"gpu_memory_utilization": 0.8}

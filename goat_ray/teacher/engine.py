@@ -3,10 +3,12 @@
 import logging
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from goat_ray.errors import ModelError
+from goat_ray.placement import Need, Node
 from goat_ray.storage import read_json
 from goat_ray.teacher.client import ENDPOINT_ERROR, TOO_LONG, Completion
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
@@ -156,13 +158,30 @@ def place(options: EngineConfig, gpus: float) -> dict[str, Any]:
     no GPU of its own, sits in the first.
     """
     if not spans_nodes(options, gpus):
-        return {"ray_actor_options": {"num_cpus": options.cpus_per_replica, "num_gpus": gpus}}
-    first = {"CPU": options.cpus_per_replica, "GPU": 1.0}
+        return {"ray_actor_options": options.placement.options(options.cpus_per_replica, gpus)}
+    bundles = [need.bundle for need in needs(options, gpus) for _ in range(need.count // options.replicas)]
+    labels = options.placement.labels
     return {
-        "ray_actor_options": {"num_cpus": options.cpus_per_replica, "num_gpus": 0},
-        "placement_group_bundles": [first, *({"GPU": 1.0} for _ in range(options.workers - 1))],
+        "ray_actor_options": {"num_cpus": options.cpus_per_replica},
+        "placement_group_bundles": bundles,
         "placement_group_strategy": "PACK",
+        **({"placement_group_bundle_label_selector": [labels] * len(bundles)} if labels else {}),
     }
+
+
+def needs(options: EngineConfig, gpus: float, setting: str = "teacher.engine") -> list[Need]:
+    """What must find a place for all engines, of ``gpus`` GPUs each, to run at once."""
+    if not spans_nodes(options, gpus):
+        return [Need(setting, options.replicas, options.cpus_per_replica, gpus, options.placement)]
+    first = Need(setting, options.replicas, options.cpus_per_replica, 1.0, options.placement)
+    return [first, Need(setting, options.replicas * (options.workers - 1), 0.0, 1.0, options.placement)]
+
+
+def gpus_per_replica(options: EngineConfig, nodes: Sequence[Node]) -> float:
+    """GPUs of one replica: as configured, else one for each worker where the cluster has any."""
+    if options.gpus_per_replica is not None:
+        return options.gpus_per_replica
+    return options.workers if any(node.resources.get("GPU") for node in nodes) else 0
 
 
 def spans_nodes(options: EngineConfig, gpus: float) -> bool:

@@ -20,12 +20,22 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from ray.serve.schema import ApplicationStatus, LoggingConfig
 
+from goat_ray import placement
+from goat_ray.cluster import nodes
 from goat_ray.errors import ModelError, RunError
 from goat_ray.identity import content_id
 from goat_ray.teacher.client import TIMEOUT, Completion, Schema, Setback
-from goat_ray.teacher.config import EngineConfig, TeacherConfig
-from goat_ray.teacher.engine import Engine, adapter_rank, engine_arguments, environment, place, source
-from goat_ray.teacher.preflight import check_cluster
+from goat_ray.teacher.config import TeacherConfig
+from goat_ray.teacher.engine import (
+    Engine,
+    adapter_rank,
+    engine_arguments,
+    environment,
+    gpus_per_replica,
+    needs,
+    place,
+    source,
+)
 from goat_ray.teacher.task import Failure, Message
 
 logger = logging.getLogger(__name__)
@@ -48,17 +58,10 @@ def check(config: TeacherConfig) -> None:
 
     Nothing is started. The cluster must be connected.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    check_cluster(config.engine, gpus_per_replica(config.engine), nodes)
+    found = nodes()
+    placement.check("the engines", needs(config.engine, gpus_per_replica(config.engine, found)), found)
     for name, folder in config.engine.adapters.items():
         adapter_rank(name, folder)
-
-
-def gpus_per_replica(options: EngineConfig) -> float:
-    """GPUs of one replica: as configured, else one for each worker where the cluster has any."""
-    if options.gpus_per_replica is not None:
-        return options.gpus_per_replica
-    return options.workers if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
 
 
 def deploy(config: TeacherConfig) -> DeploymentHandle[Any]:
@@ -95,9 +98,9 @@ def shutdown(config: TeacherConfig) -> None:
 
 def _application(config: TeacherConfig) -> serve.Application:
     options = config.engine
-    gpus = gpus_per_replica(options)
-    placement = place(options, gpus)
-    placement["ray_actor_options"]["runtime_env"] = {"env_vars": environment(config, gpus)}
+    gpus = gpus_per_replica(options, nodes())
+    placed = place(options, gpus)
+    placed["ray_actor_options"]["runtime_env"] = {"env_vars": environment(config, gpus)}
     count: dict[str, Any] = {"num_replicas": options.replicas}
     if options.max_replicas is not None:
         scaling = {"min_replicas": options.replicas, "max_replicas": options.max_replicas}
@@ -110,7 +113,7 @@ def _application(config: TeacherConfig) -> serve.Application:
         graceful_shutdown_timeout_s=10,
         max_constructor_retry_count=options.replicas,  # an engine that failed once fails again, and slowly
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
-        **placement,
+        **placed,
     )
     return deployment(Engine).bind(engine_arguments(config, gpus), options.chat_template_kwargs, options.adapters)
 

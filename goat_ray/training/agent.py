@@ -7,16 +7,18 @@ from pathlib import Path
 from ray.data import Dataset
 from transformers import CONFIG_NAME
 
+from goat_ray.cluster import nodes
 from goat_ray.errors import RunError
 from goat_ray.identity import content_id
+from goat_ray.placement import check
 from goat_ray.places import Place
 from goat_ray.training.agent_loop import agent_loop
 from goat_ray.training.checkpoints import VALIDATION_LOSS
-from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig
-from goat_ray.training.deepspeed_settings import deepspeed_settings
+from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig, needs
+from goat_ray.training.deepspeed_settings import STEP_SIZE, deepspeed_settings
 from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
 from goat_ray.training.jobs import AgentJob, epoch_name
-from goat_ray.training.launch import Run, absolute, check_cluster, device_memory, run_loop
+from goat_ray.training.launch import Run, absolute, device_memory, run_loop
 from goat_ray.training.lineage import Lineage
 from goat_ray.training.memory import measure, memory_line
 from goat_ray.training.models import check_length, quiet_libraries, read_model_config
@@ -69,11 +71,12 @@ def train_agent(
         workers=config.workers,
         cpus_per_worker=config.cpus_per_worker,
         gpus_per_worker=config.gpus_per_worker,
+        placement=config.placement,
         max_failures=config.max_failures,
         keep_checkpoints=config.keep_checkpoints,
         keep_lowest=VALIDATION_LOSS if config.keep == "best" else None,
     )
-    check_cluster(run)
+    check("training.agent", needs("training.agent", config), nodes())
     target.parent.make()
     quiet_libraries(gpu=False)
     base = _base(examples, data, target, config)
@@ -93,8 +96,11 @@ def train_agent(
 
 
 def _fingerprint(data: str, config: AgentTrainingConfig) -> str:
-    settings = config.model_dump(mode="json", exclude={*OPERATIONAL, "deepspeed"})
-    return content_id("agent", VERSION, settings, deepspeed_settings(config), data)
+    spread = {"workers", "batch_size", "gradient_accumulation"}
+    settings = config.model_dump(mode="json", exclude={*OPERATIONAL, *spread, "deepspeed"})
+    settings["examples_per_step"] = config.workers * config.batch_size * config.gradient_accumulation
+    deepspeed = {name: value for name, value in deepspeed_settings(config).items() if name not in STEP_SIZE}
+    return content_id("agent", VERSION, settings, deepspeed, data)
 
 
 def base_model(examples: str, output: str, config: AgentTrainingConfig) -> str:

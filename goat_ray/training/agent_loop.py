@@ -21,6 +21,8 @@ from goat_ray.training.meter import Meter
 from goat_ray.training.models import build_engine, quiet_libraries, save_model
 from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import published, write_report
+from goat_ray.training.ray_metrics import RayMetrics
+from goat_ray.training.stepping import train_step
 from goat_ray.training.tokenization import load_tokenizer
 from goat_ray.training.trackers import open_trackers
 
@@ -50,15 +52,21 @@ class _Worker:
         self.engine: DeepSpeedEngine = build_engine(job.base, job.config, job.deepspeed, self.total)
         self.checkpoints = Checkpoints(self.engine, job.config)
         self.state = self.checkpoints.resume()
+        made_by, self.state.workers = self.state.workers, self.world
         first = self.rank == 0
+        output = Place.of(job.output)
         self.meter = Meter(
             self.state,
             self.total,
             job.config.log_every,
             self.engine.device,
             say if first else None,
-            open_trackers(job.config, Place.of(job.output), job.fingerprint, self.state.step) if first else (),
+            [RayMetrics(output.name), *open_trackers(job.config, output, job.fingerprint, self.state.step)]
+            if first
+            else (),
         )
+        if made_by != self.world and self.state.step:
+            self.meter.say(f"its checkpoint is of {made_by} workers; its states were divided anew for {self.world}")
 
     def run(self) -> None:
         """All epochs that are left, or until they bring nothing more; then the output."""
@@ -97,17 +105,9 @@ class _Worker:
         # The same numbers after a resume as without it, dropout included.
         torch.manual_seed(rng("step", self.config.seed, self.state.step, self.rank).getrandbits(63))
         passes = micro_batches(table, self.config.gradient_accumulation, self.padding, packed=self.config.packing)
-        trained = torch.tensor(float(sum(batch.trained for batch in passes)), device=self.engine.device)
-        dist.all_reduce(trained)
-        # DeepSpeed averages gradients over workers and passes. Undoing that and dividing by the tokens of
-        # the whole step gives the mean over tokens, however the examples are spread.
-        scale = self.world * self.config.gradient_accumulation / trained
         learning_rate = self.engine.get_lr()[0]
-        for batch in passes:
-            loss = summed_loss(self.engine, batch, self.engine.device)
-            self.engine.backward(loss * scale)
-            self.engine.step()
-            self.meter.add(loss.detach(), batch.trained, batch.tokens if batch.trained else 0)
+        for batch, loss in zip(passes, train_step(self.engine, passes), strict=True):
+            self.meter.add(loss, batch.trained, batch.tokens if batch.trained else 0)
         self.meter.step(learning_rate)
         state = self.state
         if state.step % self.config.checkpoint_every == 0 and state.done < self.job.steps_per_epoch:

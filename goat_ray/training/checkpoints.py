@@ -1,10 +1,17 @@
 """Checkpoints of a DeepSpeed training: each rank's part of the states, and how far the training is."""
 
+import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import ray.train
+import torch.distributed as dist
 
 from goat_ray.training.config import AgentTrainingConfig
 from goat_ray.training.progress import Progress
@@ -16,6 +23,7 @@ VALIDATION_LOSS = "validation_loss"
 """What Ray Train compares checkpoints by, where the best are kept."""
 
 _TAG = "state"  # DeepSpeed's name for what is in a checkpoint
+_PARTS = "*_optim_states.pt"  # one of each worker, where the optimizer's states are divided among them
 
 
 class Checkpoints:
@@ -51,6 +59,54 @@ class Checkpoints:
         self._load(min(reported, key=lambda one: one.metrics[VALIDATION_LOSS]).checkpoint)
 
     def _load(self, checkpoint: ray.train.Checkpoint) -> Progress:
-        with checkpoint.as_directory() as folder:
-            self._engine.load_checkpoint(folder, tag=_TAG, load_module_strict=not self._config.adapters)
-            return Progress.read(Path(folder))
+        with checkpoint.as_directory() as name:
+            folder = Path(name)
+            state = Progress.read(folder)
+            divided = any((folder / _TAG).glob(_PARTS))
+            if divided and state.workers != ray.train.get_context().get_world_size():
+                with _universal(folder) as universal:
+                    self._read(universal, universal=True)
+            else:
+                self._read(folder, universal=False)
+        return state
+
+    def _read(self, folder: Path, *, universal: bool) -> None:
+        # Which form it reads is a setting of the engine, but one that is looked at here only.
+        self._engine._config.load_universal_checkpoint = universal
+        self._engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=not self._config.adapters)
+
+
+@contextmanager
+def _universal(folder: Path) -> Iterator[Path]:
+    """A checkpoint in DeepSpeed's universal form, which any number of workers can load. All ranks enter together."""
+    names = [f"goat-universal-{uuid4().hex}"]
+    dist.broadcast_object_list(names, src=0)
+    made = Path(tempfile.gettempdir()) / names[0]  # the workers of a node share one
+    converts = ray.train.get_context().get_local_rank() == 0
+    try:
+        if converts:
+            _convert(folder, made)
+        dist.barrier()
+        yield made
+        dist.barrier()
+    finally:
+        if converts:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _convert(folder: Path, made: Path) -> None:
+    from deepspeed.checkpoint.ds_to_universal import main
+
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        main(
+            SimpleNamespace(
+                input_folder=str(folder / _TAG),
+                output_folder=str(made / _TAG),
+                num_extract_workers=1,  # more would be forks of a process that holds devices and connections
+                num_merge_workers=1,
+                keep_temp_folder=False,
+                strict=True,
+                inject_missing_state=True,  # what only tensor parallelism needs
+            )
+        )
+    (made / "latest_universal").write_text(_TAG, encoding="utf-8")

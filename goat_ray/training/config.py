@@ -5,12 +5,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from goat_ray.placement import ANYWHERE, Need, Placement
 from goat_ray.records import ExampleKind
 from goat_ray.settings import Settings
 from goat_ray.synthesis.distractors import DistractorsConfig
 
 TINY = "tiny"
 """The base model that is made on the spot, with random weights, from the training texts."""
+
+DATA_CPUS = 1.0
+"""Logical CPUs that must be left beside a training's workers: Ray Data's sort takes a whole one."""
 
 
 class TinyModelConfig(Settings):
@@ -36,7 +40,10 @@ class LoraConfig(Settings):
 
 
 class AgentTrainingConfig(Settings):
-    """How the agent is fine-tuned. One step is workers x batch_size x gradient_accumulation examples."""
+    """How the agent is fine-tuned. One step is workers x batch_size x gradient_accumulation examples.
+
+    With the same product a training goes on on another number of workers.
+    """
 
     base_model: str = Field(TINY, description="'tiny' is made on the spot; else a local folder or a hub name.")
     tiny: TinyModelConfig = TinyModelConfig()
@@ -78,6 +85,7 @@ class AgentTrainingConfig(Settings):
     workers: int = Field(1, ge=1)
     cpus_per_worker: float = Field(1.0, gt=0)
     gpus_per_worker: float = Field(0.0, ge=0)
+    placement: Placement = ANYWHERE
     checkpoint_every: int = Field(500, ge=1, description="Steps. Each epoch's end is a checkpoint as well.")
     keep_checkpoints: int = Field(2, ge=1)
     keep: Literal["last", "best"] = Field(
@@ -149,13 +157,22 @@ class RetrieverTrainingConfig(Settings):
     workers: int = Field(1, ge=1)
     cpus_per_worker: float = Field(1.0, gt=0)
     gpus_per_worker: float = Field(0.0, ge=0)
+    placement: Placement = ANYWHERE
     max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
     log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
     seed: int = 0
 
 
+def needs(setting: str, config: AgentTrainingConfig | RetrieverTrainingConfig) -> list[Need]:
+    """What must find a place at once for a training: its workers, and the data feed beside them."""
+    workers = Need(setting, config.workers, config.cpus_per_worker, config.gpus_per_worker, config.placement)
+    return [workers, Need("the data feed", 1, DATA_CPUS)]
+
+
 OPERATIONAL = frozenset(
     {
+        "placement",
+        "workers",
         "cpus_per_worker",
         "gpus_per_worker",
         "checkpoint_every",
@@ -166,5 +183,5 @@ OPERATIONAL = frozenset(
         "project",
     }
 )
-"""Settings that change how a training runs but not what it trains; all others make it another training.
-``workers`` is not among them: DeepSpeed cannot resume optimizer states at another world size."""
+"""Settings that change how a training runs but not what it trains; all others make it another training. Of the agent's
+``workers``, ``batch_size`` and ``gradient_accumulation`` the product counts: how many examples make a step."""

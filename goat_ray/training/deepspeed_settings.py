@@ -7,6 +7,9 @@ from typing import Any
 from goat_ray.errors import ConfigError
 from goat_ray.training.config import AgentTrainingConfig
 
+STEP_SIZE = ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
+"""How one worker's examples of a step are cut into passes: ours alone, as the loop and the schedule count with it."""
+
 
 def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
     """What ``deepspeed.initialize`` takes: built from the configuration, then the user's file over it."""
@@ -30,8 +33,7 @@ def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
     }
     built["zero_optimization"] |= _offload(config)
     if config.deepspeed:
-        # The size of a step is ours alone: the loop and the schedule count with it.
-        ours = {name: built[name] for name in ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps")}
+        ours = {name: built[name] for name in STEP_SIZE}
         built = _merged(built, read_deepspeed_file(config.deepspeed)) | ours
         built.pop("train_batch_size", None)
     return built

@@ -34,6 +34,7 @@ class RetrieverJob:
     examples: str
     output: str
     fingerprint: str
+    lineage: Lineage
 
 
 def epoch_name(number: int) -> str:

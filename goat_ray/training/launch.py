@@ -18,11 +18,9 @@ from ray.train.v2.api.config import LoggingConfig
 from ray.util.queue import Queue
 
 from goat_ray.errors import GoatError, RunError
+from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.places import Place
 from goat_ray.training.feed import data_context, in_order
-
-DATA_CPUS = 1.0
-"""Logical CPUs that must be left beside the workers: Ray Data's sort takes a whole one."""
 
 _POLL_S = 0.5
 _GPU_ANSWER_S = 60.0
@@ -47,6 +45,7 @@ class Run:
     max_failures: int
     keep_checkpoints: int
     keep_lowest: str | None = None  # of which reported number; without one the last are kept
+    placement: Placement = ANYWHERE
 
 
 def run_loop(
@@ -58,20 +57,19 @@ def run_loop(
 ) -> None:
     """Run ``loop({"job": job, "lines": queue})`` on all workers until it returns.
 
-    Lines that a worker puts into the queue reach ``say`` on the driver. Raises ``RunError`` if the
-    cluster is too small or the loop fails more than ``run.max_failures`` times.
+    Lines that a worker puts into the queue reach ``say`` on the driver. Raises ``RunError`` if the loop
+    fails more than ``run.max_failures`` times.
     """
-    check_cluster(run)
     storage = Place.of(run.storage)
-    resources = {"CPU": run.cpus_per_worker}
-    if run.gpus_per_worker:
-        resources["GPU"] = run.gpus_per_worker
     with data_context(), _relayed(say) as lines, _own_interrupts():
         trainer = TorchTrainer(
             loop,
             train_loop_config={"job": job, "lines": lines},
-            scaling_config=ScalingConfig(
-                num_workers=run.workers, use_gpu=run.gpus_per_worker > 0, resources_per_worker=resources
+            scaling_config=ScalingConfig(  # type: ignore[call-arg] # as below
+                num_workers=run.workers,
+                use_gpu=run.gpus_per_worker > 0,
+                resources_per_worker=run.placement.bundle(run.cpus_per_worker, run.gpus_per_worker),
+                label_selector=run.placement.labels or None,
             ),
             run_config=RunConfig(  # type: ignore[call-arg] # the stub is the one of Ray Train's first version
                 name=run.name,
@@ -100,30 +98,11 @@ def absolute(place: str) -> str:
     return place if "://" in place else str(Path(place).resolve())
 
 
-def check_cluster(run: Run) -> None:
-    """Raise ``RunError`` where the workers, or the data feed beside them, could never be placed."""
-    have = _largest_cluster()
-    cpus = run.workers * run.cpus_per_worker + DATA_CPUS
-    if have.get("CPU", 0.0) < cpus:
-        raise RunError(
-            f"{run.workers} workers of {run.cpus_per_worker:g} CPUs and the data feed need {cpus:g} logical CPUs, "
-            f"and the cluster has {have.get('CPU', 0.0):g}",
-            remedy="Lower workers or cpus_per_worker (fractions are fine), or give the cluster more logical CPUs",
-        )
-    gpus = run.workers * run.gpus_per_worker
-    if have.get("GPU", 0.0) < gpus:
-        raise RunError(
-            f"{run.workers} workers of {run.gpus_per_worker:g} GPUs need {gpus:g} GPUs, "
-            f"and the cluster has {have.get('GPU', 0.0):g}",
-            remedy="Lower workers or gpus_per_worker (0 trains on CPUs), or add GPU nodes",
-        )
-
-
 def device_memory(run: Run) -> float | None:
     """Bytes that one worker has: its GPU's, or an equal share of the cluster's memory; None where nobody can tell."""
     if not run.gpus_per_worker:
-        return float(_largest_cluster().get("memory", 0.0)) / run.workers or None
-    measured = ray.remote(num_cpus=0, num_gpus=run.gpus_per_worker)(_gpu_memory).remote()
+        return float(ray.cluster_resources().get("memory", 0.0)) / run.workers or None  # type: ignore[no-untyped-call]
+    measured = ray.remote(**run.placement.options(0, run.gpus_per_worker))(_gpu_memory).remote()
     try:
         return float(ray.get(measured, timeout=_GPU_ANSWER_S))
     except ray.exceptions.RayError:  # none is free, or none is there yet
@@ -135,12 +114,6 @@ def _gpu_memory() -> int:
     import torch
 
     return int(torch.cuda.get_device_properties(0).total_memory)
-
-
-def _largest_cluster() -> dict[str, float]:
-    # An autoscaling cluster may be small now and large enough later; Ray Train itself asks here.
-    limits = ray._private.state.state.get_max_resources_from_cluster_config()
-    return {**ray.cluster_resources(), **(limits or {})}  # type: ignore[no-untyped-call]
 
 
 def explain(error: TrainingFailedError, run: Run) -> GoatError:

@@ -19,13 +19,14 @@ class Lineage(Settings):
     config: dict[str, Any]
     code: str = __version__  # of goat-ray
     merged: bool = False  # an adapter that was merged into its base
+    retriever: bool = False  # an embedder of requests and documents, and no language model
 
 
 def model_card(fingerprint: str, lineage: Lineage, report: Settings) -> str:
     """A model card as the Hugging Face hub reads it: YAML for programs, then the same for people."""
     adapter = lineage.config.get("method", "full") != "full" and not lineage.merged
-    tags = ["goat-ray", "tool-use"]
-    head = {"base_model": lineage.base, "library_name": "peft" if adapter else "transformers", "tags": tags}
+    library = "sentence-transformers" if lineage.retriever else "peft" if adapter else "transformers"
+    head = {"base_model": lineage.base, "library_name": library, "tags": ["goat-ray", "tool-use"]}
     if lineage.merged:
         head["base_model_relation"] = "merge"
     facts = {
@@ -35,6 +36,7 @@ def model_card(fingerprint: str, lineage: Lineage, report: Settings) -> str:
         "code": f"goat-ray {lineage.code}",
     }
     kind = "A LoRA adapter" if adapter else "A model with its adapter merged in" if lineage.merged else "A model"
+    purpose = "to find the APIs that a request needs" if lineage.retriever else "to call APIs"
     return "\n".join(
         [
             "---",
@@ -43,7 +45,7 @@ def model_card(fingerprint: str, lineage: Lineage, report: Settings) -> str:
             "",
             f"# {lineage.name}",
             "",
-            f"{kind}, fine-tuned by goat-ray to call APIs.",
+            f"{kind}, fine-tuned by goat-ray {purpose}.",
             "",
             "| | |",
             "|---|---|",

@@ -73,7 +73,8 @@ class Meter:
         row = state.close_window(learning_rate)
         rate = (row.tokens - tokens) / max(row.seconds - seconds, 1e-9)
         self.say(progress_line(row, self.total, rate))
-        self._track({"loss": row.loss, "learning_rate": learning_rate, "tokens_per_second": rate})
+        values = {"loss": row.loss, "learning_rate": learning_rate, "tokens": row.tokens, "tokens_per_second": rate}
+        self._track(values)
 
     def validated(self, loss: float, epochs: int) -> None:
         """An epoch is done on all ranks, and this is its validation loss."""

@@ -23,6 +23,7 @@ class Losses(Settings):
 class Progress(BaseModel):
     """The state of a training beside the model and the optimizer. All ranks hold the same."""
 
+    workers: int = 1  # that hold the parts of the states which lie beside it in the checkpoint
     step: int = 0  # steps done
     epoch: int = 0
     done: int = 0  # steps done in this epoch

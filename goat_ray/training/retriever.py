@@ -3,18 +3,24 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from goat_ray.cluster import nodes
 from goat_ray.errors import RunError
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.identity import content_id, rng
+from goat_ray.placement import check
 from goat_ray.places import Place
-from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig
+from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig, needs
 from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.launch import Run, absolute, run_loop
+from goat_ray.training.lineage import Lineage
 from goat_ray.training.progress import RetrieverReport
 from goat_ray.training.publishing import claim, read_report
 from goat_ray.training.retriever_data import COLUMNS, load_retrieval_data
 from goat_ray.training.retriever_loop import retriever_loop
 from goat_ray.training.scanning import dataset_id
+
+DEFAULT_BASE = "sentence-transformers/all-MiniLM-L6-v2"
+"""What ``resolve_embedder`` finds where no base is configured, by its name on the hub."""
 
 VERSION = 2
 """Raise it when the same examples and settings would train another model."""
@@ -36,11 +42,13 @@ def train_retriever(
     after a kill it continues from the last one; called again when it is finished it only reads the
     report. On more than one machine all folders must be shared.
 
-    Raises ``RunError`` (too few examples, a cluster too small, workers that keep failing) and ``ModelError``.
+    Raises ``RunError`` (too few examples, workers that keep failing), ``ConfigError`` (a cluster too small) and
+    ``ModelError``.
     """
     examples, target = absolute(examples), Place.of(output)
     settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
-    fingerprint = content_id("retriever", VERSION, settings, dataset_id(examples, COLUMNS))
+    corpus = dataset_id(examples, COLUMNS)
+    fingerprint = content_id("retriever", VERSION, settings, corpus)
     finished = claim(target, fingerprint, RetrieverReport, say)
     if finished is not None:
         return finished
@@ -53,6 +61,7 @@ def train_retriever(
             place=examples,
             remedy="Synthesize samples that call more functions, or lower workers",
         )
+    check("training.retriever", needs("training.retriever", config), nodes())
     target.parent.make()
     run = Run(
         name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
@@ -60,10 +69,19 @@ def train_retriever(
         workers=config.workers,
         cpus_per_worker=config.cpus_per_worker,
         gpus_per_worker=config.gpus_per_worker,
+        placement=config.placement,
         max_failures=config.max_failures,
         keep_checkpoints=1,
     )
     base = absolute(config.base_model) if Path(config.base_model or "-").is_dir() else config.base_model
-    job = RetrieverJob(config, base, examples, str(target), fingerprint)
+    lineage = Lineage(
+        name=target.name,
+        base=base or DEFAULT_BASE,
+        examples=examples,
+        corpus=corpus,
+        config=config.model_dump(mode="json"),
+        retriever=True,
+    )
+    job = RetrieverJob(config, base, examples, str(target), fingerprint, lineage)
     run_loop(retriever_loop, job, run, {}, say)
     return read_report(target, RetrieverReport)

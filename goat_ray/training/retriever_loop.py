@@ -151,7 +151,7 @@ class _Worker:
             with published(self.job.output) as folder:
                 self.model.save_pretrained(str(folder), create_model_card=False)
                 self.state.write_losses(folder)
-                write_report(folder, self.job.fingerprint, self._report())
+                write_report(folder, self.job.fingerprint, self._report(), self.job.lineage)
 
     def _report(self) -> RetrieverReport:
         state, data = self.state, self.data

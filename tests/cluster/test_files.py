@@ -14,13 +14,14 @@ import yaml
 
 from goat_ray import tally
 from goat_ray.config import load_config
+from goat_ray.training import ray_metrics
 from tests.cluster.files import CLUSTER, ROOT, nested, texts
 
 BIN = Path(sys.executable).parent
 DOCKERFILE = CLUSTER / "Dockerfile"
 CLOUDS = [CLUSTER / "aws.yaml", CLUSTER / "gcp.yaml"]
 # What the runner exports, see README.md; Ray puts "ray_" before each name and "_total" behind a counter's.
-METRICS = {f"ray_{name}": set(tags) for name, (_, tags) in tally.METRICS.items()}
+METRICS = {f"ray_{name}": set(tags) for name, (_, tags) in (tally.METRICS | ray_metrics.METRICS).items()}
 
 
 def lint(tool: str, *files: Path) -> None:

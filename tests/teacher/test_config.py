@@ -57,7 +57,7 @@ def test_teachers_that_differ_only_in_asking_share_engines():
 
 def test_cpu_replica_has_a_bounded_cache_and_its_own_cpus():
     config = vllm(tensor_parallel=2, cpus_per_replica=3, extra={"max_num_seqs": 8})
-    assert place(config.engine, 0) == {"ray_actor_options": {"num_cpus": 3, "num_gpus": 0}}
+    assert place(config.engine, 0) == {"ray_actor_options": {"num_cpus": 3}}
     arguments = engine_arguments(config, 0)
     assert arguments["enforce_eager"] and arguments["kv_cache_memory_bytes"] == 1 << 30
     assert arguments["distributed_executor_backend"] == "mp"
@@ -89,5 +89,5 @@ def test_pipeline_parallel_replica_spans_nodes_with_one_gpu_per_bundle():
     config = vllm(tensor_parallel=2, pipeline_parallel=2)
     placement = place(config.engine, 4)
     assert placement["placement_group_bundles"] == [{"CPU": 1, "GPU": 1}, {"GPU": 1}, {"GPU": 1}, {"GPU": 1}]
-    assert placement["ray_actor_options"]["num_gpus"] == 0
+    assert "num_gpus" not in placement["ray_actor_options"]
     assert engine_arguments(config, 4)["distributed_executor_backend"] == "ray"

@@ -1,7 +1,7 @@
 """Examples small enough to train on in seconds."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,6 +71,15 @@ def small_embedder(folder: Path, dropout: float = 0.0) -> SentenceTransformer:
     model = SentenceTransformer(modules=[bert, Pooling(config.hidden_size)], device="cpu")
     model.save_pretrained(str(folder), create_model_card=False)
     return model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """So small models gain nothing from a second thread, and on a busy machine waiting for it costs minutes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -26,11 +26,7 @@ def plain_losses(examples: str, base: str, config: AgentTrainingConfig) -> list[
     schedule = get_scheduler(config.schedule, optimizer, round(config.warmup_fraction * len(batches)), len(batches))
     losses = []
     for batch in batches:
-        loss = torch.zeros(())
-        for tokens in batch:
-            logits = model(input_ids=torch.tensor([tokens.input_ids])).logits[0, :-1]
-            labels = torch.tensor(tokens.labels[1:])
-            loss += cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+        loss = sum((summed(model, tokens) for tokens in batch), torch.zeros(()))
         loss /= sum(tokens.trained for tokens in batch)
         optimizer.zero_grad()
         loss.backward()
@@ -39,6 +35,12 @@ def plain_losses(examples: str, base: str, config: AgentTrainingConfig) -> list[
         schedule.step()
         losses.append(loss.item())
     return losses
+
+
+def summed(model: torch.nn.Module, tokens: Tokens) -> torch.Tensor:
+    """The loss of one example, summed over its trained tokens."""
+    logits = model(input_ids=torch.tensor([tokens.input_ids])).logits[0, :-1]
+    return cross_entropy(logits, torch.tensor(tokens.labels[1:]), ignore_index=IGNORED, reduction="sum")
 
 
 def steps(examples: str, base: str, config: AgentTrainingConfig) -> list[list[Tokens]]:

@@ -1,47 +1,67 @@
-"""Real trainings with DeepSpeed. The same examples and seed give the losses of a plain loop everywhere.
+"""One training that is hit by everything: its losses are those of a plain loop that nothing ever happened to.
 
-Starting workers takes most of the time, so each training serves several tests.
+Starting workers takes most of the time, so one training serves several tests; what differs between the ways of dividing
+the states is in ``test_engines.py``.
 """
 
 import json
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 import ray
 import torch
-from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from goat_ray.errors import ModelError, RunError
+from goat_ray.errors import ConfigError, ModelError, RunError
+from goat_ray.records import Example
 from goat_ray.training.agent import train_agent
-from goat_ray.training.config import AgentTrainingConfig, LoraConfig, TinyModelConfig
+from goat_ray.training.config import AgentTrainingConfig, TinyModelConfig
 from goat_ray.training.progress import Losses, TrainingReport
-from tests.training.plain_loop import plain_losses
+from goat_ray.training.tokenization import load_tokenizer, tokenize
+from tests.training.conftest import make_example, write_parquet
+from tests.training.plain_loop import plain_losses, summed
 
 pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow]
 
 CONFIG = AgentTrainingConfig(
     method="full",
     tiny=TinyModelConfig(hidden=32, layers=2, vocabulary=400, context=256),
-    epochs=2,
+    epochs=3,
     batch_size=4,
     gradient_accumulation=2,
-    learning_rate=3e-3,
+    learning_rate=1e-2,
     max_length=128,
     workers=2,
+    zero_stage=3,
+    offload="parameters",
+    keep="best",
+    patience=1,
     checkpoint_every=1,
     log_every=1,
     max_failures=1,
 )
-STEPS = 8  # 54 examples, 16 in a step: 4 in each epoch
+ALONE = CONFIG.model_copy(update={"workers": 1, "batch_size": 2 * CONFIG.batch_size})
+STEPS = 8  # 54 examples, 16 in a step: 4 in each epoch, and after the second one it stops
 WAIT_S = 300
+
+
+def unforeseen(number: int) -> Example:
+    """An example whose target is like no other."""
+    letters = random.Random(number).choices([chr(code) for code in range(0x4E00, 0x9FFF)], k=20)
+    return make_example(number, "validation").model_copy(update={"target": "".join(letters), "masked": []})
+
+
+HELD_OUT = [unforeseen(number) for number in range(6)]
 
 DRIVER = """
 import sys
@@ -50,151 +70,138 @@ from goat_ray.training.agent import train_agent
 from goat_ray.training.config import AgentTrainingConfig
 address, examples, output, config, storage = sys.argv[1:]
 connect(ClusterConfig(address=address))
-train_agent(examples, output, AgentTrainingConfig.model_validate_json(config), storage=storage, name="killed")
+train_agent(examples, output, AgentTrainingConfig.model_validate_json(config), storage=storage, name="hit")
 """
 
 
-def read_losses(output: Path) -> list[Losses]:
-    return [Losses.model_validate_json(line) for line in (output / "losses.jsonl").read_text().splitlines()]
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: what it left and what it said, from the second start on."""
+
+    examples: str
+    output: Path
+    report: TrainingReport
+    said: list[str]
+    killed: int  # steps that were safe when the first driver was killed
+
+    @property
+    def base(self) -> Path:
+        (base,) = self.output.parent.glob("tiny-*")
+        return base
+
+    @property
+    def losses(self) -> list[Losses]:
+        return [Losses.model_validate_json(line) for line in (self.output / "losses.jsonl").read_text().splitlines()]
 
 
-def wait_for_checkpoint(storage: Path) -> None:
+def safe_steps(storage: Path) -> int:
+    """The steps of the latest checkpoint that a training would go on from."""
+    texts = [file.read_text() for file in storage.glob("*/checkpoint_manager_snapshot.json")]
+    return max((int(name) for text in texts for name in re.findall(r"step-(\d+)", text)), default=0)
+
+
+def wait_for_checkpoint(storage: Path, after: int) -> int:
     deadline = time.monotonic() + WAIT_S
-    while not list(storage.glob("*/checkpoint_manager_snapshot.json")):
+    while (steps := safe_steps(storage)) <= after:
         assert time.monotonic() < deadline, "no checkpoint appeared"
         time.sleep(0.02)
+    return steps
 
 
-def logits(model: torch.nn.Module) -> torch.Tensor:
-    with torch.no_grad():
-        return model(input_ids=torch.arange(5, 25)[None]).logits
-
-
-def load(folder: Path) -> torch.nn.Module:
-    return AutoModelForCausalLM.from_pretrained(folder).eval()
-
-
-@pytest.fixture(scope="module")
-def plain(ray_cluster: None, examples: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
-    """An undisturbed training with ZeRO-3, states and weights offloaded, whose best model comes out."""
-    folder = tmp_path_factory.mktemp("plain")
-    config = CONFIG.model_copy(update={"zero_stage": 3, "offload": "parameters", "keep": "best", "patience": 1})
-    said: list[str] = []
-    report = train_agent(
-        examples, str(folder / "model"), config, storage=str(folder / "runs"), name="plain", say=said.append
-    )
-    assert [line.split("  ")[0] for line in said if line.startswith("step")] == [f"step {n}/8" for n in range(1, 9)]
-    assert said[0].startswith("45.7 k parameters, ZeRO-3, 2 workers: about") and "of its node's memory" in said[0]
-    assert "tokens/s" in said[1] and said[1].endswith("left")
-    again = train_agent(
-        examples, str(folder / "model"), config, storage=str(folder / "runs"), name="plain", say=said.append
-    )
-    assert again == report, "a finished training is not run again"
-    return folder / "model", report
-
-
-def test_the_loss_goes_down_and_the_report_adds_up(plain: tuple[Path, TrainingReport]) -> None:
-    output, report = plain
-    losses = read_losses(output)
-    assert [row.step for row in losses] == list(range(1, STEPS + 1))
-    assert report.first_loss == losses[0].loss and report.last_loss == losses[-1].loss
-    assert report.last_loss < report.first_loss - 0.5
-    assert report.validation_loss is not None and report.validation_loss < report.first_loss - 0.5
-    assert (report.steps, report.resumed_at, report.dropped) == (STEPS, 0, {})
-    assert report.examples == {"plan": 18, "call": 18, "answer": 18}
-    assert report.tokens == losses[-1].tokens
-    assert losses[0].learning_rate > losses[-1].learning_rate
-    assert report.peak_memory_gb > 0.1
-    (events,) = output.parent.glob("tensorboard/model-*/events*")
-    assert b"validation_loss" in events.read_bytes() and b"tokens_per_second" in events.read_bytes()
-    card = (output / "README.md").read_text()
-    assert "goat-ray" in card and json.loads((output / "training.json").read_text())["lineage"]["corpus"] in card
-
-
-def test_one_worker_without_zero_is_a_plain_loop_and_two_with_zero_3_are_one(
-    plain: tuple[Path, TrainingReport], examples: str, tmp_path: Path
-) -> None:
-    config = CONFIG.model_copy(update={"zero_stage": 0, "workers": 1, "batch_size": 2 * CONFIG.batch_size})
-    train_agent(examples, str(tmp_path / "model"), config, storage=str(tmp_path / "runs"), name="one")
-    (base,) = tmp_path.glob("tiny-*")
-    one = [row.loss for row in read_losses(tmp_path / "model")]
-    assert one == pytest.approx(plain_losses(examples, str(base), config), abs=1e-4)
-    assert [row.loss for row in read_losses(plain[0])] == pytest.approx(one, abs=1e-3)
-
-
-def test_zero_3_gathers_weights_that_load(plain: tuple[Path, TrainingReport]) -> None:
-    output, _ = plain
-    (base,) = output.parent.glob("tiny-*")
-    before, after = logits(load(base)), logits(load(output))
-    assert not torch.allclose(before, after, atol=0.1)
-    prompt = AutoTokenizer.from_pretrained(output).apply_chat_template(
-        [{"role": "user", "content": "hello"}], add_generation_prompt=True, tokenize=False
-    )
-    assert prompt.endswith("assistant\n")
-
-
-def test_a_killed_worker_changes_nothing_and_zero_2_packed_learns_what_zero_3_padded_does(
-    plain: tuple[Path, TrainingReport], examples: str, tmp_path: Path
-) -> None:
-    storage = tmp_path / "runs"
-    killed: list[int] = []
-
-    def kill_a_worker() -> None:
-        wait_for_checkpoint(storage)
-        workers = [
-            process for process in psutil.Process().children(recursive=True) if "RayTrainWorker" in process.name()
-        ]
-        newest = max(workers, key=lambda process: process.create_time())  # not one of an earlier training
-        killed.append(newest.pid)
-        newest.send_signal(signal.SIGKILL)
-
-    killer = threading.Thread(target=kill_a_worker, daemon=True)
-    killer.start()
-    config = CONFIG.model_copy(update={"packing": True})
-    report = train_agent(examples, str(tmp_path / "model"), config, storage=str(storage), name="worker")
-    killer.join()
-    assert killed and report.resumed_at > 0
-    for mine, reference in zip(read_losses(tmp_path / "model"), read_losses(plain[0]), strict=True):
-        assert mine.step == reference.step and mine.tokens == reference.tokens
-        assert mine.loss == pytest.approx(reference.loss, abs=1e-4)
-    torch.testing.assert_close(logits(load(tmp_path / "model")), logits(load(plain[0])), atol=1e-3, rtol=0)
-
-
-def test_a_killed_driver_resumes_and_an_adapter_with_the_losses_of_a_plain_loop_comes_out(
-    ray_cluster: None, examples: str, tmp_path: Path
-) -> None:
-    lora = LoraConfig(dropout=0.0)
-    config = CONFIG.model_copy(update={"method": "lora", "lora": lora, "learning_rate": 3e-2, "zero_stage": 1})
-    output, storage = tmp_path / "model", tmp_path / "runs"
+def kill_a_driver(examples: str, output: Path, storage: Path) -> int:
+    """Begin on one worker, and kill the driver after a step or two."""
     address = ray.get_runtime_context().gcs_address
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, address, examples, str(output), config.model_dump_json(), str(storage)],
+        [sys.executable, "-c", DRIVER, address, examples, str(output), ALONE.model_dump_json(), str(storage)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for_checkpoint(storage)
+        return wait_for_checkpoint(storage, after=0)
     finally:
         driver.kill()
         driver.wait()
+
+
+def kill_a_worker(storage: Path, after: int) -> None:
+    wait_for_checkpoint(storage, after)
+    workers = [process for process in psutil.Process().children(recursive=True) if "RayTrainWorker" in process.name()]
+    newest = max(workers, key=lambda process: process.create_time())  # not one of an earlier training
+    newest.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def trained(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Begun on one worker, its driver killed; gone on with on two, one of them killed; stopped early; the best kept.
+
+    The more is learned of the training examples, the less of the validation examples is foreseen, as in overfitting.
+    """
+    folder = tmp_path_factory.mktemp("trained")
+    examples = write_parquet(folder / "examples", [*HELD_OUT, *(make_example(n) for n in range(6, 60))])
+    output, storage = folder / "model", folder / "runs"
+    killed = kill_a_driver(examples, output, storage)
     assert not output.exists()
-
     said: list[str] = []
-    report = train_agent(examples, str(output), config, storage=str(storage), name="killed", say=said.append)
-    assert 0 < report.resumed_at < STEPS
-    assert said[1].startswith(f"continuing at step {report.resumed_at}")
-    losses = read_losses(output)
-    assert [row.step for row in losses] == list(range(1, STEPS + 1))
-    assert losses[-1].loss < losses[0].loss
 
-    (base,) = output.parent.glob("tiny-*")
-    expected = plain_losses(examples, str(base), config)
-    assert [row.loss for row in losses] == pytest.approx(expected, abs=1e-3)
-    assert json.loads((output / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
-    assert {"adapter_model.safetensors", "tokenizer.json"} <= {path.name for path in output.iterdir()}
-    adapted = PeftModel.from_pretrained(load(base), output).eval()
-    assert not torch.allclose(logits(adapted), logits(load(base)), atol=1e-3)
+    def train() -> TrainingReport:
+        return train_agent(examples, str(output), CONFIG, storage=str(storage), name="hit", say=said.append)
+
+    killer = threading.Thread(target=kill_a_worker, args=(storage, safe_steps(storage)), daemon=True)
+    killer.start()
+    report = train()
+    killer.join()
+    spoken = len(said)
+    assert train() == report and len(said) == spoken, "a finished training is not run again"
+    return Trained(examples, output, report, said, killed)
+
+
+def test_kills_and_another_number_of_workers_change_no_loss(trained: Trained) -> None:
+    first, again, *_ = [line for line in trained.said if line.startswith("continuing")]
+    assert 0 < trained.killed <= int(first.split()[3]) < int(again.split()[3]) == trained.report.resumed_at < STEPS
+    assert trained.said[2] == "its checkpoint is of 1 workers; its states were divided anew for 2"
+    assert [row.step for row in trained.losses] == list(range(1, STEPS + 1))
+    expected = plain_losses(trained.examples, str(trained.base), CONFIG)[:STEPS]
+    assert [row.loss for row in trained.losses] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_report_adds_up(trained: Trained) -> None:
+    output, report, losses = trained.output, trained.report, trained.losses
+    assert report.first_loss == losses[0].loss and report.last_loss == losses[-1].loss
+    assert report.last_loss < report.first_loss - 0.5
+    assert (report.steps, report.dropped, report.tokens) == (STEPS, {}, losses[-1].tokens)
+    assert report.examples == {"plan": 18, "call": 18, "answer": 18}
+    assert losses[0].learning_rate > losses[-1].learning_rate
+    assert report.peak_memory_gb > 0.1
+    logs = b"".join(events.read_bytes() for events in output.parent.glob("tensorboard/model-*/events*"))
+    assert b"validation_loss" in logs and b"tokens_per_second" in logs
+    card = (output / "README.md").read_text()
+    assert "goat-ray" in card and json.loads((output / "training.json").read_text())["lineage"]["corpus"] in card
+
+
+def test_the_console_is_told_what_it_takes_and_how_it_goes(trained: Trained) -> None:
+    memory, *lines = trained.said
+    assert memory.startswith("45.7 k parameters, ZeRO-3, 2 workers: about") and "of its node's memory" in memory
+    (last,) = [line for line in lines if line.startswith(f"step {STEPS}/12 ")]
+    assert "tokens/s" in last and last.endswith("left")
+    assert lines[-1] == "stopped early: 1 epochs without a lower validation loss"
+
+
+def test_the_model_that_comes_out_is_the_best_one(trained: Trained) -> None:
+    """ZeRO-3's parts of it are gathered, and those of the epoch before the last."""
+    said = [float(line.split()[-1]) for line in trained.said if "validation loss" in line and line.startswith("epoch")]
+    best = trained.report.validation_loss
+    assert best is not None and said[-1] > best + 0.01
+    tokenizer = load_tokenizer(str(trained.base))
+    tokens = [found for example in HELD_OUT if (found := tokenize(example, tokenizer, CONFIG.max_length))]
+    model = AutoModelForCausalLM.from_pretrained(trained.output).eval()
+    with torch.no_grad():
+        losses = [summed(model, one).item() for one in tokens]
+    assert sum(losses) / sum(one.trained for one in tokens) == pytest.approx(best, abs=1e-4)
+    prompt = AutoTokenizer.from_pretrained(trained.output).apply_chat_template(
+        [{"role": "user", "content": "hello"}], add_generation_prompt=True, tokenize=False
+    )
+    assert prompt.endswith("assistant\n")
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -205,11 +212,11 @@ class TestErrorsBeforeAnyWork:
 
     def test_a_cluster_that_is_too_small(self, examples: str, tmp_path: Path) -> None:
         cpus = int(ray.cluster_resources()["CPU"])
-        with pytest.raises(RunError, match=r"logical CPUs.*Lower workers"):
+        with pytest.raises(ConfigError, match=r"training\.agent.*needs 1 x \(1 CPU\), beside training\.agent with"):
             self.train(examples, tmp_path, workers=cpus)
 
     def test_gpus_that_are_not_there(self, examples: str, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="GPU"):
+        with pytest.raises(ConfigError, match="1 GPU"):
             self.train(examples, tmp_path, gpus_per_worker=1.0)
 
     def test_no_examples(self, tmp_path: Path) -> None:

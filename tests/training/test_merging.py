@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,13 @@ from typer.testing import CliRunner
 
 from goat_ray.cli import app
 from goat_ray.errors import ModelError, RunError
+from goat_ray.places import Place
 from goat_ray.training.config import AgentTrainingConfig
 from goat_ray.training.lineage import Lineage
 from goat_ray.training.merging import merge_adapter
 from goat_ray.training.models import with_adapters
 from goat_ray.training.progress import TrainingReport
-from goat_ray.training.publishing import write_report
+from goat_ray.training.publishing import RECORD, write_report
 from goat_ray.training.tiny import make_tiny_model
 
 REPORT = TrainingReport(
@@ -69,6 +72,20 @@ def test_the_merged_model_is_the_adapter_on_its_base(adapter: Path, tmp_path: Pa
     assert not torch.allclose(before, adapted, atol=0.1)
     assert {"model.safetensors", "tokenizer.json"} <= {path.name for path in output.iterdir()}
     assert AutoTokenizer.from_pretrained(output).chat_template
+
+
+def test_base_adapter_and_output_may_lie_in_a_store(adapter: Path, store_folder: Place, tmp_path: Path) -> None:
+    base, trained, merged = (store_folder / name for name in ("base", "agent", "merged"))
+    for folder, place in ((adapter.parent / "base", base), (adapter, trained)):
+        with place.filled() as filled:
+            shutil.copytree(folder, filled, dirs_exist_ok=True)
+    record = json.loads((trained / RECORD).read_bytes())
+    record["lineage"]["base"] = str(base)
+    (trained / RECORD).write_bytes(json.dumps(record).encode())
+    merge_adapter(str(trained), str(merged))
+    merge_adapter(adapter, tmp_path / "merged")
+    ours, theirs = (AutoModelForCausalLM.from_pretrained(folder) for folder in (merged.fetch(), tmp_path / "merged"))
+    torch.testing.assert_close(logits(ours), logits(theirs))
 
 
 def test_cards_say_where_a_model_comes_from(adapter: Path, tmp_path: Path) -> None:

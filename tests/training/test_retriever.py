@@ -96,6 +96,10 @@ def test_two_workers_with_cached_gradients_are_a_plain_loop_that_learns(tmp_path
     before, after = (accuracy(load_embedder(str(place), "cpu")) for place in (tmp_path / "base", output))
     assert after > before + 0.3
 
+    card = (output / "README.md").read_text()
+    assert 'library_name: "sentence-transformers"' in card and f'base_model: "{tmp_path / "base"}"' in card
+    assert json.loads((output / "training.json").read_text())["lineage"]["corpus"] in card
+
     spoken = len(said)
     assert train() == report and len(said) == spoken, "a finished training is not run again"
 

@@ -1,0 +1,128 @@
+"""However DeepSpeed divides states, passes and rows among workers, the losses are those of a plain loop in one process.
+
+Two processes without Ray go through all ways of dividing, and a third is alone: starting them takes most of the time.
+"""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import torch
+import torch.distributed as dist
+from peft import PeftModel
+from torch.multiprocessing import spawn
+from transformers import AutoModelForCausalLM
+
+from goat_ray.training.batches import micro_batches
+from goat_ray.training.config import AgentTrainingConfig, LoraConfig
+from goat_ray.training.deepspeed_settings import deepspeed_settings
+from goat_ray.training.models import build_engine, quiet_libraries, save_model
+from goat_ray.training.stepping import train_step
+from goat_ray.training.tiny import make_tiny_model
+from goat_ray.training.tokenization import Tokens, load_tokenizer
+from tests.conftest import free_port
+from tests.training.conftest import make_example
+from tests.training.plain_loop import plain_losses, steps
+
+pytestmark = [pytest.mark.train, pytest.mark.slow]
+
+FULL = {"method": "full", "learning_rate": 3e-3}
+ADAPTER = {"method": "lora", "lora": LoraConfig(dropout=0.0), "learning_rate": 3e-2}
+WAYS = {
+    1: {"one worker without ZeRO": {**FULL, "zero_stage": 0, "batch_size": 8}},
+    2: {
+        "ZeRO-1": {**FULL, "zero_stage": 1},
+        "ZeRO-2, packed": {**FULL, "zero_stage": 2, "packing": True},
+        "an adapter, ZeRO-2": {**ADAPTER, "zero_stage": 2},
+        "an adapter, ZeRO-3": {**ADAPTER, "zero_stage": 3},
+    },
+}
+"""What each number of workers does, one after the other."""
+
+LOSSES = "losses.json"
+
+
+def settings(base: Path, workers: int, way: str) -> AgentTrainingConfig:
+    common = {"base_model": str(base), "epochs": 1, "batch_size": 4, "gradient_accumulation": 2, "max_length": 128}
+    return AgentTrainingConfig(**{**common, "workers": workers, **WAYS[workers][way]})
+
+
+def share(rows: list[Tokens], rank: int, workers: int) -> pa.Table:
+    """One worker's rows of a step."""
+    each = len(rows) // workers
+    own = rows[rank * each : (rank + 1) * each]
+    columns = {"input_ids": [one.input_ids for one in own], "labels": [one.labels for one in own]}
+    return pa.table({name: pa.array(values, pa.list_(pa.int32())) for name, values in columns.items()})
+
+
+def work(rank: int, workers: int, port: int, folder: Path, examples: str, base: Path) -> None:
+    """What one process does."""
+    quiet_libraries(gpu=False)
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=workers)
+    for way in WAYS[workers]:
+        config = settings(base, workers, way)
+        batches = steps(examples, str(base), config)
+        engine = build_engine(str(base), config, deepspeed_settings(config), len(batches))
+        losses = []
+        for rows in batches:
+            table = share(rows, rank, workers)
+            passes = micro_batches(table, config.gradient_accumulation, padding=0, packed=config.packing)
+            total = torch.stack(train_step(engine, passes)).sum()
+            dist.all_reduce(total)
+            losses.append(total.item() / sum(row.trained for row in rows))
+        output = folder / way if rank == 0 else None
+        save_model(engine, load_tokenizer(str(base)), output)
+        if output is not None:
+            (output / LOSSES).write_text(json.dumps(losses))
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights."""
+    texts = [text for number in range(60) for text in (make_example(number).prompt, make_example(number).target)]
+    return make_tiny_model(tmp_path_factory.mktemp("base"), texts, hidden=32, layers=2, vocabulary=400, context=256)
+
+
+@pytest.fixture(scope="module")
+def outputs(base: Path, examples: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the model and the losses of each way."""
+    folder = tmp_path_factory.mktemp("engines")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCAL_RANK", "0")
+        groups = [spawn(work, (workers, free_port(), folder, examples, base), workers, join=False) for workers in WAYS]
+        for group in groups:
+            while not group.join():
+                pass
+    return folder
+
+
+@pytest.mark.parametrize(("workers", "way"), [(workers, way) for workers in WAYS for way in WAYS[workers]])
+def test_the_losses_are_those_of_a_plain_loop(outputs: Path, base: Path, examples: str, workers: int, way: str) -> None:
+    expected = plain_losses(examples, str(base), settings(base, workers, way))
+    assert json.loads((outputs / way / LOSSES).read_text()) == pytest.approx(expected, abs=1e-4)
+    assert expected[-1] < expected[0] - 0.1
+
+
+@pytest.mark.parametrize("way", ["an adapter, ZeRO-2", "an adapter, ZeRO-3"])
+def test_an_adapter_names_its_base_and_changes_what_it_says(outputs: Path, base: Path, way: str) -> None:
+    folder = outputs / way
+    assert json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"] == str(base)
+    assert {"adapter_model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
+    plain = AutoModelForCausalLM.from_pretrained(base).eval()
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder).eval()
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        assert not torch.allclose(adapted(input_ids=ids).logits, plain(input_ids=ids).logits, atol=1e-3)
+
+
+def test_ways_learn_the_same(outputs: Path) -> None:
+    one, two, three = (
+        AutoModelForCausalLM.from_pretrained(outputs / way)
+        for way in ("one worker without ZeRO", "ZeRO-1", "ZeRO-2, packed")
+    )
+    for name, weight in one.state_dict().items():
+        torch.testing.assert_close(two.state_dict()[name], weight, atol=1e-3, rtol=0)
+        torch.testing.assert_close(three.state_dict()[name], weight, atol=1e-3, rtol=0)
