@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 VALIDATION_LOSS = "validation_loss"
 """What Ray Train compares checkpoints by, where the best are kept."""
 
+UNKNOWN = sys.float_info.max
+"""The loss of a checkpoint that has none. Where less is better Ray takes one without the number for the best of all, and
+what it writes into its books of an infinity cannot be compared afterwards."""
+
 _TAG = "state"  # DeepSpeed's name for what is in a checkpoint
 _PARTS = "*_optim_states.pt"  # one of each worker, where the optimizer's states are divided among them
 
@@ -41,8 +46,8 @@ class Checkpoints:
     def save(self, state: Progress, *, epoch_ended: bool) -> None:
         """Make a checkpoint of all ranks' parts; Ray Train puts them together and then counts it as done."""
         # Amid an epoch there is no validation loss: such a checkpoint is kept only while it is the latest.
-        known = epoch_ended and state.validation_loss is not None
-        metrics = {"step": state.step} | ({VALIDATION_LOSS: state.validation_loss} if known else {})
+        loss = state.validation_loss if epoch_ended else None
+        metrics = {"step": state.step, VALIDATION_LOSS: UNKNOWN if loss is None else loss}
         with tempfile.TemporaryDirectory() as folder:
             self._engine.save_checkpoint(folder, tag=_TAG, exclude_frozen_parameters=self._config.adapters)
             if ray.train.get_context().get_world_rank() == 0:
@@ -55,7 +60,7 @@ class Checkpoints:
 
     def return_to_best(self) -> None:
         """Load the weights that had the lowest validation loss."""
-        reported = [one for one in ray.train.get_all_reported_checkpoints() if VALIDATION_LOSS in one.metrics]
+        reported = ray.train.get_all_reported_checkpoints()
         self._load(min(reported, key=lambda one: one.metrics[VALIDATION_LOSS]).checkpoint)
 
     def _load(self, checkpoint: ray.train.Checkpoint) -> Progress:
