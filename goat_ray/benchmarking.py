@@ -110,11 +110,12 @@ class Benchmarking:
             self.remarks.append("SR is not taken: it needs a configuration whose teacher is a language model")
             return {}
         teacher = self.road.teacher
-        teacher.prepare()
-        teacher.start()
-        verdicts = judge(teacher, self.benchmark, solutions)
-        teacher.release()
-        return verdicts
+        try:
+            teacher.prepare()
+            teacher.start()
+            return judge(teacher, self.benchmark, solutions)
+        finally:
+            teacher.release()
 
     def _checks(self, solutions: dict[str, Solution]) -> dict[str, float]:
         if not any(task.measures == CALL for task in self.benchmark.tasks):

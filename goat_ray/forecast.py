@@ -18,7 +18,7 @@ class StepForecast:
     name: str
     pilot: int  # records
     whole: int
-    seconds: float  # of the pilot, with the start of its workers
+    seconds: float  # of the pilot, without the start of its workers and engines
     counts: Counter[str]  # of the pilot: requests, prompt tokens, completion tokens
 
     @classmethod
@@ -29,7 +29,7 @@ class StepForecast:
         for fact, amount in manifest.get("facts", {}).items():
             for what in COUNTED:
                 counts[what] += amount if fact.endswith(f" {what}") else 0
-        return cls(outcome.name, pilot, whole, manifest.get("seconds", 0.0), counts)
+        return cls(outcome.name, pilot, whole, manifest.get("seconds_at_work", 0.0), counts)
 
     @property
     def factor(self) -> float:
@@ -56,7 +56,8 @@ def forecast(steps: Sequence[StepForecast], teacher: TeacherConfig) -> Iterator[
         gpus = engine.replicas * (engine.workers if engine.gpus_per_replica is None else engine.gpus_per_replica)
         yield f"GPU hours of {engine.replicas} engine replica(s) with {gpus:g} GPU(s) in all: {hours * gpus:,.1f}"
     parts = ", ".join(f"{step.pilot:,} of {step.whole:,} in {step.name}" for step in steps)
-    yield f"From a pilot of {parts}. Its hours count the start of workers, so the whole takes rather less."
+    yield f"From a pilot of {parts}, which asked less at once than the whole will."
+    yield "Hours are without the start of engines and workers."
 
 
 def _row(name: str, records: int | None, counts: Counter[str], hours: float) -> str:

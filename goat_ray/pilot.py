@@ -41,7 +41,8 @@ def run_pilot(
     call = Call(teacher, config.executor, functions.data, outside=outside, calling=config.synthesis)
     traces = pilot.bulk(call, plans, "traces")
     narrated = pilot.bulk(Narrate(teacher, functions.data, config.synthesis, traces.fingerprint), traces, "narrated")
-    whole = config.sampling.plans
+    accepted = config.synthesis.accepted  # of which as many plans are drawn as it takes
+    whole = accepted * plans.rows // max(narrated.rows, 1) if accepted else config.sampling.plans
     return [
         StepForecast.of(verified, some.rows, candidates.rows),
         StepForecast.of(traces, plans.rows, whole),

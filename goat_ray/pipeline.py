@@ -1,6 +1,7 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from goat_ray.cluster import connect, nodes
@@ -282,9 +283,10 @@ class Road:
     def predictions(self, models: tuple[str, str], queries: Dataset[Sample], into: str) -> Dataset[Prediction]:
         """What an agent, with its retriever, does with queries."""
         predict = self._predict(*models, self.runner.finished("functions", ApiFunction))
-        made = self.runner.bulk(predict, queries, into=into)
-        predict.release()
-        return made
+        try:
+            return self.runner.bulk(predict, queries, into=into)
+        finally:
+            predict.release()
 
     def _score_agent(self) -> list[Score]:
         contenders = self.contenders()
@@ -318,14 +320,23 @@ class Road:
 
     def perform(self, part: Part) -> None:
         """One part by name, alone in its run directory; raises ``ConfigError`` at once where a stage has no room."""
-        with self.runner.exclusive():
+        with self._alone():
             connect(self.config.cluster)
             check_road(self.config, part, nodes())
             getattr(self, part)()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the run directory; the teacher's engines end with the work, however it ends."""
+        with self.runner.exclusive():
+            try:
+                yield
+            finally:
+                self.teacher.release()
+
     def plan(self, size: int) -> Iterator[str]:
         """The forecast as text, alone in the run directory."""
-        with self.runner.exclusive():
+        with self._alone():
             yield from forecast(self.forecast(size), self.config.teacher)
 
     def _lookalikes(self) -> Dataset[Lookalikes]:

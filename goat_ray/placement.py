@@ -60,7 +60,8 @@ class Need:
         return self.placement.bundle(self.cpus, self.gpus)
 
     def __str__(self) -> str:
-        return f"{self.count} x ({_listed(self.bundle, self.placement.labels)})"
+        together = f", {self.count * self.gpus:g} GPUs in all" if self.gpus and self.count > 1 else ""
+        return f"{self.count} x ({_listed(self.bundle, self.placement.labels)}){together}"
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def check(stage: str, needs: Iterable[Need], nodes: Sequence[Node]) -> None:
             raise ConfigError(
                 f"needs {need}{beside}, and the cluster has room for {placed} of {need.count}; {_described(nodes)}",
                 place=stage if stage == need.setting else f"{stage} ({need.setting})",
-                remedy="Lower what it takes (fractions of a CPU are fine), add nodes, or say in cluster.on_demand "
-                "which nodes the autoscaler may start",
+                remedy="Lower how many there are or what each takes (fractions of a CPU are fine), add nodes, or say "
+                "in cluster.on_demand which nodes the autoscaler may start",
             )
 
 

@@ -235,6 +235,7 @@ class Runner:
             "settings": settings,
             "step": step,  # fingerprint of the step without its inputs
             "seconds": round(seconds, 2),
+            "seconds_at_work": round(_at_work(folder), 2),  # without the start of workers and engines
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "goat_ray": __version__,
         }
@@ -260,13 +261,20 @@ class Runner:
         finally:
             with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
                 facts = Counter(_counted(folder)) + Counter(ray.get(tally.counts.remote()))
-                write_json(folder / UNFINISHED, {**(read_json(folder / UNFINISHED) or {}), "facts": dict(facts)})
+                at_work = _at_work(folder) + ray.get(tally.seconds_at_work.remote())
+                books = {"facts": dict(facts), "seconds_at_work": at_work}
+                write_json(folder / UNFINISHED, (read_json(folder / UNFINISHED) or {}) | books)
 
 
 def _counted(folder: Place) -> dict[str, int]:
     """What the workers of an unfinished step have counted, in this run and in those before it."""
     facts: dict[str, int] = (read_json(folder / UNFINISHED) or {}).get("facts", {})
     return facts
+
+
+def _at_work(folder: Place) -> float:
+    """How long the workers of an unfinished step have worked, in this run and in those before it."""
+    return float((read_json(folder / UNFINISHED) or {}).get("seconds_at_work", 0.0))
 
 
 def _books(folder: Place) -> dict[str, Any] | None:

@@ -156,6 +156,7 @@ class _Worker:
         gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
         self._step = step
         self._tally = tally
+        self._begun = False
         self._committed = None if committed is None else NumpyArrayBasedCheckpointFilter(*committed)
         self._schema = outcome_schema(step.gives)
         if step.own_input_only:
@@ -164,6 +165,9 @@ class _Worker:
     def __call__(self, table: pa.Table) -> pa.Table:
         if self._failure is not None:
             raise self._failure
+        if not self._begun:
+            self._tally.begin.remote()
+            self._begun = True
         if self._committed is not None:
             table = self._committed.filter_rows_for_block(table)
         given = table.to_pylist()

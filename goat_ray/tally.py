@@ -1,5 +1,6 @@
 """What the workers of a running step report: for the progress line, for the manifest and for Ray's metrics."""
 
+import time
 from collections import Counter
 
 import ray
@@ -30,10 +31,21 @@ class Tally:
         self._kept = 0
         self._rejects: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self._began = self._latest = 0.0  # by this process's clock
         self._metrics = {name: Metric(name, description, tags) for name, (description, tags) in METRICS.items()}
+
+    def begin(self) -> None:
+        """A worker has started and takes up its first batch."""
+        if not self._began:
+            self._began = self._latest = time.monotonic()
+
+    def seconds_at_work(self) -> float:
+        """From the first batch that was taken up to the latest that was through: without the start of anything."""
+        return self._latest - self._began
 
     def add(self, done: int, kept: int, rejects: dict[str, int]) -> None:
         """One batch is through: ``done`` records in, ``kept`` records out."""
+        self._latest = time.monotonic()
         self._done += done
         self._kept += kept
         self._rejects.update(rejects)

@@ -51,6 +51,10 @@ def test_a_pilot_foretells_the_requests_and_tokens_of_the_whole(
         really = facts[f"judge-edge {what}"] + verify.counts[what]  # the pilot's answers are not asked for again
         assert verify.counts[what] * verify.factor == pytest.approx(really, rel=0.15)
     assert asked == sum(step.counts["requests"] for step in steps) > 100
+    assert all(
+        0 < step.seconds < (read_json(tmp_path / "run" / "pilot" / step.name / MANIFEST) or {})["seconds"]
+        for step in steps
+    )
     assert [step.whole for step in steps[:2]] == [road.runner.finished("candidates", Edge).rows, 500]
     text = "\n".join(forecast(steps, road.config.teacher))
     assert "USD" in text and re.search(r"\b(5\d|60) of 500 in traces", text)  # not every plan can be drawn

@@ -8,6 +8,7 @@ import pytest
 
 from goat_ray.config import GoatConfig
 from goat_ray.documents.config import DocumentsConfig
+from goat_ray.errors import ConfigError
 from goat_ray.pipeline import Road
 from goat_ray.records import Edge, Sample
 from goat_ray.storage import Dataset
@@ -33,6 +34,17 @@ def demo(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, demo_docum
     directory = tmp_path_factory.mktemp("demo")
     road(directory, demo_documents, 120).synthesize()
     return directory
+
+
+def test_engines_end_with_the_work_however_it_ends(
+    ray_cluster: None, tmp_path: Path, demo_documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are detached: on a cluster that lives on, nobody else would give their GPUs back."""
+    one, released = road(tmp_path, demo_documents / "none", 1), []
+    monkeypatch.setattr(one.teacher, "release", lambda: released.append("engines"))
+    with pytest.raises(ConfigError):
+        one.perform("ingest")
+    assert released == ["engines"]
 
 
 @pytest.mark.slow

@@ -52,9 +52,10 @@ def test_an_error_names_stage_need_and_what_the_cluster_has() -> None:
     with pytest.raises(ConfigError) as caught:
         check("training.agent", needs, nodes)
     assert str(caught.value) == (
-        "training.agent: needs 2 x (1 CPU, 1 GPU, pool_training), and the cluster has room for 1 of 2; its nodes: "
-        "1 x (4 CPU, 1 GPU, 8 pool_training); 2 x (2 CPU). Lower what it takes (fractions of a CPU are fine), add "
-        "nodes, or say in cluster.on_demand which nodes the autoscaler may start"
+        "training.agent: needs 2 x (1 CPU, 1 GPU, pool_training), 2 GPUs in all, and the cluster has room for 1 of 2; "
+        "its nodes: "
+        "1 x (4 CPU, 1 GPU, 8 pool_training); 2 x (2 CPU). Lower how many there are or what each takes (fractions "
+        "of a CPU are fine), add nodes, or say in cluster.on_demand which nodes the autoscaler may start"
     )
 
 

@@ -24,8 +24,8 @@ VALIDATION_LOSS = "validation_loss"
 """What Ray Train compares checkpoints by, where the best are kept."""
 
 UNKNOWN = sys.float_info.max
-"""The loss of a checkpoint that has none. Where less is better Ray takes one without the number for the best of all, and
-what it writes into its books of an infinity cannot be compared afterwards."""
+"""The loss of a checkpoint that has none. Where less is better Ray takes one without the number for the best of all,
+and what it writes into its books of an infinity cannot be compared afterwards."""
 
 _TAG = "state"  # DeepSpeed's name for what is in a checkpoint
 _PARTS = "*_optim_states.pt"  # one of each worker, where the optimizer's states are divided among them
