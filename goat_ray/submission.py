@@ -176,12 +176,12 @@ class Cluster:
                     self._say(text[max(shown - position, 0) :])
                     position += len(text)
                     shown = max(shown, position)
-            except (RuntimeError, aiohttp.ClientError):
+                details = self._client.get_job_info(job)
+                if details.status.is_terminal():
+                    self._say(self._client.get_job_logs(job)[shown:])
+                    return details
+            except (RuntimeError, OSError, aiohttp.ClientError):  # a tunnel that ended, a head that starts again
                 self._say(f"{job}: connection lost, trying again\n")
-            details = self._client.get_job_info(job)
-            if details.status.is_terminal():
-                self._say(self._client.get_job_logs(job)[shown:])
-                return details
             await asyncio.sleep(RETRY_S)
 
 

@@ -16,6 +16,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "goat_tokens_total": ("Tokens of served models", ("task", "kind")),
     "goat_answers_total": ("Answers from the cache, repaired, shortened or failed", ("task", "kind")),
     "goat_queue_wait_seconds_total": ("Waiting for a slot to ask a served model", ("task",)),
+    "goat_redactions_total": ("Personal data and secrets taken out of answers", ("kind",)),
     "goat_executor_calls_total": ("Calls of real APIs", ("host", "status")),
 }
 _MILLISECOND = 0.001
@@ -64,6 +65,8 @@ class Tally:
                 self._export("goat_queue_wait_seconds_total", amount * _MILLISECOND, task=whom)
             elif what.endswith(" tokens"):
                 self._export("goat_tokens_total", amount, task=whom, kind=what.removesuffix(" tokens"))
+            elif what == "redacted":
+                self._export("goat_redactions_total", amount, kind=whom)
             elif what.startswith("status "):
                 self._export("goat_executor_calls_total", amount, host=whom, status=what.removeprefix("status "))
             else:

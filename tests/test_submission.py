@@ -1,10 +1,13 @@
 """What a job is called, what it may carry, and what it leaves behind when it fails. Real jobs: test_jobs.py."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pathspec import PathSpec
+from ray.job_submission import JobStatus
 from typer.testing import CliRunner
 
 from goat_ray import jobs
@@ -92,6 +95,38 @@ def test_all_that_a_job_needs_travels() -> None:
 def test_no_dashboard_is_one_clear_error() -> None:
     with pytest.raises(RunError, match="no Ray dashboard answers"):
         Cluster("http://127.0.0.1:9", print)
+
+
+def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By log and by status: a tunnel ends, a head starts again."""
+
+    class Tunnel:
+        """Breaks in the middle of the log, then before the status."""
+
+        def __init__(self, address: str) -> None:
+            self.broken = [RuntimeError("log"), None, None]
+            self.lost = [ConnectionError("status"), None]
+
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            yield "one\n"
+            if (error := self.broken.pop(0)) is not None:
+                raise error
+            yield "two\n"
+
+        def get_job_info(self, job: str) -> SimpleNamespace:
+            if (error := self.lost.pop(0)) is not None:
+                raise error
+            return SimpleNamespace(status=JobStatus.SUCCEEDED)
+
+        def get_job_logs(self, job: str) -> str:
+            return "one\ntwo\nthree\n"
+
+    monkeypatch.setattr("goat_ray.submission.JobSubmissionClient", Tunnel)
+    monkeypatch.setattr("goat_ray.submission.RETRY_S", 0)
+    said: list[str] = []
+    assert Cluster("http://127.0.0.1:9", said.append).follow("job").status == JobStatus.SUCCEEDED
+    lost = "job: connection lost, trying again\n"
+    assert [text for text in said if text] == ["one\n", lost, "two\n", lost, "three\n"]
 
 
 def test_each_part_has_a_script() -> None:

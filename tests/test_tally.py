@@ -25,6 +25,7 @@ COUNTED = {
     ("cache hits", "judge"): 4,
     ("queue wait ms", "judge"): 2500,
     ("status 200", "api.example"): 7,
+    ("redacted", "email"): 2,
 }
 
 
@@ -57,6 +58,7 @@ def test_counts_reach_rays_metrics(ray_cluster: None, tmp_path: Path) -> None:
         ("answers_total", ("cache hits", "judge")): 4,
         ("queue_wait_seconds_total", ("judge",)): 2.5,
         ("executor_calls_total", ("api.example", "200")): 7,
+        ("redactions_total", ("email",)): 2,
     }
     deadline = time.monotonic() + 60  # Ray's workers report every ten seconds
     while not (found := exported(port)).items() >= wanted.items() and time.monotonic() < deadline:

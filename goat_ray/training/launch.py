@@ -14,15 +14,18 @@ import ray
 from ray.data import Dataset
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 from ray.train.v2.api.config import LoggingConfig
 from ray.util.queue import Queue
 
+from goat_ray.cluster import here
 from goat_ray.errors import GoatError, RunError
 from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.places import Place
 from goat_ray.training.feed import data_context, in_order
 
 _POLL_S = 0.5
+_WAITS = 30  # of a minute each for a place for the workers, which others may hold; Ray Train would wait for ever
 _GPU_ANSWER_S = 60.0
 
 _WORKER_ENVIRONMENT = {
@@ -80,7 +83,9 @@ def run_loop(
                     checkpoint_score_attribute=run.keep_lowest,
                     checkpoint_score_order="min",
                 ),
-                failure_config=FailureConfig(max_failures=run.max_failures),
+                failure_config=FailureConfig(  # type: ignore[call-arg]
+                    max_failures=run.max_failures, controller_failure_limit=_WAITS
+                ),
                 logging_config=LoggingConfig(log_level="ERROR"),
                 worker_runtime_env={"env_vars": _WORKER_ENVIRONMENT},
             ),
@@ -123,6 +128,12 @@ def explain(error: TrainingFailedError, run: Run) -> GoatError:
     for cause in causes:
         if isinstance(cause, GoatError):
             return cause
+    if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
+        return RunError(
+            f"{run.workers} workers found no place at once for half an hour",
+            place=f"{run.storage}/{run.name}",
+            remedy="Others hold what the cluster has (see 'ray status'); run the same command again when they end",
+        )
     text = str(causes[0]).strip().splitlines()
     return RunError(
         f"training stopped: {type(causes[0]).__name__}: {text[-1] if text else 'no message'}",
@@ -134,7 +145,7 @@ def explain(error: TrainingFailedError, run: Run) -> GoatError:
 @contextmanager
 def _relayed(say: Callable[[str], None]) -> Iterator[Queue]:
     """A queue whose lines a thread on the driver hands to ``say``."""
-    lines = Queue(actor_options={"num_cpus": 0})
+    lines = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here()})
     stop = threading.Event()
     listener = threading.Thread(target=_listen, args=(lines, say, stop), daemon=True)
     listener.start()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from ray.train import ControllerError, WorkerGroupError
-from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+from ray.train.v2._internal.exceptions import UserExceptionWithTraceback, WorkerGroupStartupTimeoutError
 
 from goat_ray.errors import ModelError, RunError
 from goat_ray.training.launch import Run, absolute, explain
@@ -61,3 +61,9 @@ def test_folders_that_are_no_dataset_are_clear_errors(tmp_path: Path) -> None:
     (tmp_path / "bad" / "part.parquet").write_text("text", encoding="utf-8")
     with pytest.raises(RunError, match="cannot be read as Parquet"):
         list(scan(str(tmp_path / "bad"), ["id"]))
+
+
+def test_workers_that_never_find_a_place_are_said_to_be_so() -> None:
+    """What Ray Train raises when it has waited often enough; by itself it would wait for ever."""
+    error = ControllerError(WorkerGroupStartupTimeoutError(2))
+    assert f"{RUN.workers} workers found no place" in str(explain(error, RUN))
