@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def test_images_are_pinned_and_not_root() -> None:
     assert copied and all((ROOT / name).exists() for name in copied)
     allowed = (CLUSTER / "Dockerfile.dockerignore").read_text().split()
     assert allowed[0] != "!*" and {f"!{name}" for name in copied} <= set(allowed)
+
+
+def test_images_hold_what_ray_up_calls() -> None:
+    """Ray copies by rsync, reaches workers by ssh, starts login shells, and its autoscaler takes the cloud's SDK."""
+    text = DOCKERFILE.read_text()
+    (packages,) = re.findall(r"apt-get install (.*?)\\\n", text)
+    assert {"openssh-client", "rsync"} <= set(packages.split())
+    assert "/opt/goat/.venv/bin" in re.findall(r'echo "(.*)" > /etc/profile\.d/', text)[0]
+    installs = [line for line in text.splitlines() if "requirements/install" in line and line.startswith("RUN")]
+    assert len(installs) == 2 and all("EXTRAS=,clouds" in line for line in installs)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    providers = {yaml.safe_load(file.read_text())["provider"]["type"] for file in CLOUDS}
+    sdks = {"aws": "boto3", "gcp": "google-api-python-client"}
+    assert {re.split(r"[>=]", name)[0] for name in extras["clouds"]} == {sdks[provider] for provider in providers}
 
 
 @pytest.mark.parametrize("file", CLOUDS, ids=lambda file: file.name)
