@@ -1,13 +1,13 @@
 """The ``llm`` executor: a teacher plays the API, for documents without usable schemas."""
 
 import asyncio
-import json
 from typing import Any
 
 from goat_ray import jsonpath
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.records import ApiFunction
 from goat_ray.rows import Json
+from goat_ray.storable import parsed
 from goat_ray.teacher.simulation import SimulatedCall, SimulatedResponse, SimulateResponse
 from goat_ray.teacher.task import Failure, Teacher
 
@@ -79,7 +79,7 @@ class _LlmSession(Session):
         if isinstance(answer, Failure):
             return CallResult.failed(502, f"{answer.reason}: {answer.detail}", "no-simulation", "simulated")
         try:
-            body = json.loads(answer.body)
+            body = parsed(answer.body)
         except ValueError as error:
             return CallResult.failed(502, f"the body is no JSON: {error}", "invalid-simulation", "simulated")
         result = CallResult(status=answer.status, body=body, origin="simulated")

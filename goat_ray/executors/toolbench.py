@@ -4,7 +4,6 @@ The proxy takes ``POST {category, tool_name, api_name, tool_input, strip, toolbe
 ``{"error", "response"}`` with status 200 whatever became of the call, so the error's text is mapped to a status.
 """
 
-import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from goat_ray.executors.limits import Limits, LocalLimits
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction
 from goat_ray.settings import VariableName, is_http_address
+from goat_ray.storable import parsed
 
 # How the proxies begin their errors, and what each means.
 _ERRORS: tuple[tuple[str, int, str], ...] = (
@@ -151,7 +151,7 @@ def _value(response: Any) -> Any:
     """The proxies quote JSON as a text."""
     if isinstance(response, str | bytes):
         try:
-            return json.loads(response)
-        except (ValueError, RecursionError):
+            return parsed(response)
+        except ValueError:
             return response
     return response

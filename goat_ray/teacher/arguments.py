@@ -8,6 +8,7 @@ from pydantic import Field
 
 from goat_ray.identity import rng
 from goat_ray.records import ApiFunction, Parameter
+from goat_ray.storable import parsed
 from goat_ray.teacher.shortening import LEVELS, shorter
 from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 
@@ -29,7 +30,7 @@ class ArgumentValues(Answer):
 
     def values(self) -> dict[str, Any]:
         """The values by parameter name; raises ``ValueError`` if the text is no JSON object."""
-        found = json.loads(self.values_json)
+        found = parsed(self.values_json)
         if not isinstance(found, dict):
             raise ValueError("not a JSON object")
         return found

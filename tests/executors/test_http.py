@@ -347,9 +347,10 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(app: Starlette, po
     assert "authorization" not in other_app.state.seen[0]["headers"]
 
 
-def test_credentials_are_not_sent_in_plain_text_because_a_document_says_http(environment: None) -> None:
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
+def test_credentials_are_not_sent_in_plain_text_because_a_document_says_http(environment: None, scheme: str) -> None:
     host = {"host": "api.example", "auth": {"type": "bearer", "env": "KEY"}}
-    made = function(1, "/echo").model_copy(update={"server": "http://api.example"})
+    made = function(1, "/echo").model_copy(update={"server": f"{scheme}://api.example"})
     (result,) = call(HttpConfig.model_validate({"hosts": [host]}), (made, {}))
     assert (result.status, result.problem) == (403, "insecure-server")
 

@@ -112,7 +112,8 @@ class Caller:
 
     async def _sign(self, signer: Authenticator, draft: Draft, function: ApiFunction, time_left: "_TimeLeft") -> None:
         host = self._host(draft.url)
-        if draft.url.startswith("http:") and not (host.allow_private or (host.server or "").startswith("http:")):
+        in_plain_text = httpx2.URL(draft.url).scheme != "https"  # which a document may write HTTP
+        if in_plain_text and not (host.allow_private or (host.server or "").lower().startswith("http:")):
             raise Failed(403, "insecure-server")  # anybody on the way could read the credentials
 
         async def send(token_request: Draft) -> tuple[int, bytes]:

@@ -12,7 +12,6 @@ where it is a JSON object or array. The nearest HTTP statuses stand for what can
 """
 
 import asyncio
-import json
 from typing import Any
 
 from mcp import MCPError
@@ -32,6 +31,7 @@ from goat_ray.executors.mcp.config import McpConfig
 from goat_ray.executors.mcp.connection import Connection
 from goat_ray.executors.nesting import nested
 from goat_ray.records import ApiFunction
+from goat_ray.storable import parsed, writable
 
 _STATUS = {INVALID_PARAMS: 422, METHOD_NOT_FOUND: 422, CONNECTION_CLOSED: 502, REQUEST_TIMEOUT: 504}
 _PROBLEM = {CONNECTION_CLOSED: "server-died", REQUEST_TIMEOUT: "timeout"}
@@ -97,7 +97,7 @@ def _part(block: ContentBlock) -> Any:
         return block.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"data"})
     if block.text.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(block.text)
-        except (ValueError, RecursionError):  # a text that only looks like it
+            return parsed(block.text)
+        except ValueError:  # a text that only looks like it
             pass
-    return block.text
+    return writable(block.text)
