@@ -43,6 +43,14 @@ class FillArguments(Task[FreeArguments, ArgumentValues]):
     version = 1
     answer = ArgumentValues
 
+    def flaw(self, request: FreeArguments, answer: ArgumentValues) -> str | None:
+        try:
+            values = answer.values()
+        except ValueError as error:
+            return f"values_json is no JSON object: {error}"
+        missing = [parameter.name for parameter in request.parameters if parameter.name not in values]
+        return f"values_json lacks {', '.join(missing)}" if missing else None
+
     def messages(self, request: FreeArguments) -> list[Message]:
         lines = [
             f"- {parameter.name} ({parameter.type}): {parameter.description} "

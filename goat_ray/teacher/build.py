@@ -27,6 +27,12 @@ def build_teacher(config: TeacherConfig, cache: Place | None = None) -> Teacher:
     return _EngineTeacher(config, cache) if config.backend == "vllm" else _ConfiguredTeacher(config, cache)
 
 
+_OPERATIONAL = frozenset(
+    {"gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "enforce_eager", "cpu_offload_gb"}
+)
+"""Of an engine's further arguments, those that change how fast it answers and not what."""
+
+
 class _ConfiguredTeacher(ChatTeacher):
     """A chat teacher as the configuration describes it."""
 
@@ -39,11 +45,13 @@ class _ConfiguredTeacher(ChatTeacher):
         # Only if set: a setting that came later must not make anew what was made without it.
         optional = {"adapter", "top_p", "presence_penalty", "frequency_penalty"}
         chosen = self._config.model_dump(mode="json", include=optional, exclude_defaults=True)
-        quantization = self._config.engine.quantization
+        of_engine = {"quantization", "dtype", "chat_template_kwargs"}
+        extra = {name: value for name, value in self._config.engine.extra.items() if name not in _OPERATIONAL}
         return {
             **self._config.model_dump(mode="json", include=decisive),
             **chosen,
-            **({"quantization": quantization} if quantization else {}),
+            **self._config.engine.model_dump(mode="json", include=of_engine, exclude_defaults=True),
+            **({"extra": extra} if extra else {}),
         }
 
     def prepare(self) -> None:

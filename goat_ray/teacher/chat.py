@@ -124,8 +124,9 @@ class _Session:
         if self._cache is None:
             return {}
         texts = self._cache.find([question.key for question in questions])
-        parsed = {key: parse_answer(text, work.task.answer) for key, text in texts.items()}
-        return {key: answer for key, answer in parsed.items() if not isinstance(answer, Failure)}
+        requests = {question.key: question.request for question in questions}
+        read = {key: work.read(requests[key], text) for key, text in texts.items()}
+        return {key: answer for key, answer in read.items() if not isinstance(answer, Failure)}
 
     async def _answer_one(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
         """Ask, with less and less of the documents where all of it is more than the model can read."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from goat_ray.naming import is_identifier, words
 from goat_ray.records import ApiFunction, OutputField, Parameter
 from goat_ray.teacher.shortening import LEVELS, shorter
-from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
+from goat_ray.teacher.task import MAX_REASON, Answer, Failure, Message, Task, prompt
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EdgeVerdict(Answer):
     """Whether the value can be used, and why."""
 
     accept: bool = Field(description="true only if the value is the very thing the parameter asks for")
-    reason: str = Field(description="one sentence", max_length=300)
+    reason: str = Field(description="one sentence", max_length=MAX_REASON)
 
 
 class EdgeVerdicts(Answer):
@@ -97,6 +97,10 @@ class JudgeEdges(Task[Sequence[EdgeQuestion], EdgeVerdicts]):
             f"{_target_text(request[0])}\n\n{sources}\n\n"
             f"For each of the {len(request)} fields: can a value of it serve as that parameter?",
         )
+
+    def flaw(self, request: Sequence[EdgeQuestion], answer: EdgeVerdicts) -> str | None:
+        given = len(answer.verdicts)
+        return f"{len(request)} fields were asked about, and {given} judged" if given != len(request) else None
 
     def shortened(self, request: Sequence[EdgeQuestion], level: int) -> Sequence[EdgeQuestion] | None:
         return [_shorter(one, level) for one in request] if level <= LEVELS else None

@@ -7,7 +7,7 @@ from pydantic import Field
 from goat_ray.teacher.checks import query_flaw, response_flaw
 from goat_ray.teacher.shortening import LEVELS, shorter_story
 from goat_ray.teacher.story import Story
-from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
+from goat_ray.teacher.task import MAX_REASON, Answer, Failure, Message, Task, prompt
 from goat_ray.teacher.telling import Teller
 
 
@@ -33,7 +33,7 @@ class Judgement(Answer):
     """Whether a sample may be kept."""
 
     accept: bool = Field(description="true only if every criterion holds")
-    reason: str = Field(description="one sentence; the first criterion that fails, if any", max_length=300)
+    reason: str = Field(description="one sentence; the first criterion that fails, if any", max_length=MAX_REASON)
 
 
 class WriteSubqueries(Task[Story, Subqueries]):

@@ -7,13 +7,22 @@ from typing import Any
 
 from pydantic import Field
 
+from goat_ray import jsonpath
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction
+from goat_ray.storable import parsed
 from goat_ray.teacher.shortening import LEVELS, shorter_function
 from goat_ray.teacher.task import Answer, Failure, Message, Task, prompt
 
 MAX_HISTORY = 6  # earlier calls shown
 MAX_BODY = 2000  # characters of each earlier response
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,37 @@ class SimulateResponse(Task[SimulatedCall, SimulatedResponse]):
         before = request.before[-shown:] if shown else ()
         return replace(request, function=shorter_function(request.function, level), before=before)
 
+    def flaw(self, request: SimulatedCall, answer: SimulatedResponse) -> str | None:
+        try:
+            body = parsed(answer.body)
+        except ValueError as error:
+            return f"body is no JSON: {error}"
+        return misfit(request.function, body) or None if answer.status < 400 else None
+
     def rule(self, request: SimulatedCall) -> SimulatedResponse | Failure:
         return Failure("no-model", "rules cannot play an API; the sandbox executor does that")
+
+
+def misfit(function: ApiFunction, body: Any) -> str:
+    """How a body differs from the documented fields; empty where it fits. Some fields may be absent."""
+    if not function.outputs:
+        return ""
+    present = 0
+    for field in function.outputs:
+        values = [value for _, value in jsonpath.find(body, field.path) if value is not None]
+        present += bool(values)
+        kinds = _TYPES.get(field.type)
+        for value in values:
+            if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+                return f"{field.path} is {value!r:.80}, not of type {field.type}"
+    # An empty list leaves out all fields of its items, and is a good answer.
+    if not present and body not in ([], {}) and not _has_empty_list(body):
+        return f"none of the {len(function.outputs)} documented fields is there"
+    return ""
+
+
+def _has_empty_list(body: Any) -> bool:
+    return isinstance(body, dict) and any(value == [] for value in body.values())
 
 
 def _document(function: ApiFunction) -> str:

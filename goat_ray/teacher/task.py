@@ -26,6 +26,9 @@ def prompt(instructions: str, question: str) -> list[Message]:
     return [{"role": "system", "content": instructions}, {"role": "user", "content": question}]
 
 
+MAX_REASON = 300  # characters of an answer's ``reason``
+
+
 class Answer(BaseModel):
     """Base of all answers. The JSON schema of a subclass drives structured output."""
 
@@ -33,8 +36,11 @@ class Answer(BaseModel):
 
     def noted(self, note: str) -> Self:
         """The same with a remark on how it came about, where it has a ``reason`` to carry one."""
-        reason = self.__dict__.get("reason")
-        return self if reason is None else self.model_copy(update={"reason": f"{reason} ({note})"})
+        reason, remark = self.__dict__.get("reason"), f" ({note})"
+        if reason is None:
+            return self
+        # Still within the schema: it is stored, and read by it again.
+        return self.model_copy(update={"reason": reason[: MAX_REASON - len(remark)] + remark})
 
 
 @dataclass(frozen=True)
