@@ -19,6 +19,7 @@ from goat_ray.identity import canonical_json, content_id
 from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction
 from goat_ray.settings import Settings
+from goat_ray.storable import writable
 from goat_ray.storage import parquet_files, read_parquet
 
 ROWS_PER_FILE = 1000
@@ -28,6 +29,14 @@ SCHEMA = pa.schema(
 )  # fmt: skip
 
 ANSWER = ("status", "body", "problem")
+
+UNANSWERED = frozenset(
+    {
+        "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "refused-address",
+        "refused-host", "refused-method", "session-lost", "timeout", "unknown-server", "unreachable-server",
+    }
+)  # fmt: skip
+"""Problems of executors themselves, under which no answer of the API was heard."""
 
 
 class CassetteConfig(Settings):
@@ -61,8 +70,11 @@ class Recorder(Executor):
         return _RecordingSession(self, self._executor.session(), _History())
 
     def keep(self, key: str, calls_before: str, function: ApiFunction, arguments: Any, result: CallResult) -> None:
-        """Remember a real answer, also a failure; each success once."""
-        if result.origin != "real" or key in self._written:
+        """Remember a real answer, also a failure; each success once.
+
+        What never reached the API is no answer: a replay would repeat an outage for ever.
+        """
+        if result.origin != "real" or result.problem in UNANSWERED or key in self._written:
             return
         if result.ok:
             self._written.add(key)
@@ -70,7 +82,7 @@ class Recorder(Executor):
             {
                 "key": key,
                 "function": function.id,
-                "arguments": canonical_json(arguments),
+                "arguments": writable(canonical_json(arguments)),
                 "calls_before": calls_before,
                 "status": result.status,
                 "body": canonical_json(result.body),

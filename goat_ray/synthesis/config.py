@@ -9,10 +9,8 @@ from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.contamination import ContaminationConfig
 from goat_ray.synthesis.privacy import PrivacyConfig
 from goat_ray.synthesis.quotas import QuotasConfig
-from goat_ray.synthesis.shapes import Shape
+from goat_ray.synthesis.shapes import LONGEST, Shape
 from goat_ray.synthesis.splits import SplitsConfig
-
-LONGEST = 12  # calls of a plan
 
 Share = Annotated[float, Field(ge=0)]
 
@@ -41,6 +39,13 @@ class SamplingConfig(Settings):
         0.3, ge=0, le=1, description="Chance that a call gets one optional argument besides the required ones."
     )
     seed: int = 0
+
+    @field_validator("services")
+    @classmethod
+    def _some(cls, services: dict[str, float]) -> dict[str, float]:
+        if services and not sum(services.values()):
+            raise ValueError("shares are not all zero")
+        return services
 
     @field_validator("lengths")
     @classmethod

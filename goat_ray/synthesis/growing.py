@@ -15,8 +15,7 @@ from typing import Any
 import numpy.typing as npt
 
 from goat_ray.graph.adjacency import NEEDED, SCOPED, CallGraph
-from goat_ray.synthesis.config import LONGEST
-from goat_ray.synthesis.shapes import SHAPES, Shape, bits, classify
+from goat_ray.synthesis.shapes import LONGEST, SHAPES, Shape, bits, classify
 
 TRIES = 6  # moves to try where one leads nowhere
 REDRAWS = 4  # of an edge whose other end is in the draft already

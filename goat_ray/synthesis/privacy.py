@@ -161,7 +161,7 @@ class Redactor:
     def clean(self, value: Any) -> Any:
         """A JSON value without private ones."""
         if isinstance(value, dict):
-            return {key: self.clean(item) for key, item in value.items()}
+            return {self._text(key): self.clean(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.clean(item) for item in value]
         return self._text(value) if isinstance(value, str) else value
@@ -201,5 +201,11 @@ def redacted(trace: CallTrace, config: PrivacyConfig) -> CallTrace:
 
 
 def _clean_call(call: ExecutedCall, redactor: Redactor) -> ExecutedCall:
-    arguments = [argument.model_copy(update={"value": redactor.clean(argument.value)}) for argument in call.arguments]
+    arguments = [
+        # Where it comes from may name it, too: an object may have addresses as its keys.
+        argument.model_copy(
+            update={"value": redactor.clean(argument.value), "location": redactor.clean(argument.location)}
+        )
+        for argument in call.arguments
+    ]
     return call.model_copy(update={"arguments": arguments, "body": redactor.clean(call.body)})

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from goat_ray.settings import Settings
-from goat_ray.synthesis.shapes import Shape
+from goat_ray.synthesis.shapes import LONGEST, Shape
 
 Share = Annotated[float, Field(ge=0)]
 KINDS = ("lengths", "shapes", "services")
@@ -18,6 +18,20 @@ class QuotasConfig(Settings):
     lengths: dict[int, Share] = Field({}, description="Number of calls -> share; empty for any.")
     shapes: dict[Shape, Share] = Field({}, description="How the calls hang together -> share; empty for any.")
     services: dict[str, Share] = Field({}, description="Service of the last call -> share; empty for any.")
+
+    @field_validator(*KINDS)
+    @classmethod
+    def _some(cls, shares: dict[Any, float]) -> dict[Any, float]:
+        if shares and not sum(shares.values()):
+            raise ValueError("shares are not all zero")
+        return shares
+
+    @field_validator("lengths")
+    @classmethod
+    def _possible(cls, lengths: dict[int, float]) -> dict[int, float]:
+        if lengths and not 1 <= min(lengths) <= max(lengths) <= LONGEST:
+            raise ValueError(f"lengths are 1 to {LONGEST}")
+        return lengths
 
 
 class Quotas:

@@ -7,6 +7,8 @@ from goat_ray.records import CallPlan, Sample
 
 Shape = Literal["single", "chain", "parallel", "tree", "join", "diamond"]
 
+LONGEST = 12  # calls of a plan
+
 SHAPES: tuple[Shape, ...] = ("single", "chain", "parallel", "tree", "join", "diamond")
 """From plain to rich: a plan that grows by a call or a link never falls back to an earlier one."""
 

@@ -72,6 +72,7 @@ class _Worker:
         """All epochs that are left, or until they bring nothing more; then the output."""
         for epoch in range(self.state.epoch, self.config.epochs):
             if self.config.patience is not None and self.state.worse >= self.config.patience:
+                self.meter.finish(self.engine.get_lr()[0])
                 self.meter.say(f"stopped early: {self.state.worse} epochs without a lower validation loss")
                 break
             self._epoch(epoch)

@@ -66,8 +66,16 @@ class Meter:
         state = self.state
         state.step += 1
         state.done += 1
-        if state.step % self._log_every and state.step != self.total:
-            return
+        if state.step % self._log_every == 0 or state.step == self.total:
+            self._close_window(learning_rate)
+
+    def finish(self, learning_rate: float) -> None:
+        """No further step comes, as where a training stops early: say what is left. All ranks call it together."""
+        if not self.state.losses or self.state.losses[-1].step != self.state.step:
+            self._close_window(learning_rate)
+
+    def _close_window(self, learning_rate: float) -> None:
+        state = self.state
         self._share()
         tokens, seconds = (state.losses[-1].tokens, state.losses[-1].seconds) if state.losses else (0, 0.0)
         row = state.close_window(learning_rate)

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 
 from goat_ray.graph.adjacency import EDGE_COLUMNS, CallGraph, build_graph
 from goat_ray.records import ApiFunction, Parameter, PlanOrder
-from goat_ray.synthesis.config import LONGEST, SamplingConfig
+from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.orders import configured_mix, plan_orders
 from goat_ray.synthesis.sampling import PlanSampler
+from goat_ray.synthesis.shapes import LONGEST
 
 PARAMETERS = 4
 FIELDS = 30  # of a function

@@ -142,3 +142,28 @@ def test_a_kill_loses_at_most_what_was_not_written(tmp_path: Path) -> None:
     assert pq.read_metadata(file).num_rows == 1000
     ((first, last),) = play(Player(tmp_path, None), [[(READ, {"page": 0}), (READ, {"page": 999})]])
     assert first.ok and last.ok
+
+
+def test_what_never_reached_the_api_is_not_recorded(tmp_path: Path) -> None:
+    """A replay would repeat an outage, or a setting that was mended since, for ever."""
+
+    class Unreachable(Executor):
+        name = "unreachable"
+
+        def session(self) -> Session:
+            return Away()
+
+    class Away(Session):
+        async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+            return CallResult.failed(503, "nobody is there", "circuit-open", "real")
+
+    play(Recorder(Unreachable(), tmp_path), [[(READ, {})]])
+    ((miss,),) = play(Player(tmp_path, None), [[(READ, {})]])
+    assert miss.problem == "not-recorded"
+
+
+def test_arguments_that_no_file_can_hold_are_recorded_all_the_same(tmp_path: Path) -> None:
+    calls: list[Calls] = [[(READ, {"q": "caf\ud83d"})]]
+    play(Recorder(Notebook(), tmp_path), calls)
+    ((answer,),) = play(Player(tmp_path, None), calls)
+    assert answer.ok and answer.origin == "recorded"

@@ -96,6 +96,17 @@ def test_a_redacted_trace_agrees_with_itself() -> None:
     assert redacted(trace("real"), PrivacyConfig()) == clean
 
 
+def test_names_of_fields_may_be_private_too() -> None:
+    """An object may list people by their addresses; what was taken from it is still found there."""
+    first, second = trace("real").calls
+    address = "ada@mail.example.org"
+    taken = second.arguments[0].model_copy(update={"value": 7, "location": f"$['{address}'].id"})
+    calls = [first.model_copy(update={"body": {address: {"id": 7}}}), second.model_copy(update={"arguments": [taken]})]
+    clean = redacted(CallTrace(id="0123456789abcdef", seed=1, calls=calls), PrivacyConfig())
+    assert address not in json.dumps(clean.model_dump())
+    assert jsonpath.get(clean.calls[0].body, clean.calls[1].arguments[0].location) == 7
+
+
 def test_the_sandbox_is_left_alone_unless_asked_for() -> None:
     made_up = trace("simulated")
     assert redacted(made_up, PrivacyConfig()) is made_up

@@ -1,7 +1,11 @@
 """Quotas: whole numbers that add up, and never one too many."""
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from goat_ray.corpus import wanted_mix
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
@@ -52,3 +56,11 @@ def test_the_next_round_leans_towards_what_is_missing() -> None:
     assert {cell.length for cell in mix} == {3}
     assert mix[Cell(3, "chain")] > mix[Cell(3, "join")] > 0
     assert wanted_mix(Quotas(9, QuotasConfig()), SynthesisConfig(accepted=9), SamplingConfig()) is None
+
+
+@pytest.mark.parametrize(
+    "shares", [{"lengths": {3: 0}}, {"lengths": {15: 1}}, {"lengths": {0: 1}}, {"services": {"films": 0}}]
+)
+def test_shares_that_nothing_can_meet_are_refused(shares: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"lengths are 1 to 12|not all zero"):
+        QuotasConfig.model_validate(shares)

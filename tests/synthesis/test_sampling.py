@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from goat_ray.graph.adjacency import NEEDED, OUT_OF_REACH, SCOPED, CallGraph, build_graph, links
 from goat_ray.records import ApiFunction, Binding, CallPlan, Edge, OutputField, Parameter, PlannedCall, PlanOrder
-from goat_ray.synthesis.config import LONGEST, SamplingConfig
+from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.orders import Cell, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
-from goat_ray.synthesis.shapes import SHAPES, SHORTEST, shape_of
+from goat_ray.synthesis.shapes import LONGEST, SHAPES, SHORTEST, shape_of
 from tests.world import World, edge_columns, sample_plans
 
 CONFIG = SamplingConfig(plans=400, lengths=dict.fromkeys(range(1, LONGEST + 1), 1))
