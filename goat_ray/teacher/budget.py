@@ -6,6 +6,7 @@ ask. What is leased counts as spent until then, so that no crash can make the to
 """
 
 import asyncio
+import time
 from dataclasses import asdict, dataclass
 from typing import Literal, Protocol
 
@@ -17,6 +18,7 @@ from goat_ray.teacher.config import BudgetConfig
 _BATCH = 64  # requests per lease, while there is plenty
 _SHARE = 8  # a lease is at most this part of what is left, so that no process starves the others
 _POLL_S = 0.2
+_PATIENCE_S = 900.0  # for what others hold; longer than a request may take with its retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,17 @@ class Lease:
         self._asking = asyncio.Lock()
 
     async def take(self, estimate: Spend) -> None:
-        """Reserve what one request may cost; raises ``RunError`` when the budget is spent."""
+        """Reserve what one request may cost; raises ``RunError`` when the budget is spent.
+
+        What others hold and do not give back for a long time counts as spent, too: a killed process never does.
+        """
         if self._ledger is None:
             return
         if not self._unused.covers(estimate):
             async with self._asking:  # one at a time; those behind mostly find enough
+                deadline = time.monotonic() + _PATIENCE_S
                 while not self._unused.covers(estimate):
-                    await self._exchange(estimate)
+                    await self._exchange(estimate, wait=time.monotonic() < deadline)
         self._unused -= estimate
 
     def book(self, estimate: Spend, actual: Spend) -> None:
@@ -146,12 +152,12 @@ class Lease:
             async with self._asking:
                 await self._exchange(Spend())
 
-    async def _exchange(self, need: Spend) -> None:
+    async def _exchange(self, need: Spend, *, wait: bool = True) -> None:
         assert self._ledger is not None
         spent, unused = self._spent, self._unused
         self._spent = self._unused = Spend()
         granted = await self._ledger.exchange(spent, unused, need)
-        if granted == "never":
+        if granted == "never" or (granted == "wait" and not wait):
             raise RunError("the teacher's budget is spent", place="teacher.budget", remedy=self._remedy)
         if granted == "wait":
             await asyncio.sleep(_POLL_S)

@@ -83,6 +83,18 @@ def test_what_a_dead_process_had_leased_counts_as_spent(tmp_path):
     assert after.exchange(Spend(), Spend(), Spend(640 - granted.requests)) == Spend(640 - granted.requests)
 
 
+def test_nobody_waits_for_ever_for_what_a_dead_process_holds(monkeypatch):
+    monkeypatch.setattr("goat_ray.teacher.budget._PATIENCE_S", 0.5)
+    ledger = LocalLedger(Ledger(BudgetConfig(requests=100), None))
+
+    async def work():
+        await ledger.exchange(Spend(), Spend(), Spend(8))  # and is killed
+        with pytest.raises(RunError, match="budget is spent"):
+            await Lease(ledger, "raise it").take(Spend(97))
+
+    asyncio.run(asyncio.wait_for(work(), 60))
+
+
 def test_money_needs_prices():
     with pytest.raises(ConfigError, match="prompt_usd_per_million"):
         build({"usd": 5}, BudgetConfig, place="x.yaml")
