@@ -30,14 +30,6 @@ SCHEMA = pa.schema(
 
 ANSWER = ("status", "body", "problem")
 
-UNANSWERED = frozenset(
-    {
-        "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "refused-address",
-        "refused-host", "refused-method", "session-lost", "timeout", "unknown-server", "unreachable-server",
-    }
-)  # fmt: skip
-"""Problems of executors themselves, under which no answer of the API was heard."""
-
 
 class CassetteConfig(Settings):
     """The ``executor.cassette`` section."""
@@ -74,7 +66,7 @@ class Recorder(Executor):
 
         What never reached the API is no answer: a replay would repeat an outage for ever.
         """
-        if result.origin != "real" or result.problem in UNANSWERED or key in self._written:
+        if result.origin != "real" or not result.heard or key in self._written:
             return
         if result.ok:
             self._written.add(key)

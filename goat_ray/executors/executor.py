@@ -12,6 +12,14 @@ from goat_ray.rows import Json, Part
 
 T = TypeVar("T")
 
+UNANSWERED = frozenset(
+    {
+        "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "refused-address",
+        "refused-host", "refused-method", "session-lost", "timeout", "unknown-server", "unreachable-server",
+    }
+)  # fmt: skip
+"""Problems of executors themselves, under which no answer of the API was heard."""
+
 
 class CallResult(Part):
     """What one call gave."""
@@ -25,6 +33,11 @@ class CallResult(Part):
     def ok(self) -> bool:
         """Whether the call succeeded (2xx)."""
         return 200 <= self.status < 300
+
+    @property
+    def heard(self) -> bool:
+        """Whether it is the API that answered. Otherwise a failure says nothing about the call."""
+        return self.problem not in UNANSWERED
 
     @classmethod
     def failed(cls, status: int, message: str, problem: str, origin: Origin = "real") -> Self:

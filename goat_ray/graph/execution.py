@@ -7,11 +7,11 @@ from typing import Any
 from goat_ray import jsonpath
 from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.executors.executor import Session
+from goat_ray.executors.executor import CallResult, Session
 from goat_ray.graph.feeding import Arguments, is_usable
 from goat_ray.graph.values import fit
 from goat_ray.places import Place
-from goat_ray.records import ApiFunction, Edge, Parameter, Reject
+from goat_ray.records import ApiFunction, Edge, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
@@ -79,7 +79,7 @@ class ExecuteEdges(Step[Edge, Edge]):
         place = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
         first = await session.call(source, await self._arguments(session, source, edge, attempt))
         if not first.ok:
-            return Reject(id=edge.id, reason="source-call-failed", detail=f"{place}: status {first.status}")
+            return _failed(edge, "source-call-failed", first, place)
         values = [value for _, value in jsonpath.find(first.body, edge.field) if is_usable(value)]
         if not values:
             return Reject(id=edge.id, reason="no-value", detail=f"{place}: the response holds no value there")
@@ -90,34 +90,33 @@ class ExecuteEdges(Step[Edge, Edge]):
             if second.ok:
                 break
         else:
-            return Reject(
-                id=edge.id, reason="target-call-failed", detail=f"{place}: status {second.status} for {value!r}"
-            )
-        used = await self._use_of(session, target, arguments, parameter, value, second.body)
+            return _failed(edge, "target-call-failed", second, f"{place} for {value!r}")
+        other = await session.call(target, {**arguments, parameter.name: fit(parameter, _made_up(value))})
+        if not other.heard:  # a host that has gone would look like one that refuses what is made up
+            return _failed(edge, "target-call-failed", other, place)
+        used = _use(second.body, other)
         if not used:
             return Reject(id=edge.id, reason="value-not-used", detail=f"{place}: any value gives the same response")
         return edge.model_copy(update={"execution": used, "origin": second.origin})
-
-    async def _use_of(
-        self,
-        session: Session,
-        target: ApiFunction,
-        arguments: dict[str, Any],
-        parameter: Parameter,
-        value: Any,
-        body: Json,
-    ) -> str:
-        """What shows that the target used the value: a made-up value must not give the same response."""
-        other = await session.call(target, {**arguments, parameter.name: fit(parameter, _made_up(value))})
-        if not other.ok:
-            return f"a made-up value gives status {other.status}"
-        return "a made-up value gives another response" if other.body != body else ""
 
     async def _arguments(self, session: Session, function: ApiFunction, edge: Edge, attempt: int) -> dict[str, Any]:
         """Required arguments, chosen by the edge's id: by turns as the documents show them and from real responses."""
         if attempt % 2 == 0:
             return self.arguments.shown(function, edge.id, attempt)
         return await self.arguments.fed(session, function, edge.id, attempt)
+
+
+def _use(body: Json, other: CallResult) -> str:
+    """What shows that the target used a value: a made-up one, in the ``other`` call, must not give the same body."""
+    if not other.ok:
+        return f"a made-up value gives status {other.status}"
+    return "a made-up value gives another response" if other.body != body else ""
+
+
+def _failed(edge: Edge, reason: str, result: CallResult, place: str) -> Reject:
+    """A call's failure, by a reason of its own where no API has answered it."""
+    said = f"{place}: status {result.status}" + (f", {result.problem}" if result.problem else "")
+    return Reject(id=edge.id, reason=reason if result.heard else "no-answer", detail=said)
 
 
 def _made_up(value: Any) -> Any:

@@ -112,7 +112,8 @@ class Tracing:
         if alone and again and self._spoilt is not None and failed is None and result.status in PASSING:
             failed, result = (arguments, result), await self._call(function, arguments)
         if not result.ok:
-            raise NoTrace("call-failed", f"{function.title}: status {result.status} {result.body}")
+            reason = "call-failed" if result.heard else "no-answer"
+            raise NoTrace(reason, f"{function.title}: status {result.status} {result.body}")
         group = self._group(function, arguments)
         if failed is not None:
             self._note(number, *failed, group, corrected_by=len(self._calls) + 1)
