@@ -1,7 +1,8 @@
 """GOATBench, and any test set in the form of GOAT's published code (arXiv 2510.12218).
 
-A folder with ``corpus.json`` and one dataset, as ``goat export --format goat`` writes them, too. A call is named by
-its ``docid``, as in the published metric code, so that predictions of other systems score the same here as there.
+A folder with ``corpus.json`` and one dataset, or a dataset in a folder below it: ``goat export --format goat`` writes
+them. A call is named by its ``docid``, as in the published metric code, so that predictions of other systems score
+the same here as there.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ def goatbench(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
     """The benchmark of a dataset file with its corpus beside it, or of a folder with one dataset."""
     file = _dataset(root)
     tasks = [_task(item, f"{file}#{number}") for number, item in enumerate(json_list(file))]
-    docids = _docids(file.parent / CORPUS)
+    docids = _docids(_corpus_of(file))
     ours = {(function.service, function.name): function.id for function in functions}
     named = {ours[name]: docid for name, docid in docids.items() if name in ours}
     # Functions that the corpus lacks can be called, too, and are right nowhere.
@@ -61,15 +62,20 @@ def _docids(corpus: Path) -> dict[tuple[str, str], str]:
     return docids
 
 
+def _corpus_of(file: Path) -> Path:
+    beside, above = file.parent / CORPUS, file.parent.parent / CORPUS
+    return above if above.is_file() and not beside.is_file() else beside
+
+
 def _dataset(root: Path) -> Path:
     if root.is_file():
         return root
-    found = [file for file in sorted(root.glob("*.json")) if file.name != CORPUS]
+    found = [file for file in sorted([*root.glob("*.json"), *root.glob("*/*.json")]) if file.name != CORPUS]
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise DocumentError(
             f"one dataset is wanted, found: {names}",
             place=str(root),
-            remedy=f"Give the dataset's file itself; {CORPUS} must lie beside it",
+            remedy=f"Give the dataset's file itself; {CORPUS} must lie beside it, or in the folder above",
         )
     return found[0]

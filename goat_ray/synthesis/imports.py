@@ -26,12 +26,16 @@ MIN_VALUE = 2  # characters; shorter values occur in any query by chance
 
 @dataclass
 class Published:
-    """A folder with ``corpus.json`` and datasets; a dataset's file name says its split, where it is one."""
+    """A folder with ``corpus.json`` and datasets, there or in folders of their own.
+
+    A dataset's file name says its split, where it is one.
+    """
 
     folder: Path
 
     def __post_init__(self) -> None:
-        self.files = sorted(file for file in self.folder.glob("*.json") if file.name != CORPUS)
+        found = [*self.folder.glob("*.json"), *self.folder.glob("*/*.json")]
+        self.files = sorted(file for file in found if file.name != CORPUS)
         if not (self.folder / CORPUS).is_file() or not self.files:
             raise DocumentError(
                 f"does not hold {CORPUS} and a dataset",
@@ -49,7 +53,7 @@ class Published:
         """The items of all datasets; what names an unknown function or is no item is a reject."""
         by_name = {(function.service, function.name): function.id for function in functions}
         by_number = {
-            document["docid"]: by_name.get((text(content.get("tool_name")), text(content.get("api_name"))))
+            str(document["docid"]): by_name.get((text(content.get("tool_name")), text(content.get("api_name"))))
             for document, content in self._documents()
         }
         seen: set[str] = set()
@@ -68,23 +72,23 @@ class Published:
             if isinstance(content, dict) and "docid" in document:
                 yield document, content
 
-    def _sample(self, item: Any, place: str, split: Any, by_number: dict[Any, str | None]) -> Sample | Reject:
+    def _sample(self, item: Any, place: str, split: Any, by_number: dict[str, str | None]) -> Sample | Reject:
         try:
             path, query = item["api_path"], item["query"]
             for step in path:
-                if by_number.get(step["docid"]) is None:
+                if by_number.get(str(step["docid"])) is None:  # a number there, a text here
                     return Reject(id=content_id(place), reason="unknown-function", detail=f"{place}: {step['docid']}")
             calls: list[ExecutedCall] = []
             for number, step in enumerate(path):
-                calls.append(_call(step, number, by_number[step["docid"]] or "", query, calls))
-            paraphrases = item.get("paraphrase") or {}
+                calls.append(_call(step, number, by_number[str(step["docid"])] or "", query, calls))
+            wordings = [(item.get("paraphrase") or {}).get(key) for key in ("query1", "query2")]
             return Sample(
                 id=content_id(query, [[call.function, call.values] for call in calls]),
                 query=query,
                 subqueries=item.get("subinstructions") or [step.get("sub_instruction", "") for step in path],
                 calls=calls,
                 response=item["final_response"],
-                paraphrases=[paraphrases[key] for key in ("query1", "query2") if paraphrases.get(key)],
+                paraphrases=[one for one in wordings if one not in ("", None, query)],
                 split=split,
                 lineage=Lineage(teacher=TEACHER, prompts="", fingerprint=self.id, seed=0),
             )
@@ -102,11 +106,17 @@ def _call(step: Any, number: int, function: str, query: str, earlier: list[Execu
         function=function,
         arguments=arguments,
         status=200,  # the published form keeps no status, and its export here holds successful calls only
-        body=_parsed(step.get("server_response")),
+        body=_unwrapped(_parsed(step.get("server_response"))),
         origin="recorded",
         planned=number,
         group=max(sources, default=-1) + 1,
     )
+
+
+def _unwrapped(body: Any) -> Any:
+    """ToolBench's proxy wraps what an API says: ``{"error": "", "response": "<JSON>"}``."""
+    wrapped = isinstance(body, dict) and body.keys() == {"error", "response"} and not body["error"]
+    return _parsed(body["response"]) if wrapped else body
 
 
 def _argument(name: str, value: Any, query: str, earlier: list[ExecutedCall]) -> Argument:

@@ -40,7 +40,8 @@ def written(corpus: Corpus, form: str, folder: Path) -> dict[str, list[Any]]:
         text = (folder / name).read_text()
         read[name] = json.loads(text) if name.endswith(".json") else [json.loads(line) for line in text.splitlines()]
         assert len(read[name]) == count
-    assert {file.name for file in folder.iterdir()} == set(counts), "no part of a file is left over"
+    files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert files == set(counts), "no part of a file is left over"
     return read
 
 
@@ -150,12 +151,27 @@ def test_the_published_form_comes_back_as_the_same_functions(corpus: Corpus, tmp
         original = originals[one.service, one.name]
         assert {p.name: p.required for p in one.parameters} == {p.name: p.required for p in original.parameters}
         assert {field.path for field in one.outputs} == {field.path for field in original.outputs}
-    by_number = {document["docid"]: json.loads(document["document_content"]) for document in read["corpus.json"]}
-    for sample, entry in entries(read, corpus, "{}.json"):
+    by_number = {str(document["docid"]): json.loads(document["document_content"]) for document in read["corpus.json"]}
+    for sample, entry in entries(read, corpus, "{0}/{0}.json"):
         assert entry["query"] == sample.query and entry["final_response"] == sample.response
         for call, step in zip(sample.calls, entry["api_path"], strict=True):
             assert by_number[step["docid"]]["api_name"] == corpus.functions[call.function].name
             assert step["llm_generation"] == call.values and json.loads(step["server_response"]) == call.body
+
+
+def test_the_published_scripts_find_what_they_look_up(corpus: Corpus, tmp_path: Path) -> None:
+    """As preprocessing and inference do: all files of a folder, documents by text, no document 0, two rewordings."""
+    written(corpus, "goat", tmp_path)
+    documents = {
+        str(one["docid"]): one["document_content"] for one in json.loads((tmp_path / "corpus.json").read_text())
+    }
+    for split in SPLITS:
+        items = [item for file in (tmp_path / split).glob("*.json") for item in json.loads(file.read_text())]
+        assert items
+        for item in items:
+            assert all(json.loads(documents[step["docid"]])["api_name"] for step in item["api_path"])
+            assert all(int(step["docid"]) for step in item["api_path"])
+            assert all(item["paraphrase"][key] for key in ("query1", "query2", "response1", "response2"))
 
 
 def test_a_hub_folder_loads_with_the_hubs_library(corpus: Corpus, tmp_path: Path) -> None:

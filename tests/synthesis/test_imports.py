@@ -42,9 +42,9 @@ def test_an_import_exports_to_the_same_files(exported: tuple[list[Sample], Path]
     published.write(Corpus(open_dataset(tmp_path / "run" / "samples", Sample), functions), tmp_path / "again")
 
     def items(where: Path, split: str) -> list[Any]:
-        names = {one["docid"]: json.loads(one["document_content"])["api_name"] for one in
+        names = {str(one["docid"]): json.loads(one["document_content"])["api_name"] for one in
                  json.loads((where / "corpus.json").read_text())}  # fmt: skip
-        found = json.loads((where / f"{split}.json").read_text())
+        found = json.loads((where / split / f"{split}.json").read_text())
         for item in found:
             for step in item["api_path"]:
                 step["docid"] = names[step["docid"]]  # numbers follow ids, and ids follow the content
@@ -74,7 +74,7 @@ def test_where_arguments_came_from_is_found_again(exported: tuple[list[Sample], 
 def test_what_cannot_be_read_is_a_reject_with_its_place(exported: tuple[list[Sample], Path], tmp_path: Path) -> None:
     _, folder = exported
     (tmp_path / "corpus.json").write_bytes((folder / "corpus.json").read_bytes())
-    good = json.loads((folder / "train.json").read_text())[0]
+    good = json.loads((folder / "train" / "train.json").read_text())[0]
     foreign = {**good, "api_path": [{**good["api_path"][0], "docid": 10**6}]}
     (tmp_path / "mine.json").write_text(
         json.dumps([good, good, foreign, "text", {"query": 1}, None, {**good, "api_path": [7]}])
@@ -93,3 +93,23 @@ def test_a_folder_without_the_files_is_one_clear_error(content: str | None, tmp_
         (tmp_path / "train.json").write_text(content)
     with pytest.raises(DocumentError):
         list(Published(tmp_path).samples(iter(())))
+
+
+def test_items_as_the_published_generator_writes_them(tmp_path: Path) -> None:
+    """Documents have numbers, items name them by text, and ToolBench's proxy wraps what APIs say."""
+    contents = [
+        {"tool_name": "films", "api_name": name, "method": "GET", "required_parameters": [], "optional_parameters": []}
+        for name in ("search", "credits")
+    ]
+    documents = [{"docid": n, "document_content": json.dumps(content)} for n, content in enumerate(contents)]
+    said = json.dumps({"error": "", "response": json.dumps({"results": [{"id": 603}]})})
+    step = {"docid": "0", "llm_generation": {"query": "Matrix"}, "server_response": said, "sub_instruction": "Find it."}
+    then = {"docid": "1", "llm_generation": {"movie_id": 603}, "server_response": "{}", "sub_instruction": "Who?"}
+    item = {"query": "Who directed Matrix?", "api_path": [step, then], "final_response": "Both.", "domain": "travel"}
+    (tmp_path / "corpus.json").write_text(json.dumps(documents))
+    (tmp_path / "train.json").write_text(json.dumps([item]))
+    (sample,) = read(tmp_path)[1]
+    assert isinstance(sample, Sample), sample
+    assert sample.calls[0].body == {"results": [{"id": 603}]}
+    (taken,) = sample.calls[1].arguments
+    assert (taken.provenance, taken.step, taken.location) == ("upstream", 0, "$.results[0].id")

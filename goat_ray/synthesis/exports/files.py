@@ -7,7 +7,7 @@ from typing import Any, Self, TextIO
 
 
 class JsonFiles:
-    """Files in one folder, opened when first written to; each ends up whole or not at all.
+    """Files below one folder, opened when first written to; each ends up whole or not at all.
 
     Files named ``.json`` are one list, all others have one value a line.
     """
@@ -21,7 +21,7 @@ class JsonFiles:
         """Append one value to a file."""
         file = self._open.get(name)
         if file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
             file = self._open[name] = self._partial(name).open("w", encoding="utf-8")
             self.counts[name] = 0
         if name.endswith(".json"):
@@ -32,7 +32,8 @@ class JsonFiles:
         self.counts[name] += 1
 
     def _partial(self, name: str) -> Path:
-        return self._folder / f".{name}.part"
+        whole = self._folder / name
+        return whole.with_name(f".{whole.name}.part")
 
     def __enter__(self) -> Self:
         return self

@@ -13,13 +13,13 @@ _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool
 
 
 def write(corpus: Corpus, folder: Path) -> dict[str, int]:
-    """``corpus.json`` and a dataset for each split."""
+    """``corpus.json`` and a folder for each split: the scripts train on all files of a folder."""
     with JsonFiles(folder) as files:
         for function in corpus.functions:
             document = json.dumps(document_content(function), ensure_ascii=False)
             files.add("corpus.json", {"docid": corpus.numbers[function.id], "document_content": document})
         for sample in corpus:
-            files.add(f"{sample.split}.json", item(sample, corpus))
+            files.add(f"{sample.split}/{sample.split}.json", item(sample, corpus))
     return files.counts
 
 
@@ -28,12 +28,14 @@ def item(sample: Sample, corpus: Corpus) -> dict[str, Any]:
     # Its form has no place for a failed call.
     done = [pair for pair in zip(sample.calls, sample.subqueries, strict=True) if pair[0].corrected_by is None]
     first = corpus.functions[sample.calls[0].function]
-    entry: dict[str, Any] = {
+    # Its authors reworded the response, too; ours is one, and fits each wording of the query. Both are expected.
+    one, two = [*sample.paraphrases, sample.query, sample.query][:2]
+    return {
         "query": sample.query,
         "subinstructions": [subquery for _, subquery in done],
         "api_path": [
             {
-                "docid": corpus.numbers[call.function],
+                "docid": str(corpus.numbers[call.function]),  # a text here and a number in the corpus, as there
                 "llm_generation": call.values,
                 "server_response": json.dumps(call.body, ensure_ascii=False),
                 "sub_instruction": subquery,
@@ -42,12 +44,8 @@ def item(sample: Sample, corpus: Corpus) -> dict[str, Any]:
         ],
         "final_response": sample.response,
         "domain": first.category or first.service,
+        "paraphrase": {"query1": one, "query2": two, "response1": sample.response, "response2": sample.response},
     }
-    if len(sample.paraphrases) > 1:
-        one, two = sample.paraphrases[:2]
-        # Its authors reworded the response, too; ours is one, and fits each wording of the query.
-        entry["paraphrase"] = {"query1": one, "query2": two, "response1": sample.response, "response2": sample.response}
-    return entry
 
 
 def document_content(function: ApiFunction) -> dict[str, Any]:
