@@ -30,7 +30,7 @@ class Corpus:
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """A number from 1 for each function id, in their order: ``docid`` of the published code, which takes 0 for none."""
+        """A number from 1 for each function id, in order: ``docid`` of the published code, which takes 0 for none."""
         return {function.id: number for number, function in enumerate(self.functions, 1)}
 
     def offered(self, sample: Sample) -> list[ApiFunction]:
