@@ -9,16 +9,16 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = ("tests/training/", "tests/test_whole_road.py", "tests/test_jobs.py")
-SHARED = ("ray_cluster", "mark.vllm")
+ON_RAY = ("ray_cluster", "mark.vllm", "tests.nodes", "tests.full_disk")
 
 
 @cache
 def group_of(file: str) -> str:
-    """What takes longest, all others on the shared cluster, and else the tests of one file: big groups start first."""
+    """What takes longest, all others on a cluster, and else the tests of one file: big groups start first."""
     if file.startswith(LONG):
         return "long"
     text = (ROOT / file).read_text()
-    return "cluster" if any(word in text for word in SHARED) else file
+    return "cluster" if any(word in text for word in ON_RAY) else file
 
 
 class Grouping(LoadScopeScheduling):  # type: ignore[misc]  # xdist's loadgroup finds no groups under pytest 9
