@@ -118,8 +118,8 @@ def working_on(nodes: Nodes, folder: Path) -> object:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Those that a training has finished."""
-    return list((run / "checkpoints").glob("agent-*/checkpoint_*"))
+    """Ray Train's account of the finished ones, which appears with the first."""
+    return list((run / "checkpoints").glob("agent-*/checkpoint_manager_snapshot.json"))
 
 
 def said(log: Path) -> str:

@@ -9,6 +9,7 @@ from goat_ray.agent.events import Called, Event, Named, Retrieved, Trouble, Usag
 from goat_ray.agent.model import LanguageModel, Tools
 from goat_ray.executors.executor import CallResult, Session
 from goat_ray.records import ApiFunction, Argument, ExecutedCall
+from goat_ray.storable import writable
 from goat_ray.teacher.client import Completion
 from goat_ray.teacher.task import Failure, Message
 
@@ -96,7 +97,7 @@ class Episode:
         if isinstance(result, Failure):
             raise Unanswered(f"model-{result.reason}", result.detail)
         self.usage = self.usage.plus(*_tokens(chat, result))
-        return result.text.encode("utf-8", "replace").decode()  # half a surrogate pair could not be written anywhere
+        return writable(result.text)
 
     async def call(self, function: ApiFunction, arguments: list[Argument], planned: int) -> CallResult:
         """Make a call; ``planned`` is the number of the step that it is for, 0 for the first."""

@@ -1,32 +1,32 @@
 """Settings of sampling and synthesis."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from goat_ray.settings import Settings
 from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.contamination import ContaminationConfig
 from goat_ray.synthesis.privacy import PrivacyConfig
-from goat_ray.synthesis.quotas import QuotasConfig
+from goat_ray.synthesis.quotas import Lengths, QuotasConfig, Services, Share
 from goat_ray.synthesis.shapes import LONGEST, Shape
 from goat_ray.synthesis.splits import SplitsConfig
-
-Share = Annotated[float, Field(ge=0)]
 
 
 class SamplingConfig(Settings):
     """Which subgraphs become samples."""
 
     plans: int = Field(1000, ge=1, description="Plans to draw. Not each becomes an accepted sample.")
-    lengths: dict[int, Share] = Field(
-        {1: 1, 2: 3, 3: 3, 4: 2, 5: 1}, description=f"Number of calls, 1 to {LONGEST} -> relative share of the plans."
+    lengths: Lengths = Field(
+        {1: 1, 2: 3, 3: 3, 4: 2, 5: 1},
+        min_length=1,
+        description=f"Number of calls, 1 to {LONGEST} -> relative share of the plans.",
     )
     shapes: dict[Shape, Share] = Field(
         {"chain": 4, "parallel": 2, "tree": 2, "join": 1, "diamond": 1},
         description="How the calls hang together -> relative share of the plans that are long enough for it.",
     )
-    services: dict[str, Share] = Field(
+    services: Services = Field(
         {}, description="Service -> relative share of the plans; empty for all services by their functions."
     )
     coverage: int = Field(
@@ -39,20 +39,6 @@ class SamplingConfig(Settings):
         0.3, ge=0, le=1, description="Chance that a call gets one optional argument besides the required ones."
     )
     seed: int = 0
-
-    @field_validator("services")
-    @classmethod
-    def _some(cls, services: dict[str, float]) -> dict[str, float]:
-        if services and not sum(services.values()):
-            raise ValueError("shares are not all zero")
-        return services
-
-    @field_validator("lengths")
-    @classmethod
-    def _possible(cls, lengths: dict[int, float]) -> dict[int, float]:
-        if not lengths or not 1 <= min(lengths) <= max(lengths) <= LONGEST or sum(lengths.values()) <= 0:
-            raise ValueError(f"lengths are 1 to {LONGEST}, and their shares not all zero")
-        return lengths
 
 
 class SynthesisConfig(CallingConfig):

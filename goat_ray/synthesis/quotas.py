@@ -1,37 +1,41 @@
 """How many samples of each length, shape and service a corpus is to have."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from goat_ray.settings import Settings
 from goat_ray.synthesis.shapes import LONGEST, Shape
 
-Share = Annotated[float, Field(ge=0)]
 KINDS = ("lengths", "shapes", "services")
+Shared = TypeVar("Shared", bound=Mapping[Any, float])
+
+
+def _some(shares: Shared) -> Shared:
+    if shares and not sum(shares.values()):
+        raise ValueError("shares are not all zero")
+    return shares
+
+
+def _possible(lengths: dict[int, float]) -> dict[int, float]:
+    if lengths and not 1 <= min(lengths) <= max(lengths) <= LONGEST:
+        raise ValueError(f"lengths are 1 to {LONGEST}")
+    return lengths
+
+
+Share = Annotated[float, Field(ge=0)]
+Lengths = Annotated[dict[int, Share], AfterValidator(_possible), AfterValidator(_some)]
+Shapes = Annotated[dict[Shape, Share], AfterValidator(_some)]
+Services = Annotated[dict[str, Share], AfterValidator(_some)]
 
 
 class QuotasConfig(Settings):
     """Relative shares of the accepted samples. What an unempty one does not name is not accepted."""
 
-    lengths: dict[int, Share] = Field({}, description="Number of calls -> share; empty for any.")
-    shapes: dict[Shape, Share] = Field({}, description="How the calls hang together -> share; empty for any.")
-    services: dict[str, Share] = Field({}, description="Service of the last call -> share; empty for any.")
-
-    @field_validator(*KINDS)
-    @classmethod
-    def _some(cls, shares: dict[Any, float]) -> dict[Any, float]:
-        if shares and not sum(shares.values()):
-            raise ValueError("shares are not all zero")
-        return shares
-
-    @field_validator("lengths")
-    @classmethod
-    def _possible(cls, lengths: dict[int, float]) -> dict[int, float]:
-        if lengths and not 1 <= min(lengths) <= max(lengths) <= LONGEST:
-            raise ValueError(f"lengths are 1 to {LONGEST}")
-        return lengths
+    lengths: Lengths = Field({}, description="Number of calls -> share; empty for any.")
+    shapes: Shapes = Field({}, description="How the calls hang together -> share; empty for any.")
+    services: Services = Field({}, description="Service of the last call -> share; empty for any.")
 
 
 class Quotas:
