@@ -3,16 +3,14 @@
 One file per worker and flush, which appears at once, so that a reader sees whole files only and workers
 need no lock. Looking up takes 16 bytes of memory an answer: a sorted array of 64-bit keys says in which file and
 row an answer lies, and only the row groups that a batch of questions needs are read. Workers flush their
-answers in the order of the questions, so a rerun finds those of one batch side by side. (SQLite would look up
-single rows faster, but is no safe thing for many writers on a shared file system, and no data set.)
+answers in the order of the questions, so a rerun finds those of one batch side by side. Until then the answers stand
+in a journal. (SQLite would look up single rows faster, but is no safe thing for many writers on a shared file
+system, and no data set.)
 """
 
-import os
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ import pyarrow.parquet as pq
 
 from goat_ray.places import Place, Where
 from goat_ray.storage import open_parquet, parquet_files, read_parquet
+from goat_ray.teacher.journal import Journal, StoredAnswer, journals, read_journal, unique_name
 
 KEY_BYTES = 16
 _SCHEMA = pa.schema(
@@ -30,21 +29,12 @@ _SCHEMA = pa.schema(
         ("text", pa.string()),
     ]
 )
-_FLUSH_ROWS = 512  # a killed worker loses at most so many answers …
+_FLUSH_ROWS = 512  # in an object store a killed worker loses at most so many answers …
 _FLUSH_S = 5.0  # … or those of about so many seconds
 _GROUP_ROWS = 4096
 _GROUPS_AT_HAND = 32  # decoded row groups, some MB each
 _MANY_FILES = 64  # small files are worth merging from then on
 _SMALL_ROWS = 16 * _FLUSH_ROWS
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """One valid answer, as JSON."""
-
-    key: bytes  # ``KEY_BYTES`` long; derives from all that the answer depends on
-    task: str
-    text: str
 
 
 class AnswerCache:
@@ -57,12 +47,16 @@ class AnswerCache:
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         for number, file in enumerate(self._files):
             self._index.add(_keys(read_parquet(file, ["key"])["key"]), number)
+        # Of killed processes; those at work give theirs, too, which does no harm.
+        self._rescued = {answer.key: answer.text for file in journals(self._folder) for answer in read_journal(file)}
         self._pending: dict[bytes, StoredAnswer] = {}
+        self._journal = Journal(self._folder)
         self._flushed = time.monotonic()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The texts of those keys that have an answer."""
-        found = {key: self._pending[key].text for key in keys if key in self._pending}
+        found = {key: self._rescued[key] for key in keys if key in self._rescued}
+        found |= {key: self._pending[key].text for key in keys if key in self._pending}
         places: list[tuple[int, int, bytes]] = sorted(
             (file, row, key)
             for key, place in zip(keys, self._index.find(keys), strict=True)
@@ -76,8 +70,9 @@ class AnswerCache:
         return found
 
     def add(self, answer: StoredAnswer) -> None:
-        """Keep an answer; it is safe after the next ``flush``, which comes by itself when enough is waiting."""
+        """Keep an answer; ``flush`` comes by itself when enough is waiting."""
         self._pending[answer.key] = answer
+        self._journal.add(answer)
         if len(self._pending) >= _FLUSH_ROWS or time.monotonic() - self._flushed > _FLUSH_S:
             self.flush()
 
@@ -86,11 +81,11 @@ class AnswerCache:
         self._flushed = time.monotonic()
         if not self._pending:
             return
-        columns = zip(*((one.key, one.task, one.text) for one in self._pending.values()), strict=True)
-        table = pa.table([list(column) for column in columns], schema=_SCHEMA)
+        table = _table(self._pending.values())
         self._files.append(_write(self._folder, [table]))
         self._index.add(_keys(table["key"]), len(self._files) - 1)
         self._pending = {}
+        self._journal.end()
 
     def _group(self, file: int, number: int) -> pa.Table:
         found = self._groups.get((file, number))
@@ -142,9 +137,14 @@ def _keys(column: pa.ChunkedArray) -> Any:
     return raw[::2].astype(np.uint64)
 
 
+def _table(answers: Iterable[StoredAnswer]) -> pa.Table:
+    columns = zip(*((one.key, one.task, one.text) for one in answers), strict=True)
+    return pa.table([list(column) for column in columns], schema=_SCHEMA)
+
+
 def _write(folder: Place, tables: Iterable[pa.Table]) -> Place:
     """One new file; nobody sees it before it is whole."""
-    file = folder / f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}.parquet"
+    file = folder / f"{unique_name()}.parquet"
     with file.written() as stream, pq.ParquetWriter(stream, _SCHEMA, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table, row_group_size=_GROUP_ROWS)
@@ -152,7 +152,7 @@ def _write(folder: Place, tables: Iterable[pa.Table]) -> Place:
 
 
 def compact(folder: Where) -> None:
-    """Merge small files into one. Only for the driver, while no worker uses the folder.
+    """Merge journals and small files. Only for the driver, while no worker uses the folder.
 
     A kill in the middle leaves answers twice, which is harmless.
     """
@@ -160,6 +160,11 @@ def compact(folder: Where) -> None:
     for leftover in folder.children():
         if leftover.name.endswith(".tmp"):
             leftover.remove()
+    left = journals(folder)
+    if rescued := {answer.key: answer for file in left for answer in read_journal(file)}:
+        _write(folder, [_table(rescued.values())])
+    for file in left:
+        file.remove()
     small = [file for file in parquet_files(folder) if open_parquet(file).metadata.num_rows < _SMALL_ROWS]
     if len(small) < _MANY_FILES:
         return

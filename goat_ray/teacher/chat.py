@@ -11,10 +11,11 @@ from goat_ray.identity import canonical_json
 from goat_ray.metering import count
 from goat_ray.places import Place
 from goat_ray.rows import Json
-from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, StoredAnswer, compact
+from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, compact
 from goat_ray.teacher.asking import Asker
 from goat_ray.teacher.background import BackgroundLoop
 from goat_ray.teacher.client import TOO_LONG, Completion, Schema
+from goat_ray.teacher.journal import StoredAnswer
 from goat_ray.teacher.structured import json_schema, parse_answer
 from goat_ray.teacher.task import Ans, Failure, Message, Request, Task, Teacher
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goat_ray.naming import plural
+from goat_ray.teacher.grounding import occurs, unsupported_name, unsupported_number
 from goat_ray.teacher.story import Story
 
 MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
@@ -17,11 +18,7 @@ RESPONSE_WORDS = (1, 250)
 MAX_SENTENCE = 48  # words
 MAX_CHAIN = 5  # times "of" in one sentence
 
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?!\w)")
-_QUOTED = re.compile(r'"([^"]+)"')
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
-_RESPONSE_END = re.compile(r"(?<=[.!?:;…])\s+|\n+")  # responses cut long texts; in a query "…" is a user's value
-_WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019-]*")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FOREIGN = re.compile(r"[^\W\d_\u0000-\u024f]")  # letters of other alphabets than Latin
 _STEPS = re.compile(
@@ -35,10 +32,6 @@ _MARKUP = re.compile(r"[{}<>\[\]]|\b[a-z]+_[a-z_]+\b|\b(\w+) \1\b(?<!that that)(
 _ENGLISH = frozenset(
     "a about all and any are as at by can could do does for from give has have how i in is it like list me my need of"
     " on or please show tell that the there this to want was what when where which who with would you".split()
-)
-_CALENDAR = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday"
-    " thursday friday saturday sunday".split()
 )
 
 
@@ -168,42 +161,11 @@ _QUERY_CHECKS: tuple[Callable[[Story, _Said], Flaw | None], ...] = (
 
 def unsupported(story: Story, query: str, response: str) -> Flaw | None:
     """A number, name or quotation in the response that no output, argument or query has."""
-    asked = query.lower()
-    for number in _NUMBER.findall(response):
-        plain = number.replace(",", "")
-        spellings = {number, plain, plain.zfill(2)}  # 2016-05-03 may be told as May 3, 2016
-        if not any(occurs(one, asked) or occurs(one, story.known) for one in spellings):
-            return Flaw("unsupported-number", f"the response has {number!r}, which no output has")
-    for name in _names(response):
-        if not (occurs(name, asked) or occurs(name, story.known)) and name not in _CALENDAR:
-            return Flaw("unsupported-name", f"the response has {name!r}, which no output has")
+    if (number := unsupported_number(story, query, response)) is not None:
+        return Flaw("unsupported-number", f"the response has {number!r}, which no output has")
+    if (name := unsupported_name(story, query, response)) is not None:
+        return Flaw("unsupported-name", f"the response has {name!r}, which no output has")
     return None
-
-
-def _names(response: str) -> Iterator[str]:
-    """Words in capitals that do not open a sentence, and the words of quotations, in lower case."""
-    for quotation in _QUOTED.findall(response):
-        yield from (word.lower() for word in _WORD.findall(quotation))
-    for sentence in _RESPONSE_END.split(response):
-        for match in _WORD.finditer(sentence.lstrip("\"'("), 1):
-            word = match[0].removesuffix("'s").removesuffix("\u2019s").rstrip("'\u2019-")
-            if word[0].isupper() and len(word) > 1:
-                yield word.lower()
-
-
-def occurs(text: str, within: str) -> bool:
-    """Whether a text stands in another one as whole words; both in one case. A pattern for each text costs more."""
-    at = within.find(text)
-    while at >= 0:
-        end = at + len(text)
-        if not (at and _joins(within[at - 1])) and not (end < len(within) and _joins(within[end])):
-            return True
-        at = within.find(text, at + 1)
-    return False
-
-
-def _joins(character: str) -> bool:
-    return character == "_" or character.isalnum()
 
 
 def _items(values: list[Any]) -> Iterator[str | int | float]:

@@ -5,7 +5,8 @@ import multiprocessing
 
 from goat_ray.storage import open_parquet
 from goat_ray.teacher import answers
-from goat_ray.teacher.answers import AnswerCache, StoredAnswer, compact
+from goat_ray.teacher.answers import AnswerCache, compact
+from goat_ray.teacher.journal import StoredAnswer
 
 
 def key(number):
@@ -36,11 +37,31 @@ def test_this_process_finds_its_own_answers_flushed_or_not(tmp_path):
         assert cache.find([key(number), key(number // 2)]) == {key(n): str(n) for n in (number, number // 2)}
 
 
-def test_a_process_that_dies_loses_only_what_it_had_not_flushed(tmp_path):
-    cache = AnswerCache(tmp_path)
+def test_a_process_that_dies_loses_nothing(tmp_path):
+    known = range(answers._FLUSH_ROWS + 5)
+    dead = AnswerCache(tmp_path)
+    for number in known:
+        dead.add(StoredAnswer(key(number), "judge", "x\nø"))
+    (journal,) = tmp_path.glob("*.journal")
+    with journal.open("ab") as file:
+        file.write(b'["00')  # the kill came in the middle of a line
+    assert len(texts(tmp_path, known)) == len(known)
+    compact(tmp_path)
+    assert not list(tmp_path.glob("*.journal"))
+    assert len(texts(tmp_path, known)) == len(known)
+
+
+def test_a_journal_ends_when_its_answers_are_flushed(tmp_path):
+    fill(tmp_path, range(5))
+    (file,) = tmp_path.iterdir()
+    assert file.suffix == ".parquet"
+
+
+def test_in_an_object_store_a_process_that_dies_loses_what_it_had_not_flushed(store_folder):
+    cache = AnswerCache(store_folder)
     for number in range(answers._FLUSH_ROWS + 5):
         cache.add(StoredAnswer(key(number), "judge", "x"))
-    assert len(texts(tmp_path, range(answers._FLUSH_ROWS + 5))) == answers._FLUSH_ROWS
+    assert len(texts(store_folder, range(answers._FLUSH_ROWS + 5))) == answers._FLUSH_ROWS
 
 
 def test_many_processes_write_at_once(tmp_path):

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goat_ray.records import ApiFunction, Argument, ExecutedCall, Parameter
-from goat_ray.teacher.checks import occurs, query_flaw, response_flaw
+from goat_ray.teacher.checks import query_flaw, response_flaw
+from goat_ray.teacher.grounding import occurs
 from goat_ray.teacher.phrases import Phrasebook
 from goat_ray.teacher.story import Story, Told
 
@@ -91,6 +92,17 @@ def test_planted_flaws_of_queries_are_found(query: str, expected: str) -> None:
         ("It has 31 pages.", "unsupported-number"),
         ("The review is by Runa Feldspar.", "unsupported-name"),
         ('They call it "a masterpiece".', "unsupported-name"),
+        ("Runa.", "unsupported-name"),
+        ("Paris", "unsupported-name"),
+        ("Oslo: it is the capital.", "unsupported-name"),
+        ("**Runa** wrote it.", "unsupported-name"),
+        ("It runs 10km and has 500mg.", "unsupported-number"),
+        ("In the 1890s.", "unsupported-number"),
+        ("It has three hundred pages.", "unsupported-number"),
+        ("Rated 4.5/5 by twelve.", "unsupported-number"),
+        ("It has three hundred and eleven pages.", ""),
+        ("Stars: 4.5. Reviewed by Noor, with 311pages.", ""),  # a field's name, and a word of grammar
+        ("Reviews: there is one.", ""),
         ("  ", "bad-length"),
         ("word " * 300, "bad-length"),
     ],

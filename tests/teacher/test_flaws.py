@@ -3,7 +3,8 @@
 import pytest
 
 from goat_ray.places import Place
-from goat_ray.teacher.answers import AnswerCache, StoredAnswer
+from goat_ray.teacher.answers import AnswerCache
+from goat_ray.teacher.journal import StoredAnswer
 from goat_ray.teacher.arguments import ArgumentValues, FillArguments, FreeArguments
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.chat import _Work
