@@ -84,7 +84,8 @@ def check_calls(
 ) -> tuple[dict[str, float], list[str]]:
     """Whether the first call of each solution is right, as the tool itself judges it, by task id; and remarks.
 
-    Each call is made in a session of its own, as in API-Bank's evaluator. A gold call that needs what earlier calls
+    Each call is made in a session of its own, as in API-Bank's evaluator, with arguments converted as there (and JSON
+    values taken too, see ``_converted`` in ``executors.python.worker``). A gold call that needs what earlier calls
     of its dialogue left behind cannot be right then, whoever makes it; those are remarks.
     """
     by_name = {function.name: function for function in reversed(functions)}

@@ -33,6 +33,17 @@ class AddAgenda:
         same = [one["input"]["content"].lower() for one in (response, groundtruth)]
         return same[0] == same[1] and response["output"] == groundtruth["output"]
 '''
+HEALTH = """
+class RecordHealthData:
+    description = "Records health data."
+    input_parameters = {"user_id": {"type": "str"}, "time": {"type": "str"}, "health_data": {"type": "list"}}
+    output_parameters = {"status": {"type": "str", "description": "."}}
+    def call(self, user_id: str, time: str, health_data: list = None):
+        given = {"user_id": user_id, "time": time, "health_data": health_data}
+        return {"api_name": "RecordHealthData", "input": given, "output": "success", "exception": None}
+    def check_api_call_correctness(self, response, groundtruth):
+        return response == groundtruth
+"""
 GIVEN = {"content": "Tea with Ada", "time": "2023-05-01"}
 RESULT = {"api_name": "AddAgenda", "input": GIVEN, "output": "success", "exception": None}
 DIALOGUE = [
@@ -122,6 +133,34 @@ def test_a_gold_call_that_its_tool_finds_wrong_is_said(bank: Path) -> None:
         executor.shutdown()
     assert list(checks.values()) == [0.0]
     assert remarks == ["the gold call itself is not correct by its tool: AddAgenda after 'AI: I will.'"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "correct"),
+    [
+        ({}, 1.0),  # the list as the text that the official dialogue holds
+        ({"health_data": [{"name": "blood_pressure", "value": "120/80"}, {"name": "heart_rate", "value": "80"}]}, 1.0),
+        ({"user_id": 123}, 1.0),  # officially all is text
+        ({"health_data": "[{'name': 'heart_rate', 'value': '80'}]"}, 0.0),
+        ({"health_data": "blood pressure 120/80"}, 0.0),
+    ],
+)
+def test_arguments_of_an_official_dialogue(bank: Path, changed: dict[str, object], correct: float) -> None:
+    (bank / "apis" / "record_health_data.py").write_text(HEALTH)
+    known = functions(bank)
+    (file,) = shared("apibank").glob("level1/RecordHealthData-*.jsonl")
+    benchmark = apibank(file, known)
+    task = next(task for task in benchmark.tasks if task.measures == CALL and task.gold[0][0] == "RecordHealthData")
+    assert isinstance(task.gold[0][1], dict) and isinstance(task.gold[0][1]["health_data"], str)
+    solutions = {one.id: Solution() for one in benchmark.tasks}
+    solutions[task.id] = Solution((MadeCall("RecordHealthData", task.gold[0][1] | changed),))
+    executor = PythonExecutor(PythonConfig(root=str(bank), workers=1))
+    try:
+        checks, remarks = check_calls(benchmark, solutions, known, executor)
+    finally:
+        executor.shutdown()
+    assert checks[task.id] == correct
+    assert not any("RecordHealthData" in remark for remark in remarks)
 
 
 def test_rouge_l_by_hand() -> None:

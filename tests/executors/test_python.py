@@ -1,6 +1,7 @@
 """Python tools in processes of their own; documents tell which functions there are, as in a run."""
 
 import asyncio
+import datetime
 import json
 import os
 import signal
@@ -68,6 +69,20 @@ class QueryAgenda(API):
         user = self.token_checker.check(token)
         return self.done({}, {"entries": self.database.get(user, [])})
 """
+TYPED = """
+from apis.api import API
+class Typed(API):
+    description = "Says what it got."
+    input_parameters = {
+        "int": {"type": "int"}, "float": {"type": "float"}, "str": {"type": "str"}, "bool": {"type": "bool"},
+        "list": {"type": "list"}, "names": {"type": "list(str)"}, "day": {"type": "date"}, "bare": "int",
+    }
+    output_parameters = {"said": {"type": "str", "description": "."}}
+    def call(self, int: str = None, float=None, str: int = None, bool=None, list=None, names=None, day: "D" = None,
+             bare=None, hidden=None):  # annotations that contradict what is declared count for nothing
+        return self.done({}, {"said": repr([int, float, str, bool, list, names, day, bare])})
+import datetime; D = datetime.date
+"""
 TOOLS = '''
 import datetime, enum, os, sys, time
 from dataclasses import dataclass
@@ -121,7 +136,7 @@ def misbehave(how: str) -> dict:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bank")
-    for name, text in {"api": BASE, "check_token": TOKENS, "agenda": AGENDA}.items():
+    for name, text in {"api": BASE, "check_token": TOKENS, "agenda": AGENDA, "typed": TYPED}.items():
         (folder / "apis").mkdir(exist_ok=True)
         (folder / "apis" / f"{name}.py").write_text(text)
     (folder / "init_database").mkdir()
@@ -212,6 +227,53 @@ def test_arguments_that_do_not_fit_are_told(
 ) -> None:
     status, body = run(session, functions[name], **arguments)
     assert status == 422 and body["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "got"),
+    [
+        ("int", "12", 12),
+        ("int", 12, 12),
+        ("int", -12, -12),
+        ("int", "-12", None),  # API-Bank reads no sign
+        ("int", "1.0", None),
+        ("int", "²", None),
+        ("int", True, None),
+        ("int", 1.5, None),
+        ("bare", "12", 12),
+        ("float", "1.5", 1.5),
+        ("float", "2", 2.0),
+        ("float", 2, 2),
+        ("float", "1e3", None),
+        ("str", "12", "12"),
+        ("str", 34567890, "34567890"),
+        ("str", True, "True"),
+        ("str", ["a"], None),
+        ("bool", "True", True),
+        ("bool", "true", False),  # as API-Bank has it
+        ("bool", False, False),
+        ("bool", 1, None),
+        ("list", "[{'name': 'heart_rate', 'value': 80}]", [{"name": "heart_rate", "value": 80}]),
+        ("list", [{"name": "heart_rate"}], [{"name": "heart_rate"}]),
+        ("list", "Ada, Bob", None),
+        ("list", {"name": "heart_rate"}, None),
+        ("names", "['Ada', \"Bob\"]", ["Ada", "Bob"]),
+        ("names", ["Ada", "Bob"], ["Ada", "Bob"]),
+        ("names", "['O'Hara']", None),
+        ("day", "2023-05-01", datetime.date(2023, 5, 1)),  # no type of API-Bank's: the annotation's
+        ("hidden", "x", None),
+    ],
+)
+def test_arguments_of_tool_classes_are_what_they_declare(
+    session: Session, functions: dict[str, ApiFunction], name: str, value: Any, got: Any
+) -> None:
+    status, body = run(session, functions["Typed"], **{name: value})
+    if got is None:
+        assert status == 422 and name in body["error"]
+        return
+    said = [None] * 8
+    said[["int", "float", "str", "bool", "list", "names", "day", "bare"].index(name)] = got
+    assert (status, body) == (200, {"said": repr(said)})
 
 
 def test_what_tools_print_or_read_does_no_harm(session: Session, functions: dict[str, ApiFunction]) -> None:

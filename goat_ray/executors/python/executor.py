@@ -6,7 +6,7 @@ HTTP statuses stand for what can happen:
 - 200: the body is what the function returned, or the ``output`` of a tool class.
 - 400: a tool class gave an ``exception``. Of these only a text is left, in which wrong arguments, unknown ids and
   bad tokens look alike, so that no status can be closer; API-Bank's tools raise them to refuse a request.
-- 422: the arguments do not fit the signature and its annotations.
+- 422: the arguments do not fit the signature, its annotations or the types that a tool class declares.
 - 500: the tool raised an error that it did not answer for.
 - 501: ``root`` has no such tool, or more than one, or it cannot be imported.
 - 502: the result is no JSON or too long, or the process ended: out of memory or processor time, or crashed.

@@ -99,7 +99,7 @@ class Tools:
         tool = self._found(service, name)
         if not isinstance(tool, type):
             return _jsonable(_run(tool, arguments))
-        response = _run(self._object(service, tool).call, arguments)
+        response = _run(self._object(service, tool).call, arguments, _declared(tool, arguments))
         if gold is not None:
             return bool(_guarded(self._object(service, tool).check_api_call_correctness, response, gold))
         if isinstance(response, dict) and {"output", "exception"} <= response.keys():
@@ -143,8 +143,64 @@ class Tools:
         return self._databases.get(name)
 
 
-def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    """What a function returns for arguments by name, made to fit its annotations; raises ``Failed``."""
+def _declared(tool: type, arguments: dict[str, Any]) -> dict[str, str]:
+    """The types that ``input_parameters`` of a tool class states for the arguments, where API-Bank has such a type.
+
+    Raises ``Failed`` for an argument that it does not name.
+    """
+    stated = getattr(tool, "input_parameters", None)
+    if not isinstance(stated, dict):
+        return {}
+    if unknown := arguments.keys() - stated.keys():
+        raise Failed(422, f"{', '.join(sorted(unknown))}: not among the tool's input_parameters")
+    entries = {name: stated[name] for name in arguments}
+    types = {name: entry.get("type") if isinstance(entry, dict) else entry for name, entry in entries.items()}
+    return {name: kind for name, kind in types.items() if isinstance(kind, str) and kind in _JSON_TYPES}
+
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {  # what API-Bank's types take as it is
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+    "list": (list,),
+    "list(str)": (list,),
+}
+
+
+def _converted(name: str, kind: str, value: Any) -> Any:
+    """An argument as API-Bank's ``ToolManager.api_call`` gives it to a tool that declares it as ``kind``.
+
+    There every value is text, and texts are read as it reads them: numbers are digits (no sign; one point in a
+    ``float``), lists are JSON once each apostrophe is a quotation mark (so an apostrophe inside a text is an error),
+    and any text but ``True`` is false. Unlike there, a JSON value of the declared type is taken as it is, a number
+    or truth value for a ``str`` becomes the text that API-Bank would have got, and null is left to ``call``.
+    Raises ``Failed`` for what does not fit.
+    """
+    if type(value) in _JSON_TYPES[kind] or value is None:
+        return value
+    with contextlib.suppress(ValueError):  # such as int("\u00b2"), a digit to ``isdigit``
+        match kind, value:
+            case "int", str() if value.isdigit():
+                return int(value)
+            case "float", str() if value.replace(".", "", 1).isdigit():
+                return float(value)
+            case "list" | "list(str)", str():
+                return json.loads(value.replace("'", '"'))
+            case "bool", str():
+                return value == "True"
+            case "str", int() | float():
+                return str(value)
+    raise Failed(422, f"{name}: {json.dumps(value)[:100]} is no {kind}")
+
+
+def _run(function: Callable[..., Any], arguments: dict[str, Any], declared: dict[str, str] | None = None) -> Any:
+    """What a function returns for arguments by name; raises ``Failed``.
+
+    They are made to fit the types that are declared for them, and the others its annotations.
+    """
+    declared = declared or {}
+    arguments = arguments | {name: _converted(name, kind, arguments[name]) for name, kind in declared.items()}
     signature = inspect.signature(function)
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
     first = [name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_ONLY and name in arguments]
@@ -157,9 +213,12 @@ def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         raise Failed(422, str(error)) from error
     hints = _hints(function)
     for name, value in bound.arguments.items():
-        if name in hints and kinds[name] not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
+        if name in hints and name not in declared and kinds[name] not in _VARIADIC:
             bound.arguments[name] = _fitted(name, hints[name], value)
     return _guarded(function, *bound.args, **bound.kwargs)
+
+
+_VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
