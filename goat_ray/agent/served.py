@@ -49,6 +49,7 @@ def start_engines(folder: str, config: AgentConfig) -> None:
         from goat_ray.teacher import vllm
 
         vllm.check(served)
+        vllm.renew(served)
         vllm.deploy(served)
 
 

@@ -9,7 +9,8 @@ from goat_ray.teacher.asking import Asker, Patience
 from goat_ray.teacher.budget import Lease, Ledger, LedgerAccess, LocalLedger
 from goat_ray.teacher.chat import ChatTeacher
 from goat_ray.teacher.client import ChatClient
-from goat_ray.teacher.config import TeacherConfig
+from goat_ray.teacher.config import SAMPLING, TeacherConfig
+from goat_ray.teacher.model_folder import stamp
 from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.teacher.task import Teacher
 
@@ -39,11 +40,14 @@ class _ConfiguredTeacher(ChatTeacher):
     def __init__(self, config: TeacherConfig, cache: Place | None) -> None:
         super().__init__(f"{config.backend}:{config.adapter or config.model}", partial(connect, config, cache), cache)
         self._config = config
+        # Here, on the driver: workers elsewhere may not see the folders.
+        folders = [config.model, *([config.engine.adapters[config.adapter]] if config.adapter else [])]
+        self._weights = [stamp(folder) for folder in folders if config.backend == "vllm" and stamp(folder)]
 
     def settings(self) -> Json:
         decisive = {"backend", "model", "temperature", "max_tokens"}
         # Only if set: a setting that came later must not make anew what was made without it.
-        optional = {"adapter", "top_p", "presence_penalty", "frequency_penalty"}
+        optional = {"adapter", *SAMPLING} - decisive
         chosen = self._config.model_dump(mode="json", include=optional, exclude_defaults=True)
         of_engine = {"quantization", "dtype", "chat_template_kwargs"}
         extra = {name: value for name, value in self._config.engine.extra.items() if name not in _OPERATIONAL}
@@ -52,6 +56,7 @@ class _ConfiguredTeacher(ChatTeacher):
             **chosen,
             **self._config.engine.model_dump(mode="json", include=of_engine, exclude_defaults=True),
             **({"extra": extra} if extra else {}),
+            **({"weights": self._weights} if self._weights else {}),
         }
 
     def prepare(self) -> None:
@@ -68,9 +73,10 @@ class _EngineTeacher(_ConfiguredTeacher):
         check(self._config)
 
     def prepare(self) -> None:
-        from goat_ray.teacher.vllm import deploy
+        from goat_ray.teacher.vllm import deploy, renew
 
         super().prepare()
+        renew(self._config)
         deploy(self._config)
 
     def release(self) -> None:

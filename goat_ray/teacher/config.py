@@ -8,6 +8,18 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.settings import Settings, is_http_address, variable_name
 
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+)
+"""Settings of how answers are drawn, in the names that vLLM and OpenAI endpoints share. OpenAI itself lacks the last
+three; most servers of open models have them."""
+
 OPENAI_URL = "https://api.openai.com/v1"
 
 # Engine arguments that have a key of their own here, or that only the deployment can know.
@@ -120,15 +132,17 @@ class TeacherConfig(Settings):
     top_p: float | None = Field(None, gt=0, le=1)  # None leaves it to the endpoint
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    top_k: int | None = Field(None, ge=1)  # tokens to draw from
+    min_p: float | None = Field(None, ge=0, le=1)  # least probability of a token, as a part of the likeliest one's
+    repetition_penalty: float | None = Field(None, gt=0, le=2)
     max_tokens: int = Field(512, ge=1)  # of one answer
     budget: BudgetConfig = BudgetConfig()
     engine: EngineConfig = EngineConfig()  # vllm only
 
     @property
     def sampling(self) -> dict[str, float]:
-        """How answers are drawn, in the names that OpenAI endpoints and vLLM share."""
-        names = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        """How answers are drawn, by name; what is not set is left to the endpoint."""
+        return {name: getattr(self, name) for name in SAMPLING if getattr(self, name) is not None}
 
     @field_validator("api_key_env")
     @classmethod

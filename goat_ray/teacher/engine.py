@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from goat_ray.errors import ModelError
 from goat_ray.placement import Need, Node
-from goat_ray.storage import read_json
 from goat_ray.teacher.client import ENDPOINT_ERROR, TOO_LONG, Completion
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
+from goat_ray.teacher.model_folder import adapter_rank, source, stamp
 from goat_ray.teacher.task import Failure, Message
 
 logger = logging.getLogger(__name__)
@@ -35,6 +34,7 @@ class Engine:
         compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{"structured_outputs_config": compact, **arguments}))
         self._chat = ChatParams(chat_template_kwargs={"add_generation_prompt": True, **chat_template_kwargs})
+        self._stamps = {folder: stamp(folder) for folder in (arguments["model"], *adapters.values())}
         self._adapters = {name: (number, path) for number, (name, path) in enumerate(sorted(adapters.items()), 1)}
         self._defaults = self._engine.model_config.get_diff_sampling_param()  # the model maker's advice
 
@@ -86,6 +86,10 @@ class Engine:
             last = output
         return last
 
+    def is_current(self) -> bool:
+        """Whether the folders still hold the weights that this engine has loaded."""
+        return all(stamp(folder) == loaded for folder, loaded in self._stamps.items())
+
     async def check_health(self) -> None:
         """Called by Serve, which replaces the replica when this raises."""
         await self._engine.check_health()
@@ -119,18 +123,6 @@ def engine_arguments(config: TeacherConfig, gpus: float) -> dict[str, Any]:
     if gpus == 0:
         arguments |= {"enforce_eager": True, "kv_cache_memory_bytes": _CPU_KV_CACHE_BYTES}
     return arguments | options.extra
-
-
-def adapter_rank(name: str, folder: str) -> int:
-    """The rank of a LoRA adapter; raises ``ModelError`` where the folder holds none."""
-    written = read_json(Path(folder) / "adapter_config.json")
-    if written is None or not isinstance(written.get("r"), int):
-        raise ModelError(
-            f"{folder} holds no LoRA adapter (no adapter_config.json with a rank)",
-            place=f"teacher.engine.adapters.{name}",
-            remedy="Give the folder of a trained adapter that all nodes see",
-        )
-    return int(written["r"])
 
 
 def _lora_rank(rank: int) -> int:
@@ -187,8 +179,3 @@ def gpus_per_replica(options: EngineConfig, nodes: Sequence[Node]) -> float:
 def spans_nodes(options: EngineConfig, gpus: float) -> bool:
     """Whether the workers of one engine may sit on several nodes."""
     return gpus > 0 and options.pipeline_parallel > 1
-
-
-def source(model: str) -> str:
-    """A local folder as an absolute path, because replicas run elsewhere; a model hub name as it is."""
-    return str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model

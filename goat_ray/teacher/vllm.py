@@ -28,14 +28,13 @@ from goat_ray.teacher.client import TIMEOUT, Completion, Schema, Setback
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.engine import (
     Engine,
-    adapter_rank,
     engine_arguments,
     environment,
     gpus_per_replica,
     needs,
     place,
-    source,
 )
+from goat_ray.teacher.model_folder import check_folders, source
 from goat_ray.teacher.task import Failure, Message
 
 logger = logging.getLogger(__name__)
@@ -44,6 +43,7 @@ _DEPLOYMENT = "engine"
 _MAX_ONGOING = 1024  # per replica: the engine queues and batches better than Serve's router does
 _TARGET_ONGOING = 64  # requests per replica, above which autoscaling adds one
 _POLL_S = 0.5
+_TELLING_S = 30.0  # for an engine to say which weights it has
 _PATIENCE_S = 60.0  # after which waiting is worth a word
 _DETAIL_CHARACTERS = 600
 
@@ -54,14 +54,13 @@ def app_name(config: TeacherConfig) -> str:
 
 
 def check(config: TeacherConfig) -> None:
-    """Compare what the engines need with what the cluster has; raises ``ConfigError`` or ``ModelError``.
+    """Compare the engines with the cluster and with the model; raises ``ConfigError`` or ``ModelError``.
 
     Nothing is started. The cluster must be connected.
     """
     found = nodes()
     placement.check("the engines", needs(config.engine, gpus_per_replica(config.engine, found)), found)
-    for name, folder in config.engine.adapters.items():
-        adapter_rank(name, folder)
+    check_folders(config)
 
 
 def deploy(config: TeacherConfig) -> DeploymentHandle[Any]:
@@ -88,6 +87,22 @@ def deploy(config: TeacherConfig) -> DeploymentHandle[Any]:
     while not waiting.is_over():
         time.sleep(_POLL_S)
     return serve.get_app_handle(name)
+
+
+def renew(config: TeacherConfig) -> None:
+    """Stop running engines whose folders have got other weights since they started, after a training, say.
+
+    Only for the driver, before any worker asks. Nothing happens where none run or none can tell.
+    """
+    if not ray.is_initialized() or app_name(config) not in serve.status().applications:
+        return
+    handle: DeploymentHandle[Any] = serve.get_app_handle(app_name(config))
+    try:
+        current = handle.is_current.remote().result(timeout_s=_TELLING_S)
+    except (TimeoutError, RayError, RayServeException):  # not up yet, or just being replaced
+        return
+    if not current:
+        shutdown(config)
 
 
 def shutdown(config: TeacherConfig) -> None:

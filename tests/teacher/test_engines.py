@@ -1,11 +1,11 @@
 import pytest
 
 from goat_ray import placement
-from goat_ray.errors import ConfigError, ModelError
+from goat_ray.errors import ConfigError
 from goat_ray.placement import MARK, Node, Placement
 from goat_ray.settings import build
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
-from goat_ray.teacher.engine import adapter_rank, engine_arguments, gpus_per_replica, needs, place
+from goat_ray.teacher.engine import engine_arguments, gpus_per_replica, needs, place
 
 FOUR = Node({"GPU": 4.0, "CPU": 16.0})
 
@@ -53,19 +53,31 @@ def test_autoscaling_needs_room_for_its_least_only():
         build({"replicas": 2, "max_replicas": 1}, EngineConfig, place="x.yaml")
 
 
+@pytest.mark.ray
+def test_autoscaling_reaches_serve(ray_cluster):
+    from goat_ray.teacher.vllm import _application
+
+    def deployment(**engine):
+        config = TeacherConfig(backend="vllm", model="org/name", engine=EngineConfig(**engine))
+        return _application(config)._bound_deployment
+
+    scaling = deployment(replicas=2, max_replicas=8)._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (2, 8)
+    fixed = deployment(replicas=2)
+    assert fixed._deployment_config.autoscaling_config is None and fixed.num_replicas == 2
+
+
 def test_engine_settings_reach_vllm(tmp_path):
     (tmp_path / "adapter_config.json").write_text('{"r": 12}')
     engine = EngineConfig(quantization="fp8", prefix_caching=False, adapters={"agent": str(tmp_path)})
-    config = TeacherConfig(backend="vllm", model="org/name", adapter="agent", top_p=0.9, engine=engine)
+    config = TeacherConfig(backend="vllm", model="org/name", adapter="agent", top_p=0.9, top_k=20, engine=engine)
     arguments = engine_arguments(config, 1)
     assert arguments["quantization"] == "fp8" and arguments["enable_prefix_caching"] is False
     assert (arguments["enable_lora"], arguments["max_loras"], arguments["max_lora_rank"]) == (True, 1, 16)
-    assert config.sampling == {"temperature": 0.7, "top_p": 0.9}
+    assert config.sampling == {"temperature": 0.7, "top_p": 0.9, "top_k": 20}
 
 
-def test_adapters_are_checked(tmp_path):
-    with pytest.raises(ModelError, match=r"adapters\.agent: .*no adapter_config\.json"):
-        adapter_rank("agent", str(tmp_path))
+def test_a_misspelt_adapter_is_told():
     with pytest.raises(ConfigError, match=r"no adapter 'agnet'.*known: agent"):
         build(
             {"backend": "vllm", "model": "m", "adapter": "agnet", "engine": {"adapters": {"agent": "x"}}},

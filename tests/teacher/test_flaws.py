@@ -4,13 +4,13 @@ import pytest
 
 from goat_ray.places import Place
 from goat_ray.teacher.answers import AnswerCache
-from goat_ray.teacher.journal import StoredAnswer
 from goat_ray.teacher.arguments import ArgumentValues, FillArguments, FreeArguments
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.chat import _Work
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.edges import EdgeVerdict, EdgeVerdicts, JudgeEdges
 from goat_ray.teacher.fake_server import FakeServer
+from goat_ray.teacher.journal import StoredAnswer
 from goat_ray.teacher.simulation import SimulatedCall, SimulatedResponse, SimulateResponse
 from goat_ray.teacher.task import MAX_REASON
 from tests.teacher.test_shortening import QUESTION, function
