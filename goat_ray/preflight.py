@@ -1,4 +1,4 @@
-"""Whether the cluster has room for every stage that is still to come, said before any of them starts.
+"""Whether every stage that is still to come has room in the cluster and what it needs, said before any of them starts.
 
 Each stage asks again when its turn comes; what is found here is found hours earlier.
 """
@@ -15,6 +15,8 @@ from goat_ray.teacher.config import EngineConfig
 from goat_ray.teacher.engine import gpus_per_replica
 from goat_ray.teacher.engine import needs as engine_needs
 from goat_ray.training.config import needs as training_needs
+from goat_ray.training.deepspeed_settings import deepspeed_settings
+from goat_ray.training.packages import check_packages
 from goat_ray.training.publishing import RECORD
 
 _SAMPLES = ("ingest", "graph", "sample", "synthesize")
@@ -43,7 +45,10 @@ _BEFORE_ENGINES = ("ingest", "embed")
 
 
 def check_road(config: GoatConfig, part: str, nodes: Sequence[Node]) -> None:
-    """Raise ``ConfigError`` for the first stage of a part that could never run on these nodes."""
+    """Raise ``ConfigError`` for the first stage of a part that could never run on these nodes, or as it is set."""
+    if "train_agent" in BEFORE[part] and not _is_finished(config, "train_agent"):
+        check_packages(config.training.agent)
+        deepspeed_settings(config.training.agent)
     for stage, needs in stages(config, part, nodes):
         check(stage, needs, nodes)
 
@@ -59,8 +64,9 @@ def stages(config: GoatConfig, part: str, nodes: Sequence[Node]) -> Iterator[tup
             yield "search", [Need("graph.candidates.search", search.shards, search.cpus, placement=search.placement)]
         for step in STEPS.get(one, ()):
             beside = engines if one in _SAMPLES and step not in _BEFORE_ENGINES else []
-            if step == "predict" and config.agent.engine is not None:
-                beside = _engines(config.agent.engine, "agent.engine", nodes)
+            if step == "predict":
+                beside = _engines(config.agent.engine, "agent.engine", nodes) if config.agent.engine else []
+                beside += engines if config.executor.backend == "llm" else []  # which answer the agent's calls
             yield step, [*stage_needs(step, config.cluster.resources(step, _own(config, step))), *beside]
         if one == "train_retriever":
             yield "training.retriever", training_needs("training.retriever", config.training.retriever)

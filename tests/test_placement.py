@@ -104,6 +104,15 @@ def test_two_cpus_are_enough_for_everything_but_engines_beside(tmp_path: Path) -
     check_road(config(tmp_path, **engines, **half), "synthesize", [TWO_CPUS])
 
 
+def test_what_a_training_lacks_is_said_hours_before_it_starts(tmp_path: Path) -> None:
+    path = tmp_path / "deepspeed.json"
+    path.write_text('{"zero_optimization": {"stage": 3}}', encoding="utf-8")
+    contradicted = config(tmp_path, training={"agent": {"deepspeed": str(path)}})
+    check_road(contradicted, "train_retriever", [TWO_CPUS])
+    with pytest.raises(ConfigError, match="contradicts zero_stage: 2"):
+        check_road(contradicted, "run", [TWO_CPUS])
+
+
 def test_what_is_finished_needs_no_room(tmp_path: Path) -> None:
     trained_elsewhere = config(tmp_path, teacher={"backend": "vllm", "model": "m", "engine": {"gpus_per_replica": 1}})
     with pytest.raises(ConfigError, match=r"verify.*1 GPU"):

@@ -10,9 +10,22 @@ from goat_ray.training.config import AgentTrainingConfig
 STEP_SIZE = ("train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 """How one worker's examples of a step are cut into passes: ours alone, as the loop and the schedule count with it."""
 
+_DECIDED_BY = {
+    "zero_optimization.stage": "zero_stage",
+    "zero_optimization.offload_optimizer.device": "offload",
+    "zero_optimization.offload_param.device": "offload",
+    "bf16.enabled": "precision",
+    "fp16.enabled": "precision",
+}
+"""What the memory estimate and the checks of the configuration rest on, and the setting of ours that says it."""
+
 
 def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
-    """What ``deepspeed.initialize`` takes: built from the configuration, then the user's file over it."""
+    """What ``deepspeed.initialize`` takes: built from the configuration, then the user's file over it.
+
+    Raises ``ConfigError`` where the file cannot be read or says otherwise than ``zero_stage``, ``offload`` or
+    ``precision``.
+    """
     built: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": config.batch_size,
         "gradient_accumulation_steps": config.gradient_accumulation,
@@ -34,7 +47,9 @@ def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
     built["zero_optimization"] |= _offload(config)
     if config.deepspeed:
         ours = {name: built[name] for name in STEP_SIZE}
-        built = _merged(built, read_deepspeed_file(config.deepspeed)) | ours
+        merged = _merged(built, read_deepspeed_file(config.deepspeed))
+        _refuse_contradictions(built, merged, config)
+        built = merged | ours
         built.pop("train_batch_size", None)
     return built
 
@@ -59,6 +74,27 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError("is not a JSON object", place=str(path), remedy="Give a DeepSpeed JSON file")
     return content
+
+
+def _refuse_contradictions(built: dict[str, Any], merged: dict[str, Any], config: AgentTrainingConfig) -> None:
+    for key, setting in _DECIDED_BY.items():
+        ours, theirs = (_at(settings, key) for settings in (built, merged))
+        # Where offloading goes to, the nodes' memory or their disks, is the file's to say.
+        if ours != theirs and not (setting == "offload" and ours and theirs):
+            given = getattr(config, setting)
+            raise ConfigError(
+                f"{key} is {json.dumps(theirs)}, which contradicts {setting}: {given}",
+                place=str(config.deepspeed),
+                remedy=f"Set training.agent.{setting} to what the file says, or leave {key} out of the file",
+            )
+
+
+def _at(settings: dict[str, Any], key: str) -> Any:
+    """The value at a dotted key; None where there is none, or where a device is "none"."""
+    value: Any = settings
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return None if value == "none" else value
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,45 @@ def test_the_users_deepspeed_file_wins_except_for_the_size_of_a_step(tmp_path: P
     content = {
         "train_batch_size": 512,
         "gradient_accumulation_steps": "auto",
-        "zero_optimization": {"offload_optimizer": {"device": "cpu"}, "reduce_bucket_size": "auto"},
+        "zero_optimization": {
+            "stage": 2,
+            "offload_optimizer": {"device": "nvme", "nvme_path": "/scratch"},
+            "reduce_bucket_size": "auto",
+        },
+        "bf16": {"enabled": "auto"},
         "optimizer": {"params": {"lr": 1.0}},
     }
     path.write_text(json.dumps(content), encoding="utf-8")
-    built = deepspeed_settings(AgentTrainingConfig(deepspeed=path, batch_size=2, gradient_accumulation=8))
+    config = AgentTrainingConfig(deepspeed=path, batch_size=2, gradient_accumulation=8, offload="optimizer")
+    built = deepspeed_settings(config)
     assert built["train_micro_batch_size_per_gpu"] == 2 and built["gradient_accumulation_steps"] == 8
     assert "train_batch_size" not in built
     assert built["zero_optimization"]["stage"] == 2
-    assert built["zero_optimization"]["offload_optimizer"] == {"device": "cpu"}
+    assert built["zero_optimization"]["offload_optimizer"]["nvme_path"] == "/scratch"
     assert "reduce_bucket_size" not in built["zero_optimization"]
     assert built["optimizer"]["type"] == "AdamW" and built["optimizer"]["params"]["lr"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"zero_optimization": {"stage": 3}}, "zero_optimization.stage is 3, which contradicts zero_stage: 2"),
+        (
+            {"zero_optimization": {"offload_optimizer": {"device": "cpu"}}},
+            'offload_optimizer.device is "cpu", which contradicts offload: none',
+        ),
+        ({"fp16": {"enabled": True}}, "fp16.enabled is true, which contradicts precision: bf16"),
+        ({"bf16": {"enabled": False}}, "bf16.enabled is false, which contradicts precision: bf16"),
+    ],
+)
+def test_a_deepspeed_file_that_contradicts_the_settings_is_refused(
+    tmp_path: Path, content: dict[str, object], said: str
+) -> None:
+    """Otherwise the memory estimate and the checks would be of another training."""
+    path = tmp_path / "deepspeed.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        deepspeed_settings(AgentTrainingConfig(deepspeed=path, precision="bf16"))
 
 
 @pytest.mark.parametrize("text", ["{", "[1]"])
