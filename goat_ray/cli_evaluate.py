@@ -25,7 +25,10 @@ evaluate_app = typer.Typer(
 Config = Annotated[
     Path | None, typer.Argument(help="YAML file; not needed to score predictions files.", metavar="[CONFIG]")
 ]
-Root = Annotated[Path, typer.Option("--root", help="The benchmark's official files: a folder, or one file of it.")]
+Root = Annotated[
+    Place,
+    typer.Option("--root", parser=Place.of, help="The benchmark's official files: a folder, or one file of it."),
+]
 Contenders = Annotated[
     list[str] | None,
     typer.Option(
@@ -101,7 +104,7 @@ def compare(
 
 def _evaluate(
     name: str,
-    root: Path,
+    root: Place,
     config: Path | None,
     contenders: list[str] | None,
     into: Place | None,
@@ -118,11 +121,11 @@ def _evaluate(
             "two contenders have the same name", place=" ".join(chosen), remedy="Give names: -c NAME=FILE"
         )
     if config is None:
-        _report(Benchmarking.open(name, root, None), chosen, into or Place.of("benchmarks"))
+        _report(Benchmarking.open(name, root.fetch(), None), chosen, into or Place.of("benchmarks"))
         return
     road = Road(load_config(config, changes or []))
     with road.runner.exclusive():
-        opened = Benchmarking.open(name, root, road)
+        opened = Benchmarking.open(name, root.fetch(), road)
         _report(opened, chosen, into or road.runner.directory / "benchmarks")
 
 

@@ -100,9 +100,18 @@ class Place:
         """Whether it is a folder; in a store, one with something in it."""
         return bool(self._info().type == pafs.FileType.Directory)
 
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        return bool(self._info().is_file)
+
     def children(self) -> list["Place"]:
         """What is in this folder, by name; nothing where there is no folder."""
         return sorted(Place(f"{self.url}/{PurePosixPath(info.path).name}") for info in self._list(recursive=False))
+
+    def files(self) -> list[tuple[str, Any]]:
+        """(name relative to this folder, its ``pyarrow.fs.FileInfo``) of all files below, by name."""
+        start = len(self.path) + 1
+        return sorted((info.path[start:], info) for info in self._list(recursive=True) if info.is_file)
 
     def open(self) -> Any:
         """The file for reading, as a ``pyarrow.NativeFile`` with random access."""
@@ -124,11 +133,6 @@ class Place:
                 pafs.FileSelector(self.path, recursive=recursive, allow_not_found=True)
             )
         return found
-
-    def _below(self) -> list[tuple[str, Any]]:
-        """(name relative to this folder, what is known of it) of all files below."""
-        start = len(self.path) + 1
-        return sorted((info.path[start:], info) for info in self._list(recursive=True) if info.is_file)
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -223,7 +227,7 @@ class Place:
         """
         if self.local is not None:
             return self.local
-        files = self._below() or [("", self._info())]
+        files = self.files() or [("", self._info())]
         if not all(info.is_file for _, info in files):
             raise FileNotFoundError(self.url)
         stamp = repr([self.url, [(name, info.size, info.mtime_ns) for name, info in files]])
@@ -253,7 +257,7 @@ def fetched(name: str) -> str:
 
 
 def _copy(source: Place, target: Place, seals: tuple[str, ...]) -> None:
-    names = [name for name, _ in source._below()]
+    names = [name for name, _ in source.files()]
     _each(_transfer, [(source, target, name) for name in names if name not in seals])
     _each(_transfer, [(source, target, name) for name in names if name in seals])
 

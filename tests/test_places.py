@@ -14,7 +14,7 @@ from goat_ray.places import Place, fetched
 
 
 def tree(place: Place) -> dict[str, bytes]:
-    return {name: (place / name).read_bytes() for name, _ in place._below()}
+    return {name: (place / name).read_bytes() for name, _ in place.files()}
 
 
 def test_files_are_written_listed_read_and_removed(folder: Place) -> None:

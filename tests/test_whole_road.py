@@ -1,4 +1,4 @@
-"""`goat run` from documents to scores in an object store, small: every step for real, then once more without any."""
+"""`goat run` in an object store, its documents too, small: every step for real, then once more without any."""
 
 import json
 from pathlib import Path
@@ -34,9 +34,19 @@ SMALL = [
 def test_the_whole_road_and_its_summary(
     ray_cluster: None, store_folder: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run = store_folder
+    run, given = store_folder / "run", store_folder / "given"
+    for document in (ROOT / "configs" / "demo" / "documents").iterdir():
+        (given / "apis" / document.name).write_bytes(document.read_bytes())
+    queries = [{"query": "Which books are there by Ilse Quandt?", "solution": ["GET /books"]}]
+    (given / "asked.json").write_bytes(json.dumps(queries).encode())
+    settings = [
+        f"run.directory={run}",
+        f"documents.paths=[{given}/apis]",
+        f"evaluation.queries={given}/asked.json",
+        f"synthesis.contamination.benchmarks=[{given}/asked.json]",
+    ]
     monkeypatch.chdir(ROOT)
-    config = load_config(ROOT / "configs" / "demo.yaml", [*SMALL, f"run.directory={run}"])
+    config = load_config(ROOT / "configs" / "demo.yaml", [*SMALL, *settings])
 
     Road(config).run()
     printed = capfd.readouterr().out
@@ -53,7 +63,7 @@ def test_the_whole_road_and_its_summary(
     ):
         assert f"\n{heading}\n" in printed
     assert "Traceback" not in printed and "WARNING" not in printed
-    for dataset, metrics in {"scores": {"SA", "IA", "CP"}, "retrieval_scores": {"Recall@5"}}.items():
+    for dataset, metrics in {"scores": {"SA", "IA", "CP"}, "retrieval_scores": {"Recall@5", "asked Recall@5"}}.items():
         scores = {(score.run, score.metric) for score in open_dataset(run / dataset, Score).records()}
         assert {(run, metric) for run in ("untuned", "tuned") for metric in metrics} <= scores
     assert open_dataset(run / "predictions_tuned", Prediction).rows > 0
@@ -70,7 +80,7 @@ def test_the_whole_road_and_its_summary(
 
 def written(run: Place) -> dict[str, int]:
     """When each Parquet file of a run was written."""
-    return {name: info.mtime_ns for name, info in run._below() if name.endswith(".parquet")}
+    return {name: info.mtime_ns for name, info in run.files() if name.endswith(".parquet")}
 
 
 def _measured_on_its_own_samples_in_the_published_form(road: Road, run: Place) -> None:

@@ -5,15 +5,15 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO
 
-from goat_ray.documents import stores
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.files import referred
 from goat_ray.errors import ConfigError
 from goat_ray.identity import ID_HEX_DIGITS, content_id
+from goat_ray.places import Place
 from goat_ray.records import Document
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def discover(config: DocumentsConfig) -> list[Document]:
 
     Formats are told by content, so every file counts except hidden ones below a folder. Files with the
     same bytes are one document, the first found. Raises ``ConfigError`` for a path that matches no file
-    and for a store that cannot be read.
+    and for a URL that is of no store, ``RunError`` for a store that cannot be read.
     """
     documents: dict[str, Document] = {}
     for path in config.paths:
@@ -44,42 +44,37 @@ def discover(config: DocumentsConfig) -> list[Document]:
     return list(documents.values())
 
 
-def file_id(file: Path) -> str:
+def file_id(file: Place) -> str:
     """``ID_HEX_DIGITS`` hex digits of the SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
     try:
-        with file.open("rb") as stream:
-            return _digest(stream)
+        with file.open() as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
     except OSError as error:
         raise ConfigError(
             f"cannot be read: {error.strerror}", place=str(file), remedy="Make it readable or leave it out"
         ) from error
+    return digest.hexdigest()[:ID_HEX_DIGITS]
 
 
 def _located(path: str) -> Iterator[tuple[str, str]]:
     """(root, path below it) of the files that a path names; the root of files in a store is a URL."""
-    if stores.scheme(path) not in ("", "file"):
-        yield from stores.find(path)
+    path = re.sub(r"^file://(localhost(?=/))?", "", path, flags=re.IGNORECASE)
+    if "://" in path:
+        yield from _stored(path)
         return
-    for match in _matches(re.sub(r"^file://(localhost(?=/))?", "", path, flags=re.IGNORECASE)):
+    for match in _matches(path):
         for root, file in _files(match):
             yield str(root), file.relative_to(root).as_posix()
 
 
 def _id(root: str, path: str, max_bytes: int) -> str:
-    """The id of a document: of its bytes and, on this machine, of the files that it refers to."""
-    if stores.scheme(root):
-        with stores.opened(root, path) as stream:
-            return _digest(stream)
-    own = file_id(Path(root, path))
-    parts = [[part, file_id(Path(root, part))] for part in referred(Path(root), path, max_bytes)]
+    """The id of a document: of its bytes and of the files that it refers to."""
+    folder = Place(root)
+    own = file_id(folder / path)
+    parts = [[part, file_id(folder / part)] for part in referred(folder, path, max_bytes)]
     return content_id(own, parts) if parts else own
-
-
-def _digest(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()[:ID_HEX_DIGITS]
 
 
 def _matches(path: str) -> list[Path]:
@@ -102,3 +97,34 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
             file = Path(folder, name)
             if not name.startswith(".") and file.is_file():
                 yield root, file
+
+
+def _stored(url: str) -> Iterator[tuple[str, str]]:
+    """(root URL, path below it) of a file in a store, of all files below a folder, or of those that a glob matches.
+
+    Hidden files below a folder, or below the part of a glob that is no pattern, are left out.
+    """
+    parts = url.rstrip("/").split("/")
+    fixed = next((number for number, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    place, pattern = Place.of("/".join(parts[:fixed])), parts[fixed:]
+    whole = Place("/".join([place.url, *pattern]))
+    if whole.is_file():  # also one whose name looks like a glob
+        yield whole.parent.url, whole.name
+        return
+    for name, _ in place.files():
+        names = name.split("/")
+        if any(part.startswith(".") for part in names):
+            continue
+        depths = [depth for depth in range(len(names) + 1) if _fits(names[:depth], pattern)]
+        if depths:  # the folder that the glob matches is the root, or the folder of the file that it matches
+            depth = min(depths[0], len(names) - 1)
+            yield "/".join([place.url, *names[:depth]]), "/".join(names[depth:])
+
+
+def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a glob matches a path, both in parts; ``**`` stands for any number of folders."""
+    if not pattern:
+        return not names
+    if pattern[0] == "**":
+        return any(_fits(names[start:], pattern[1:]) for start in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])

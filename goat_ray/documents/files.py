@@ -7,12 +7,12 @@ section 5). Documents are untrusted: nothing outside the root, hidden or remote 
 import posixpath
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from goat_ray.documents.flaws import Flaw, OutsideRoot, RemoteReference, TooLarge
 from goat_ray.documents.loading import Source
+from goat_ray.places import Place
 from goat_ray.records import Document
 
 MAX_FILES = 1_000  # that one document may refer to
@@ -40,8 +40,8 @@ def locate(home: str, reference: str) -> str:
     return path
 
 
-def referred(root: Path, path: str, max_bytes: int) -> list[str]:
-    """The files below a local ``root`` that the text of the file ``path`` seems to refer to, directly or over others.
+def referred(root: Place, path: str, max_bytes: int) -> list[str]:
+    """The files below ``root`` that the text of the file ``path`` seems to refer to, directly or over others.
 
     Told from the bytes alone, so it may name one that only an example mentions. Files beyond ``max_bytes`` are not
     looked into; nothing outside the root is.
@@ -50,16 +50,22 @@ def referred(root: Path, path: str, max_bytes: int) -> list[str]:
     queue = [path]
     while queue and len(found) <= MAX_FILES:
         home = queue.pop()
-        if (root / home).stat().st_size > max_bytes:
+        with (root / home).open() as stream:
+            content = stream.read(max_bytes + 1)
+        if len(content) > max_bytes:
             continue
-        for reference in sorted(set(_REFERENCE.findall((root / home).read_bytes()))):
+        for reference in sorted(set(_REFERENCE.findall(content))):
             with suppress(Flaw, ValueError):  # ValueError: what is no UTF-8 is no name of ours
                 other = locate(home, reference.decode())
-                inside = (root / other).resolve().is_relative_to(root.resolve())
-                if other not in found and inside and (root / other).is_file():
+                if other not in found and _is_inside(root, root / other) and (root / other).is_file():
                     found[other] = None
                     queue.append(other)
     return sorted(found.keys() - {path})
+
+
+def _is_inside(root: Place, file: Place) -> bool:
+    """Whether no link leads out of the root; stores have none."""
+    return root.local is None or file.local is None or file.local.resolve().is_relative_to(root.local.resolve())
 
 
 class Files:

@@ -5,18 +5,17 @@ import re
 import stat
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from goat_ray.documents import stores
 from goat_ray.documents.config import Limits
 from goat_ray.documents.decoding import as_utf8
 from goat_ray.documents.flaws import Flaw, OutsideRoot, TooDeep, TooLarge, Unreadable
 from goat_ray.documents.yaml_loader import JsonBuilder, finite
-from goat_ray.errors import ConfigError
+from goat_ray.errors import RunError
 from goat_ray.identity import content_id
+from goat_ray.places import Place
 from goat_ray.records import Document, Reject
 
 MAX_NESTING = 200  # levels of a JSON tree; beyond it even writing a value as JSON could exhaust the stack
@@ -70,12 +69,13 @@ class Source:
 def _read(document: Document, max_bytes: int) -> bytes:
     """The bytes of a document, at most one more than ``max_bytes``; raises ``Flaw``."""
     try:
-        if stores.scheme(document.root):
-            if not stores.confined(document.path):
+        folder = Place(document.root)
+        if folder.local is None:
+            if document.path.startswith("/") or ".." in document.path.split("/"):
                 raise _outside(document)
-            with stores.opened(document.root, document.path) as stream:
-                return stream.read(max_bytes + 1)
-        root = Path(document.root).resolve()
+            with (folder / document.path).open() as stored:
+                return bytes(stored.read(max_bytes + 1))
+        root = folder.local.resolve()
         file = (root / document.path).resolve()
         if not file.is_relative_to(root):
             raise _outside(document)
@@ -86,7 +86,7 @@ def _read(document: Document, max_bytes: int) -> bytes:
             raise _too_large(document, max_bytes)
         with file.open("rb") as stream:
             return stream.read(max_bytes + 1)
-    except ConfigError as error:
+    except RunError as error:  # of a store
         raise Unreadable(error.problem, place=document.path, remedy=error.remedy) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         problem = getattr(error, "strerror", None) or str(error)

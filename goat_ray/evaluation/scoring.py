@@ -1,13 +1,13 @@
 """All scores of an evaluation, before and after training."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from goat_ray.agent.documents import DocumentPart
 from goat_ray.agent.retrieval import Retriever
 from goat_ray.evaluation.config import EvaluationConfig
 from goat_ray.evaluation.heldout import score_agent
 from goat_ray.evaluation.retrieval import Judged, by_sight, judged_samples, restbench_queries, score_retriever
+from goat_ray.places import Place
 from goat_ray.records import Prediction, Sample, Score
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.splits import SplitsConfig, is_unseen
@@ -37,8 +37,9 @@ def retrieval_groups(
     if unseen is not None:
         groups["unseen"] = judged_samples(unseen.records())
     if config.queries:
-        name = Path(config.queries).stem
-        groups[name], _ = restbench_queries(Path(config.queries), list(functions))
+        file = Place.of(config.queries).fetch()
+        name = file.stem
+        groups[name], _ = restbench_queries(file, list(functions))
         if unseen is not None:
             hidden = {one for one in functions.ids if is_unseen(one, splits.unseen_functions, splits.seed)}
             parts = by_sight(groups[name], hidden.__contains__)

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from pydantic import Field
 from goat_ray.errors import ConfigError
 from goat_ray.graph.embedding import load_embedder
 from goat_ray.identity import content_id
+from goat_ray.places import Place, Where
 from goat_ray.settings import Settings
 
 SHORTEST = 4  # words; a shorter benchmark query inside another one is chance
@@ -60,7 +60,7 @@ class Benchmarks:
 
     def __init__(self, config: ContaminationConfig, embedder: str = "") -> None:
         self.config = config
-        self.entries = [entry for path in config.benchmarks for entry in read_queries(Path(path))]
+        self.entries = [entry for path in config.benchmarks for entry in read_queries(path)]
         self.embedder = embedder
 
     def settings(self) -> Any:
@@ -125,10 +125,11 @@ def _grams(said: tuple[str, ...], size: int) -> Iterator[tuple[str, ...]]:
     return (said[start : start + size] for start in range(len(said) - size + 1))
 
 
-def read_queries(path: Path) -> Iterator[Entry]:
-    """The queries of a benchmark's file; raises ``ConfigError`` where it has none."""
+def read_queries(where: Where) -> Iterator[Entry]:
+    """The queries of a benchmark's file, by path or URL; raises ``ConfigError`` where it has none."""
+    path = Place.of(where)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"cannot be read: {error}", place=str(path), remedy="Correct synthesis.contamination.benchmarks"

@@ -16,6 +16,7 @@ from goat_ray.errors import RunError
 from goat_ray.evaluation.comparison import comparison_table
 from goat_ray.evaluation.confidence import interval
 from goat_ray.evaluation.results import Measured, Result, TaskResult
+from goat_ray.places import Place
 
 
 def result(run: str, values: list[float], benchmark: str = "b") -> Result:
@@ -76,13 +77,13 @@ def test_results_of_different_benchmarks_are_not_compared() -> None:
         comparison_table([result("x", [1.0], "a"), result("y", [1.0], "b")])
 
 
-def test_a_predictions_file_is_scored_and_compared_without_a_configuration(tmp_path: Path) -> None:
+def test_a_predictions_file_is_scored_and_compared_without_a_configuration(folder: Place, tmp_path: Path) -> None:
     queries = [{"query": "q", "solution": ["GET /a", "GET /b "]}]
-    (tmp_path / "x_queries.json").write_text(json.dumps(queries))
+    (folder / "x_queries.json").write_bytes(json.dumps(queries).encode())
     for name, path in {"good": ["GET /a", "GET /c", "GET /b"], "bad": ["GET /b"]}.items():
         entry = {"query": "q", "api_path": path, "final_response": "It is so."}
         (tmp_path / f"{name}.json").write_text(json.dumps([entry]))
-    command = ["evaluate", "restbench", "--root", str(tmp_path / "x_queries.json"), "--into", str(tmp_path / "out")]
+    command = ["evaluate", "restbench", "--root", str(folder / "x_queries.json"), "--into", str(tmp_path / "out")]
     command += ["-c", f"fine={tmp_path / 'good.json'}", "-c", str(tmp_path / "bad.json")]
     run = CliRunner().invoke
     made = run(app, command)

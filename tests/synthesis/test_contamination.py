@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from goat_ray.errors import ConfigError
+from goat_ray.places import Place
 from goat_ray.records import Reject
 from goat_ray.synthesis.contamination import Benchmarks, ContaminationConfig, read_queries
 from goat_ray.synthesis.examination import Examine
@@ -42,11 +43,12 @@ def started(file: Path, **settings: object) -> Benchmarks:
         "\n".join([QUERIES[0], "", f"  {QUERIES[1]} ", QUERIES[2], ""]),
     ],
 )
-def test_all_forms_are_read(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "queries.any"
-    path.write_text(text)
-    assert [entry.query for entry in read_queries(path)] == QUERIES
-    assert [entry.name for entry in read_queries(path)] == [f"queries.any#{number}" for number in (1, 2, 3)]
+def test_all_forms_are_read(text: str, folder: Place) -> None:
+    path = folder / "queries.any"
+    path.write_bytes(text.encode())
+    entries = list(read_queries(str(path)))
+    assert [entry.query for entry in entries] == QUERIES
+    assert [entry.name for entry in entries] == [f"queries.any#{number}" for number in (1, 2, 3)]
 
 
 def test_a_real_benchmark_is_read() -> None:
