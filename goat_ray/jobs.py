@@ -1,6 +1,7 @@
 """What the entry points in ``jobs/`` share: options, one part of the road, an exit status, a report of failure."""
 
 import argparse
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any, get_args
 from goat_ray.config import GoatConfig, load_config
 from goat_ray.errors import GoatError
 from goat_ray.inspection import funnel
+from goat_ray.locking import RunTaken
 from goat_ray.pipeline import Part, Road
 from goat_ray.places import Place
 from goat_ray.storage import UNFINISHED, write_json
@@ -28,6 +30,7 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. run.directory=/shared/run"
     )
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)  # Ray does the same, but only once it is connected
     try:
         _perform(part, load_config(options.config, options.set))
     except GoatError as error:
@@ -38,11 +41,17 @@ def _perform(part: Part, config: GoatConfig) -> None:
     report = Place.of(config.run.directory) / REPORT
     try:
         Road(config).perform(part)
+    except RunTaken:  # the run is another job's, and so is its report
+        raise
     except BaseException as error:  # a job that is stopped, too, leaves its work incomplete
-        with suppress(OSError):  # such as a full disk, which would hide the error
+        with suppress(OSError, GoatError):  # a full disk or a store out of reach, which would hide the error
             write_json(report, failure(part, report.parent, error))
         raise
     report.remove()
+
+
+def _stop(number: int, _: object) -> None:
+    sys.exit(128 + number)  # as shells report what a signal has ended
 
 
 def failure(part: str, run: Place, error: BaseException) -> dict[str, Any]:

@@ -19,11 +19,15 @@ DEAD_S = 20.0  # a lease that was not renewed for so long is free
 SETTLE_S = 1.0  # after which the later one of two that came at once has been seen by both
 
 
+class RunTaken(RunError):
+    """Another process works in the run directory, which is therefore not touched."""
+
+
 @contextmanager
 def held(directory: Place) -> Iterator[Callable[[], None]]:
     """Hold a run directory; what is given raises ``RunError`` if it was lost on the way.
 
-    Raises ``RunError`` where another process holds it. On file systems the lock ends with the process. In a store it
+    Raises ``RunTaken`` where another process holds it. On file systems the lock ends with the process. In a store it
     ends ``DEAD_S`` after a process that was killed, by the waiting one's clock alone.
     """
     if directory.local is None:
@@ -47,8 +51,8 @@ def _flock(file: Path) -> Iterator[None]:
         yield
 
 
-def _taken(file: Place) -> RunError:
-    return RunError(
+def _taken(file: Place) -> RunTaken:
+    return RunTaken(
         "another goat process is working in this run directory",
         place=str(file.parent),
         remedy="Wait for it, or choose another run.directory",

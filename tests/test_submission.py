@@ -1,7 +1,10 @@
 """What a job is called, what it may carry, and what it leaves behind when it fails. Real jobs: test_jobs.py."""
 
 import json
-from collections.abc import AsyncIterator
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +19,7 @@ from goat_ray.cli_submit import Part
 from goat_ray.config import load_config
 from goat_ray.console import Console
 from goat_ray.errors import ConfigError, RunError
+from goat_ray.places import Place
 from goat_ray.runner import UNFINISHED, Runner
 from goat_ray.submission import Cluster, Submission, latest_attempt
 
@@ -139,12 +143,51 @@ def test_a_malformed_option_is_named() -> None:
     assert result.exit_code == 2 and "NAME=VALUE" in result.output
 
 
-def test_a_failed_job_reports_what_is_finished(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    (run / "verified").mkdir(parents=True)
-    (run / "verified" / UNFINISHED).write_text("{}")
-    with Runner(run, Console()).exclusive(), pytest.raises(SystemExit, match="another goat process"):
-        jobs.main("graph", ["--config", str(DEMO), "--set", f"run.directory={run}"])
-    report = json.loads((run / "failure.json").read_text())
-    assert (report["part"], report["unfinished"], report["finished"]) == ("graph", ["verified"], {})
-    assert "another goat process" in report["error"] and report["remedy"]
+class TestReports:
+    @pytest.fixture
+    def run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """A run directory with a dataset that is not finished; the handler of signals is put back."""
+        for name in ("connect", "nodes", "check_road"):
+            monkeypatch.setattr(f"goat_ray.pipeline.{name}", lambda *_: None)
+        (tmp_path / "verified").mkdir()
+        (tmp_path / "verified" / UNFINISHED).write_text("{}")
+        handler = signal.getsignal(signal.SIGTERM)
+        yield tmp_path
+        signal.signal(signal.SIGTERM, handler)
+
+    def call(self, run: Path, *changes: str) -> None:
+        sets = [word for change in (f"run.directory={run}", *changes) for word in ("--set", change)]
+        jobs.main("ingest", ["--config", str(DEMO), *sets])
+
+    def test_a_failed_job_reports_what_is_finished_until_one_succeeds(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(SystemExit, match="no file is at 'nowhere'"):
+            self.call(run, "documents.paths=[nowhere]")
+        report = json.loads((run / "failure.json").read_text())
+        assert (report["part"], report["unfinished"], report["finished"]) == ("ingest", ["verified"], {})
+        assert "no file is at 'nowhere'" in report["error"] and report["remedy"]
+        monkeypatch.setattr("goat_ray.pipeline.Road.perform", lambda *_: None)
+        self.call(run)
+        assert not (run / "failure.json").exists()
+
+    def test_a_second_job_leaves_no_report_in_the_run_of_the_first(self, run: Path) -> None:
+        with Runner(run, Console()).exclusive(), pytest.raises(SystemExit, match="another goat process"):
+            self.call(run)
+        assert not (run / "failure.json").exists()
+
+    def test_a_job_that_is_stopped_reports_so(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stopped(*_: object) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+        monkeypatch.setattr("goat_ray.pipeline.discover", stopped)  # before any Ray that has a handler of its own
+        with pytest.raises(SystemExit) as error:
+            self.call(run)
+        assert error.value.code == 128 + signal.SIGTERM
+        report = json.loads((run / "failure.json").read_text())
+        assert report["error"] == "stopped from outside" and report["unfinished"] == ["verified"]
+
+    def test_a_store_out_of_reach_does_not_hide_the_error(self, store: Place, run: Path) -> None:
+        with pytest.raises(SystemExit, match="the object store does not do it"):
+            self.call(Path(), "run.directory=s3://nowhere/run")
