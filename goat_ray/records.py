@@ -259,6 +259,7 @@ class CallTrace(Record):
 
     calls: list[ExecutedCall]
     seed: int
+    shortened: list[str] = []  # tasks whose documents were more than the teacher could read at once
 
 
 class Lineage(Part):
@@ -268,6 +269,7 @@ class Lineage(Part):
     prompts: str  # version of the prompts or rules
     fingerprint: str  # of the step and all that it depends on
     seed: int
+    shortened: list[str] = []  # tasks whose documents were more than the teacher could read at once, by name
 
 
 Split = Literal["train", "validation", "test", "unseen"]
@@ -346,7 +348,7 @@ class Prediction(Record):
     calls: list[ExecutedCall]
     response: str
     problems: list[str] = []  # what went wrong on the way, e.g. "unknown-function: foo"
-    seconds: float | None = None  # from query to answer, among others that are answered at the same time
+    seconds: float | None = None  # of its worker: what the queries answered together took, over their number
 
 
 class Score(Record):

@@ -73,4 +73,4 @@ class _LlmSession(Session):
             return CallResult.failed(502, f"{answer.reason}: {answer.detail}", problem, "simulated")
         body = parsed(answer.body)
         self._before.append((function.title, arguments, body))
-        return CallResult(status=answer.status, body=body, origin="simulated")
+        return CallResult(status=answer.status, body=body, origin="simulated", shortened=answer.shortened)

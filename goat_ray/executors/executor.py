@@ -28,6 +28,7 @@ class CallResult(Part):
     body: Json
     origin: Origin
     problem: str = ""  # a short constant where the executor, not the API, says no, e.g. "refused-address"
+    shortened: bool = False  # by a teacher, on a part of the document
 
     @property
     def ok(self) -> bool:

@@ -60,7 +60,7 @@ class Verify(Step[CandidateEdge, Edge]):
             elif not verdict.accept:
                 yield Reject(id=edge.id, reason=NOT_ACCEPTED, detail=f"{self.describe(edge)}: {verdict.reason}")
             else:
-                yield Edge(**edge.model_dump(), reason=verdict.reason, teacher=self.teacher.label)
+                yield Edge(**edge.model_dump(), reason=_reason(verdict), teacher=self.teacher.label)
 
     def _verdicts(self, edges: Sequence[CandidateEdge]) -> list[EdgeVerdict | Failure]:
         """Verdicts on edges that are ordered by target and parameter."""
@@ -76,7 +76,7 @@ class Verify(Step[CandidateEdge, Edge]):
             if isinstance(answer, Failure):
                 verdicts += [answer] * len(prompt)
             elif len(answer.verdicts) == len(prompt):
-                verdicts += answer.verdicts
+                verdicts += [one.on_shortened() if answer.shortened else one for one in answer.verdicts]
             else:
                 detail = f"{len(answer.verdicts)} verdicts on {len(prompt)} candidates"
                 verdicts += [Failure("invalid-answer", detail)] * len(prompt)
@@ -97,3 +97,8 @@ class Verify(Step[CandidateEdge, Edge]):
         """An edge in the words of the documents."""
         source, target = self.store[edge.source], self.store[edge.target]
         return f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
+
+
+def _reason(verdict: EdgeVerdict) -> str:
+    note = " (the documents were shortened to fit the model's context)" if verdict.shortened else ""
+    return f"{verdict.reason}{note}"

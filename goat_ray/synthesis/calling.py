@@ -14,8 +14,8 @@ from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.calling_config import CallingConfig
-from goat_ray.synthesis.tracing import NoTrace, Tracing
-from goat_ray.teacher.arguments import FillArguments, FreeArguments
+from goat_ray.synthesis.tracing import Free, NoTrace, Tracing
+from goat_ray.teacher.arguments import ArgumentValues, FillArguments, FreeArguments
 from goat_ray.teacher.task import Failure, Teacher
 
 
@@ -23,7 +23,7 @@ class Call(Step[CallPlan, CallTrace]):
     """Fills the free arguments, runs the calls in order and takes each bound argument from an earlier output."""
 
     name = "call"
-    version = 3
+    version = 4
     takes = CallPlan
     gives = CallTrace
 
@@ -68,11 +68,11 @@ class Call(Step[CallPlan, CallTrace]):
         yield from self.executor.run(self._run_all(batch, filled))
 
     async def _run_all(
-        self, batch: Sequence[CallPlan], filled: Sequence[dict[int, dict[str, Any]] | Reject]
+        self, batch: Sequence[CallPlan], filled: Sequence[Free | Reject]
     ) -> list[CallTrace | Reject]:
         return await asyncio.gather(*(self._run(plan, free) for plan, free in zip(batch, filled, strict=True)))
 
-    async def _run(self, plan: CallPlan, filled: dict[int, dict[str, Any]] | Reject) -> CallTrace | Reject:
+    async def _run(self, plan: CallPlan, filled: Free | Reject) -> CallTrace | Reject:
         if isinstance(filled, Reject):
             return filled
         functions = [self.store[call.function] for call in plan.calls]
@@ -84,19 +84,22 @@ class Call(Step[CallPlan, CallTrace]):
 
     # --- free arguments ----------------------------------------------------------------------------
 
-    def _fill(self, batch: Sequence[CallPlan]) -> list[dict[int, dict[str, Any]] | Reject]:
-        """The free arguments of each plan by number of the call, or why the teacher gave none."""
+    def _fill(self, batch: Sequence[CallPlan]) -> list[Free | Reject]:
+        """The free arguments of each plan, or why the teacher gave none."""
         wanted = [(place, number) for place, plan in enumerate(batch) for number in _with_free_arguments(plan)]
         answers = self.teacher.answer(self.task, [self._question(batch[place], number) for place, number in wanted])
-        filled: list[dict[int, dict[str, Any]] | Reject] = [{} for _ in batch]
+        filled: list[Free | Reject] = [Free() for _ in batch]
         for (place, number), answer in zip(wanted, answers, strict=True):
             known = filled[place]
             if isinstance(known, Reject):
                 continue
             try:
-                known[number] = _values(answer)
+                known.values[number] = _values(answer)
             except NoTrace as reason:
                 filled[place] = Reject(id=batch[place].id, reason=reason.reason, detail=reason.detail)
+                continue
+            if not isinstance(answer, Failure) and answer.shortened:
+                known.shortened = [self.task.name]
         return filled
 
     def _question(self, plan: CallPlan, number: int) -> FreeArguments:
@@ -136,12 +139,11 @@ def _invented(parameter: Parameter, seed: str) -> Any:
     return invent(parameter, [], rng(seed, parameter.name))
 
 
-def _values(answer: Any) -> dict[str, Any]:
+def _values(answer: ArgumentValues | Failure) -> dict[str, Any]:
     """The values that the teacher gives; raises ``NoTrace`` where it gives none."""
     if isinstance(answer, Failure):
         raise NoTrace(answer.reason, answer.detail)
     try:
-        values: dict[str, Any] = answer.values()
+        return answer.values()
     except ValueError as error:
         raise NoTrace("invalid-answer", str(error)) from error
-    return values

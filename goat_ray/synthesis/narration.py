@@ -30,7 +30,7 @@ class Narrate(Step[CallTrace, Sample]):
     """Asks the teacher for the language of each trace and keeps what its judge accepts."""
 
     name = "narrate"
-    version = 3
+    version = 4
     takes = CallTrace
     gives = Sample
 
@@ -109,6 +109,7 @@ class Narrate(Step[CallTrace, Sample]):
                 draft.reject = Reject(id=draft.trace.id, reason=answer.reason, detail=f"{task.name}: {answer.detail}")
             else:
                 draft.answers[into] = answer
+                draft.shortened += [task.name] if answer.shortened else []
 
     def _check(self, drafts: list["_Draft"], flaw_of: Callable[["_Draft"], Flaw | None]) -> None:
         """Reject by rule what is wrong, before a teacher is asked more about it."""
@@ -131,7 +132,7 @@ class Narrate(Step[CallTrace, Sample]):
             response=draft.text("response"),
             paraphrases=draft.paraphrases(self.config.paraphrases),
             verdict=verdict.reason,
-            lineage=Lineage(**self.lineage, seed=draft.trace.seed),
+            lineage=Lineage(**self.lineage, seed=draft.trace.seed, shortened=draft.shortened),
         )
 
 
@@ -149,6 +150,7 @@ class _Draft:
         self.trace = trace
         self.story = story
         self.answers: dict[str, Answer] = {}
+        self.shortened = list(trace.shortened)
         self.reject: Reject | None = None
 
     def text(self, name: str) -> str:

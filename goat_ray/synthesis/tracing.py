@@ -1,6 +1,7 @@
 """Carries out one plan: extracts each argument, makes each call, and notes where everything came from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from goat_ray import jsonpath
@@ -12,6 +13,7 @@ from goat_ray.records import ApiFunction, Argument, Binding, CallPlan, CallTrace
 from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.picking import NoValue, Picks
 from goat_ray.synthesis.recovery import PASSING, call_to_spoil, is_mistaken, mistakes
+from goat_ray.teacher.simulation import SimulateResponse
 
 READS = frozenset(("GET", "HEAD"))
 
@@ -24,6 +26,14 @@ class NoTrace(Exception):
         self.reason, self.detail = reason, detail
 
 
+@dataclass
+class Free:
+    """The arguments of a plan that no call gives."""
+
+    values: dict[int, dict[str, Any]] = field(default_factory=dict)  # by number of the call
+    shortened: list[str] = field(default_factory=list)  # tasks that gave them on shortened documents
+
+
 class Tracing:
     """The carrying out of one plan in one session."""
 
@@ -31,7 +41,7 @@ class Tracing:
         self,
         plan: CallPlan,
         functions: Sequence[ApiFunction],  # one per call
-        free: Mapping[int, Mapping[str, Any]],  # free arguments by number of the call
+        free: Free,
         session: Session,
         config: CallingConfig,
     ) -> None:
@@ -45,6 +55,7 @@ class Tracing:
         self._picks = Picks(plan)
         self._places: list[int] = []  # of each planned call: index of the executed one whose output others use
         self._calls: list[ExecutedCall] = []
+        self._shortened = list(free.shortened)
         self._barrier = 0  # the lowest group after all that changed something
 
     async def trace(self) -> CallTrace:
@@ -60,7 +71,7 @@ class Tracing:
             except WrongType as error:
                 raise NoTrace("wrong-type", f"{self._functions[number].title}: {error}") from error
             self._places.append(made[0])
-        return CallTrace(id=self._plan.id, calls=self._calls, seed=self._plan.seed)
+        return CallTrace(id=self._plan.id, calls=self._calls, seed=self._plan.seed, shortened=self._shortened)
 
     # --- arguments ---------------------------------------------------------------------------------
 
@@ -82,7 +93,7 @@ class Tracing:
     def _argument(self, number: int, binding: Binding, picks: Picks) -> Argument:
         parameter = self._functions[number].parameter(binding.parameter)
         if binding.step is None:
-            given = self._free.get(number, {})
+            given = self._free.values.get(number, {})
             if parameter.name not in given:
                 raise NoTrace("invalid-answer", f"{self._functions[number].title}: no value for {parameter.name}")
             value = coerced(parameter, given[parameter.name])
@@ -131,7 +142,10 @@ class Tracing:
         return (wrong, result) if is_mistaken(result) else None
 
     async def _call(self, function: ApiFunction, arguments: list[Argument]) -> CallResult:
-        return await self._session.call(function, {argument.parameter: argument.value for argument in arguments})
+        result = await self._session.call(function, {argument.parameter: argument.value for argument in arguments})
+        if result.shortened and SimulateResponse.name not in self._shortened:
+            self._shortened.append(SimulateResponse.name)
+        return result
 
     def _note(
         self,

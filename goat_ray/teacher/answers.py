@@ -27,6 +27,7 @@ _SCHEMA = pa.schema(
         ("key", pa.binary(KEY_BYTES)),
         ("task", pa.string()),
         ("text", pa.string()),
+        ("shortened", pa.bool_()),
     ]
 )
 _FLUSH_ROWS = 512  # in an object store a killed worker loses at most so many answers …
@@ -48,15 +49,15 @@ class AnswerCache:
         for number, file in enumerate(self._files):
             self._index.add(_keys(read_parquet(file, ["key"])["key"]), number)
         # Of killed processes; those at work give theirs, too, which does no harm.
-        self._rescued = {answer.key: answer.text for file in journals(self._folder) for answer in read_journal(file)}
+        self._rescued = {answer.key: answer for file in journals(self._folder) for answer in read_journal(file)}
         self._pending: dict[bytes, StoredAnswer] = {}
         self._journal = Journal(self._folder)
         self._flushed = time.monotonic()
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        """The texts of those keys that have an answer."""
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, StoredAnswer]:
+        """The answers by key, of those that have one."""
         found = {key: self._rescued[key] for key in keys if key in self._rescued}
-        found |= {key: self._pending[key].text for key in keys if key in self._pending}
+        found |= {key: self._pending[key] for key in keys if key in self._pending}
         places: list[tuple[int, int, bytes]] = sorted(
             (file, row, key)
             for key, place in zip(keys, self._index.find(keys), strict=True)
@@ -66,7 +67,7 @@ class AnswerCache:
             group = self._group(file, row // _GROUP_ROWS)
             at = row % _GROUP_ROWS
             if group["key"][at].as_py() == key:  # the index knows half of the key
-                found[key] = group["text"][at].as_py()
+                found[key] = StoredAnswer(**group.slice(at, 1).to_pylist()[0])
         return found
 
     def add(self, answer: StoredAnswer) -> None:
@@ -91,7 +92,7 @@ class AnswerCache:
         found = self._groups.get((file, number))
         if found is None:
             source = open_parquet(self._files[file])
-            found = source.read_row_group(number, columns=["key", "text"]).combine_chunks()
+            found = source.read_row_group(number).combine_chunks()
             self._groups[file, number] = found
             if len(self._groups) > _GROUPS_AT_HAND:
                 self._groups.popitem(last=False)
@@ -138,7 +139,7 @@ def _keys(column: pa.ChunkedArray) -> Any:
 
 
 def _table(answers: Iterable[StoredAnswer]) -> pa.Table:
-    columns = zip(*((one.key, one.task, one.text) for one in answers), strict=True)
+    columns = zip(*((one.key, one.task, one.text, one.shortened) for one in answers), strict=True)
     return pa.table([list(column) for column in columns], schema=_SCHEMA)
 
 
@@ -177,7 +178,8 @@ def _blocks(files: Sequence[Place]) -> Iterable[pa.Table]:
     """The rows of all files in tables of whole row groups, for places count in row groups of one size."""
     waiting: list[pa.Table] = []
     for file in files:
-        waiting.append(read_parquet(file).cast(_SCHEMA))
+        known = [_SCHEMA.empty_table(), read_parquet(file)]  # what an older version wrote lacks columns
+        waiting.append(pa.concat_tables(known, promote_options="default"))
         while sum(table.num_rows for table in waiting) >= _GROUP_ROWS:
             whole = pa.concat_tables(waiting)
             yield whole.slice(0, _GROUP_ROWS)

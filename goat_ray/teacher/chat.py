@@ -124,10 +124,13 @@ class _Session:
     def _remembered(self, work: "_Work[Request, Ans]", questions: Sequence["_Question[Request]"]) -> dict[bytes, Ans]:
         if self._cache is None:
             return {}
-        texts = self._cache.find([question.key for question in questions])
         requests = {question.key: question.request for question in questions}
-        read = {key: work.read(requests[key], text) for key, text in texts.items()}
-        return {key: answer for key, answer in read.items() if not isinstance(answer, Failure)}
+        found: dict[bytes, Ans] = {}
+        for key, stored in self._cache.find(list(requests)).items():
+            answer = work.read(requests[key], stored.text)
+            if not isinstance(answer, Failure):
+                found[key] = answer.on_shortened() if stored.shortened else answer
+        return found
 
     async def _answer_one(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
         """Ask, with less and less of the documents where all of it is more than the model can read."""
@@ -144,9 +147,9 @@ class _Session:
             return answer
         if level:
             count("shortened", work.task.name)
-            answer = answer.noted("the documents were shortened to fit the model's context")
+            answer = answer.on_shortened()
         if self._cache is not None:
-            self._cache.add(StoredAnswer(question.key, work.task.name, answer.model_dump_json()))
+            self._cache.add(StoredAnswer(question.key, work.task.name, answer.model_dump_json(), answer.shortened))
         return answer
 
     async def _answer_at(

@@ -35,9 +35,6 @@ class EdgeVerdicts(Answer):
 
     verdicts: list[EdgeVerdict] = Field(description="one for each numbered output field, in their order")
 
-    def noted(self, note: str) -> "EdgeVerdicts":
-        return EdgeVerdicts(verdicts=[verdict.noted(note) for verdict in self.verdicts])
-
 
 _INSTRUCTIONS = (
     "You check whether the output of one API call can be the input of another. "

@@ -24,6 +24,7 @@ class StoredAnswer:
     key: bytes  # derives from all that the answer depends on
     task: str
     text: str
+    shortened: bool = False  # to a question with less of the documents, see ``Answer.shortened``
 
 
 class Journal:
@@ -42,7 +43,7 @@ class Journal:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = self._folder / f"{unique_name()}{_SUFFIX}"
             self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.write(self._descriptor, json.dumps([answer.key.hex(), answer.task, answer.text]).encode() + b"\n")
+        os.write(self._descriptor, json.dumps([answer.key.hex(), answer.task, answer.text, answer.shortened]).encode() + b"\n")
 
     def end(self) -> None:
         """Forget the answers: they are safe elsewhere."""
@@ -64,8 +65,8 @@ def read_journal(file: Place) -> Iterator[StoredAnswer]:
     except FileNotFoundError:
         return
     for line in lines[:-1]:
-        key, task, text = json.loads(line)
-        yield StoredAnswer(bytes.fromhex(key), task, text)
+        key, *rest = json.loads(line)
+        yield StoredAnswer(bytes.fromhex(key), *rest)
 
 
 def unique_name() -> str:

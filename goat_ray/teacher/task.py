@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, Self, TypedDict, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from goat_ray.rows import Json
 
@@ -34,13 +34,18 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def noted(self, note: str) -> Self:
-        """The same with a remark on how it came about, where it has a ``reason`` to carry one."""
-        reason, remark = self.__dict__.get("reason"), f" ({note})"
-        if reason is None:
-            return self
-        # Still within the schema: it is stored, and read by it again.
-        return self.model_copy(update={"reason": reason[: MAX_REASON - len(remark)] + remark})
+    _shortened: bool = PrivateAttr(default=False)
+
+    @property
+    def shortened(self) -> bool:
+        """Whether it was given on a part of the documents, all of which would not fit the model's context."""
+        return self._shortened
+
+    def on_shortened(self) -> Self:
+        """The same as an answer to a shortened question."""
+        copy = self.model_copy()
+        copy._shortened = True
+        return copy
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from goat_ray.teacher.edges import EdgeVerdict, EdgeVerdicts, JudgeEdges
 from goat_ray.teacher.fake_server import FakeServer
 from goat_ray.teacher.journal import StoredAnswer
 from goat_ray.teacher.simulation import SimulatedCall, SimulatedResponse, SimulateResponse
-from goat_ray.teacher.task import MAX_REASON
 from tests.teacher.test_shortening import QUESTION, function
 
 FILM = function("film")
@@ -59,12 +58,6 @@ def test_a_stored_answer_that_is_wrong_is_asked_for_anew(tmp_path):
         assert teacher.answer(task, [request]) == [right]
         assert len(server.requests) == 1
         teacher.close()
-
-
-def test_a_remark_keeps_a_reason_within_its_schema():
-    noted = EdgeVerdict(accept=True, reason="r" * MAX_REASON).noted("the documents were shortened")
-    assert EdgeVerdict.model_validate_json(noted.model_dump_json()) == noted
-    assert noted.reason.endswith("(the documents were shortened)")
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,29 @@
 
 from dataclasses import replace
 
-from goat_ray.records import ApiFunction, ExecutedCall, OutputField, Parameter
+import pytest
+
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.graph.config import VerificationConfig
+from goat_ray.graph.verification import Verify
+from goat_ray.records import ApiFunction, CallPlan, Edge, ExecutedCall, OutputField, Parameter, Reject, Sample
 from goat_ray.storage import FunctionStore
+from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.arguments import FillArguments, FreeArguments
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import TeacherConfig
-from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge, JudgeEdges
+from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge
 from goat_ray.teacher.fake_server import FakeServer
 from goat_ray.teacher.narration import WriteSubqueries
 from goat_ray.teacher.phrases import Phrasebook
+from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.teacher.shortening import LEVELS
 from goat_ray.teacher.simulation import SimulatedCall, SimulateResponse
 from goat_ray.teacher.story import Story, Told
 from goat_ray.teacher.task import Failure
+from tests.world import all_pairs, sample_plans
 
 LONG = "It finds films. " + "And much more is to be said about it, " * 10
 
@@ -53,9 +63,11 @@ def test_examples_go_first_and_the_answer_says_so(tmp_path):
     answer, requests = ask(JudgeEdge(), QUESTION, context=whole - 1, cache=tmp_path)
     assert len(requests) == 2
     assert "an example" not in str(requests[1]) and LONG.strip() in str(requests[1])
-    assert answer.reason.endswith("(the documents were shortened to fit the model's context)")
+    assert answer.shortened
     again, requests = ask(JudgeEdge(), QUESTION, context=1, cache=tmp_path)
-    assert again == answer and requests == []
+    assert again == answer and again.shortened and requests == []
+    full, _ = ask(JudgeEdge(), QUESTION, context=whole)
+    assert not full.shortened
 
 
 def test_then_descriptions_down_to_their_first_sentence_then_all_of_them():
@@ -74,9 +86,39 @@ def test_what_is_still_too_long_is_a_failure():
     assert len(requests) == 1 + LEVELS
 
 
-def test_every_verdict_of_several_says_so():
-    answer, _ = ask(JudgeEdges(), [QUESTION, QUESTION], context=words(JudgeEdges(), [QUESTION] * 2) - 1)
-    assert answer.verdicts and all("shortened" in verdict.reason for verdict in answer.verdicts)
+@pytest.mark.parametrize("per_prompt", [1, 8])
+def test_records_say_what_was_judged_and_made_by_parts_of_documents(world, per_prompt):
+    class Busy(RulesTeacher):
+        """Has read no document to its end."""
+
+        def answer(self, task, requests):
+            return [one if isinstance(one, Failure) else one.on_shortened() for one in super().answer(task, requests)]
+
+    verify = Verify(Busy(), world.data, VerificationConfig(per_prompt=per_prompt))
+    verify.start()
+    good = {edge.id for edge in world.edges}
+    pairs = [pair for pair in all_pairs(world.functions) if pair.id in good]
+    edges = [edge for edge in verify.process(pairs) if isinstance(edge, Edge)]
+    assert edges and all("(the documents were shortened" in edge.reason for edge in edges)
+
+    drawn = sample_plans(world.functions, world.edges, SamplingConfig(plans=12))
+    call = Call(Busy(), ExecutorConfig(), world.data)
+    call.start()
+    traces = [one for one in call.process([one for one in drawn if isinstance(one, CallPlan)]) if not is_reject(one)]
+    asked = {trace.id: any(a.provenance == "user" for call in trace.calls for a in call.arguments) for trace in traces}
+    assert {trace.id: trace.shortened == ["fill-arguments"] for trace in traces} == asked and any(asked.values())
+    narrate = Narrate(Busy(), world.data, SynthesisConfig(paraphrases=1), "traces")
+    narrate.start()
+    samples = [one for one in narrate.process(traces) if not is_reject(one)]
+    told = ["write-subqueries", "write-query", "write-response", "paraphrase", "judge-sample"]
+    assert samples
+    for sample in samples:
+        assert sample.lineage.shortened == (["fill-arguments"] if asked[sample.id] else []) + told
+        assert Sample.from_row(sample.to_row()) == sample
+
+
+def is_reject(record):
+    return isinstance(record, Reject)
 
 
 def test_other_tasks_shorten_their_documents_too():
