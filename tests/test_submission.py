@@ -2,14 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pytest
-from pathspec import PathSpec
+from ray._private.runtime_env.packaging import create_package
 from ray.job_submission import JobStatus
 from typer.testing import CliRunner
 
@@ -26,6 +28,15 @@ from goat_ray.submission import Cluster, Submission, latest_attempt
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = Path("configs/demo.yaml")
 SHARED = "run.directory=/mnt/shared/run-1"
+PLANTED = (
+    ".env",
+    "deploy/.env.local",
+    "keys/tls.pem",
+    "id_ed25519",
+    ".git/config",
+    "runs/a/samples.parquet",
+    ".venv/x",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,18 +93,22 @@ def test_secrets_do_not_travel(monkeypatch: pytest.MonkeyPatch) -> None:
         submission(environment={"NOTE": "is sk-0123456789"})
 
 
-@pytest.mark.parametrize("name", [".env", "deploy/.env.local", "keys/tls.pem", "id_ed25519", ".git/config", "runs/a"])
-def test_what_stays_behind(name: str) -> None:
-    assert PathSpec.from_lines("gitignore", (ROOT / ".rayignore").read_text().splitlines()).match_file(name)
-
-
-def test_all_that_a_job_needs_travels() -> None:
-    needed = [f for d in ("goat_ray", "jobs", "configs") for f in (ROOT / d).rglob("*.*") if f.suffix != ".pyc"]
+def test_what_stays_behind_and_what_travels_by_rays_own_packaging(tmp_path: Path) -> None:
+    folders, stays = ("goat_ray", "jobs", "configs"), (*PLANTED, "goat_ray/.env", "configs/tls.pem")
+    tree = tmp_path / "project"
+    for folder in folders:
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    needed = {str(file.relative_to(tree)) for file in tree.rglob("*") if file.is_file()}
     for name in (".rayignore", ".gitignore"):
-        ignored = PathSpec.from_lines("gitignore", (ROOT / name).read_text().splitlines())
-        assert not [
-            f for f in needed if f.suffix in (".py", ".yaml", ".json") and ignored.match_file(f.relative_to(ROOT))
-        ]
+        shutil.copy(ROOT / name, tree / name)
+    for name in stays:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("hush")
+
+    create_package(str(tree), tmp_path / "job.zip", include_gitignore=True)
+
+    packed = {name for name in ZipFile(tmp_path / "job.zip").namelist() if not name.endswith("/")}
+    assert packed == needed | {".rayignore", ".gitignore"}
 
 
 def test_no_dashboard_is_one_clear_error() -> None:
