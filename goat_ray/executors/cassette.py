@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
      ("status", pa.int64()), ("body", pa.string()), ("problem", pa.string())]
 )  # fmt: skip
 
+READS = ("GET", "HEAD")
 ANSWER = ("status", "body", "problem")
 
 
@@ -36,7 +37,9 @@ class CassetteConfig(Settings):
 
     path: str | None = Field(None, description="Folder, shared by all nodes of the cluster.")
     mode: Literal["off", "record", "replay"] = "off"
-    on_miss: Literal["fail", "sandbox", "call"] = Field("fail", description="What replay does with a call it lacks.")
+    on_miss: Literal["fail", "sandbox", "call"] = Field(
+        "fail", description="What replay does with a call it lacks. What is then really called is recorded as well."
+    )
 
     @model_validator(mode="after")
     def _has_a_path(self) -> Self:
@@ -45,21 +48,14 @@ class CassetteConfig(Settings):
         return self
 
 
-class Recorder(Executor):
-    """Passes calls on and records what really happened; sessions' last calls are written when none is open."""
+class Tape:
+    """What one process records, from the calls of its sessions to files; the last calls when no session is open."""
 
-    name = "recorder"
-
-    def __init__(self, executor: Executor, folder: Where) -> None:
-        self._executor = executor
+    def __init__(self, folder: Where) -> None:
         self._folder = Place.of(folder)
         self._rows: list[dict[str, Any]] = []
         self._written: set[str] = set()
         self._open = 0
-
-    def session(self) -> Session:
-        self._open += 1
-        return _RecordingSession(self, self._executor.session(), _History())
 
     def keep(self, key: str, calls_before: str, function: ApiFunction, arguments: Any, result: CallResult) -> None:
         """Remember a real answer, also a failure; each success once.
@@ -84,6 +80,10 @@ class Recorder(Executor):
         if len(self._rows) >= ROWS_PER_FILE:
             self.flush()
 
+    def opened(self) -> None:
+        """Told of the beginning of each session."""
+        self._open += 1
+
     def closed(self) -> None:
         """Told of the end of each session."""
         self._open -= 1
@@ -98,37 +98,52 @@ class Recorder(Executor):
             pq.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA), file)
         self._rows = []
 
+
+class Recorder(Executor):
+    """Passes calls on and records what really happened."""
+
+    name = "recorder"
+
+    def __init__(self, executor: Executor, folder: Where) -> None:
+        self._executor = executor
+        self._tape = Tape(folder)
+
+    def session(self) -> Session:
+        return _RecordingSession(self._executor.session(), self._tape)
+
     async def close(self) -> None:
-        self.flush()
+        self._tape.flush()
         await self._executor.close()
 
 
 class _RecordingSession(Session):
-    def __init__(self, recorder: Recorder, session: Session, history: "_History") -> None:
-        self._recorder, self._session, self._history = recorder, session, history
+    def __init__(self, session: Session, tape: Tape) -> None:
+        self._session, self._tape, self._history = session, tape, _History()
+        tape.opened()
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         key, before = self._history.add(function, arguments)
         result = await self._session.call(function, arguments)
-        self._recorder.keep(key, before, function, arguments, result)
+        self._tape.keep(key, before, function, arguments, result)
         return result
 
     async def close(self) -> None:
         await self._session.close()
-        self._recorder.closed()
+        self._tape.closed()
 
 
 class Player(Executor):
-    """Answers from a cassette; ``otherwise`` answers what it lacks, if there is one."""
+    """Answers from a cassette. ``otherwise`` answers what it lacks, if there is one; its real answers are recorded."""
 
     name = "player"
 
     def __init__(self, folder: Where, otherwise: Executor | None) -> None:
-        self._otherwise = otherwise
+        self.otherwise = otherwise
+        self.tape = Tape(folder)
         self._answers, self._rows = _read(folder)
 
     def session(self) -> Session:
-        return _PlayingSession(self, self._otherwise.session() if self._otherwise else None, _History())
+        return _PlayingSession(self)
 
     def recorded(self, key: str) -> CallResult | None:
         """The recorded answer to a call, or None."""
@@ -139,26 +154,44 @@ class Player(Executor):
         return CallResult(status=status, body=json.loads(body), origin="recorded", problem=problem)
 
     async def close(self) -> None:
-        if self._otherwise is not None:
-            await self._otherwise.close()
+        self.tape.flush()
+        if self.otherwise is not None:
+            await self.otherwise.close()
 
 
 class _PlayingSession(Session):
-    def __init__(self, player: Player, otherwise: Session | None, history: "_History") -> None:
-        self._player, self._otherwise, self._history = player, otherwise, history
+    def __init__(self, player: Player) -> None:
+        self._player, self._history = player, _History()
+        self._otherwise = player.otherwise.session() if player.otherwise else None
+        self._unheard: list[tuple[ApiFunction, dict[str, Any]]] = []  # writes that only the cassette has answered
+        player.tape.opened()
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        key, _ = self._history.add(function, arguments)
+        key, before = self._history.add(function, arguments)
         recorded = self._player.recorded(key)
         if recorded is not None:
+            if function.method not in READS:
+                self._unheard.append((function, arguments))
             return recorded
-        if self._otherwise is not None:
-            return await self._otherwise.call(function, arguments)
-        return CallResult(status=504, body={"error": "not-recorded"}, origin="recorded", problem="not-recorded")
+        if self._otherwise is None:
+            return CallResult(status=504, body={"error": "not-recorded"}, origin="recorded", problem="not-recorded")
+        await self._catch_up(self._otherwise)
+        result = await self._otherwise.call(function, arguments)
+        self._player.tape.keep(key, before, function, arguments, result)
+        return result
+
+    async def _catch_up(self, session: Session) -> None:
+        """Bring a session that began empty to where this one is; a service that all share has the writes already."""
+        assert self._player.otherwise is not None
+        writes, self._unheard = self._unheard, []
+        if self._player.otherwise.starts_anew:
+            for function, arguments in writes:
+                await session.call(function, arguments)
 
     async def close(self) -> None:
         if self._otherwise is not None:
             await self._otherwise.close()
+        self._player.tape.closed()
 
 
 class _History:
@@ -171,7 +204,7 @@ class _History:
         """(key of a call, what stands for the calls before it)."""
         before = self._before
         key = hashlib.sha256(canonical_json([before, function.id, arguments]).encode("utf-8", "replace")).hexdigest()
-        if function.method not in ("GET", "HEAD"):
+        if function.method not in READS:
             self._before = content_id(key)
         return key, before
 

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
+from goat_ray import metering
 from goat_ray.records import ApiFunction, Origin
 from goat_ray.rows import Json, Part
 
@@ -14,8 +15,9 @@ T = TypeVar("T")
 
 UNANSWERED = frozenset(
     {
-        "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "refused-address",
-        "refused-host", "refused-method", "session-lost", "timeout", "unknown-server", "unreachable-server",
+        "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "not-recorded",
+        "refused-address", "refused-host", "refused-method", "session-lost", "timeout", "unknown-server",
+        "unreachable-server",
     }
 )  # fmt: skip
 """Problems of executors themselves, under which no answer of the API was heard."""
@@ -46,6 +48,11 @@ class CallResult(Part):
         return cls(status=status, body={"error": message}, origin=origin, problem=problem)
 
 
+def mark_unanswered(function: ApiFunction) -> None:
+    """Count a call that the API did not answer: manifests name the functions that records were lost by."""
+    metering.count("unanswered", f"{function.service}: {function.title}")
+
+
 class Session(ABC):
     """A conversation with the API whose writes are visible to its own later calls. ``async with`` closes it."""
 
@@ -69,6 +76,8 @@ class Executor(ABC):
     """A backend that runs calls."""
 
     name: ClassVar[str]
+    starts_anew: ClassVar[bool] = True
+    """Whether each session begins with the same state, and forgets what others have written."""
     _runner: asyncio.Runner | None = None
 
     def prepare(self) -> None:
@@ -107,6 +116,8 @@ class Executor(ABC):
 
 class SharedExecutor(Executor):
     """One whose sessions have no state of their own: all of them call the same service by the same connections."""
+
+    starts_anew = False
 
     def session(self) -> Session:
         """A session; what it writes is in the real service and stays there."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -42,22 +42,25 @@ class Grant:
 
 
 class HostLimits:
-    """Limits of one host for all processes."""
+    """Limits of one host for all processes: of several configurations, the strictest that is in use."""
 
-    def __init__(self, config: LimitsConfig, clock: Callable[[], float] = time.monotonic) -> None:
-        self._config = config
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._capacity = max(1.0, config.rate_per_s or 1.0)
-        self._tokens, self._filled = self._capacity, clock()
+        self._configs: dict[LimitsConfig, float] = {}  # when a process last came with it
+        self._tokens: float | None = None  # full at first
+        self._filled = clock()
         self._paused_until = self._open_until = float("-inf")
         self._failures = 0  # in a row
+        self._openings = 0  # of the circuit, in a row
         self._probing: str | None = None  # the process that tries whether the host is back
         self._held: dict[str, tuple[int, float]] = {}  # process -> (permits, time of its last exchange)
 
-    def exchange(self, process: str, report: Report, want: int) -> Grant:
+    def exchange(self, process: str, config: LimitsConfig, report: Report, want: int) -> Grant:
         """Take note of a report and grant some of the permits that a process wants."""
         now = self._clock()
         self._forget_the_dead(now)
+        self._configs[config] = now
+        self._config = _strictest(self._configs)
         held = max(0, self._held.get(process, (0, now))[0] - report.done)
         self._held[process] = (held, now)
         self._note(process, report, now)
@@ -71,17 +74,19 @@ class HostLimits:
         dead = [process for process, (_, seen) in self._held.items() if now - seen > LEASE_S]
         for process in dead:
             del self._held[process]
+        self._configs = {config: seen for config, seen in self._configs.items() if now - seen <= LEASE_S}
         if self._probing not in self._held:
             self._probing = None
 
     def _note(self, process: str, report: Report, now: float) -> None:
         self._paused_until = max(self._paused_until, now + report.pause_s)
         if report.succeeded:  # in which order they came is unknown, and one success shows that the host works
-            self._failures = 0
+            self._failures = self._openings = 0
             self._open_until = float("-inf")
         else:
             self._failures += report.failed
         if report.failed and self._failures >= self._config.failures:
+            self._openings += now >= self._open_until  # else it is open, and these were under way
             self._open_until = now + self._config.cool_down_s
         if report.done and self._probing == process:
             self._probing = None
@@ -89,7 +94,10 @@ class HostLimits:
     def _grant(self, now: float, process: str, want: int) -> Grant:
         is_broken = self._failures >= self._config.failures
         if is_broken and (now < self._open_until or self._probing):
-            return Grant(is_open=True)
+            # A short outage costs nobody a call: all wait for the first probe, and only when it fails as well is
+            # the host given up on.
+            is_hopeless = self._openings > 1
+            return Grant(is_open=is_hopeless, wait_s=0.0 if is_hopeless else max(POLL_S, self._open_until - now))
         if now < self._paused_until:
             return Grant(wait_s=self._paused_until - now)
         free = self._config.concurrency - sum(permits for permits, _ in self._held.values())
@@ -97,7 +105,9 @@ class HostLimits:
         if count <= 0:
             return Grant(wait_s=POLL_S)
         if rate := self._config.rate_per_s:
-            self._tokens = min(self._capacity, self._tokens + (now - self._filled) * rate)
+            capacity = max(1.0, rate)
+            tokens = capacity if self._tokens is None else self._tokens + (now - self._filled) * rate
+            self._tokens = min(capacity, tokens)
             self._filled = now
             if self._tokens < 1:
                 return Grant(wait_s=(1 - self._tokens) / rate)
@@ -106,6 +116,17 @@ class HostLimits:
         if is_broken:
             self._probing = process
         return Grant(permits=count)
+
+
+def _strictest(configs: Iterable[LimitsConfig]) -> LimitsConfig:
+    configs = list(configs)
+    rates = [config.rate_per_s for config in configs if config.rate_per_s is not None]
+    return LimitsConfig(
+        rate_per_s=min(rates, default=None),
+        concurrency=min(config.concurrency for config in configs),
+        failures=min(config.failures for config in configs),
+        cool_down_s=max(config.cool_down_s for config in configs),
+    )
 
 
 class Limits(Protocol):
@@ -124,19 +145,19 @@ class LocalLimits:
 
     async def exchange(self, host: str, config: LimitsConfig, process: str, report: Report, want: int) -> Grant:
         if host not in self._hosts:
-            self._hosts[host] = HostLimits(config, self._clock)
-        return self._hosts[host].exchange(process, report, want)
+            self._hosts[host] = HostLimits(self._clock)
+        return self._hosts[host].exchange(process, config, report, want)
 
 
 class CircuitOpen(Exception):
-    """The host has failed so often in a row that nothing is sent for a while."""
+    """The host has failed so often in a row, and again when it was tried anew, that nothing is sent for a while."""
 
 
 class Gate:
     """This process's way to one host's limits, for calls in one event loop."""
 
     def __init__(self, host: str, config: LimitsConfig, limits: Limits, process: str) -> None:
-        self._host, self._config, self._limits, self._process = host, config, limits, process
+        self._host, self._config, self._limits, self._process = host, config.limits(), limits, process
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._report = Report()
         self._in_flight = 0

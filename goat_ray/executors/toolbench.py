@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from goat_ray.executors.executor import CallResult, SharedExecutor
 from goat_ray.executors.http.auth import secret
 from goat_ray.executors.http.caller import Caller, failure
-from goat_ray.executors.http.config import CallingConfig, HostConfig, LimitsConfig
+from goat_ray.executors.http.config import CallingConfig, HostConfig, LimitsConfig, Method
 from goat_ray.executors.http.request import Draft
 from goat_ray.executors.http.sending import Received
 from goat_ray.executors.limits import Limits, LocalLimits
@@ -47,7 +47,9 @@ class ToolbenchConfig(CallingConfig, LimitsConfig):
     )
     strip: str = Field("", description="How the proxy may shorten responses; empty for not at all.")
     allow_private: bool = Field(False, description="Whether the proxy may be on this machine or network.")
-    allow_methods: list[str] = Field(["GET", "HEAD"], description="Of the APIs behind the proxy; others are refused.")
+    allow_methods: list[Method] = Field(
+        ["GET", "HEAD"], description="Of the APIs behind the proxy; others are refused."
+    )
 
     @field_validator("url")
     @classmethod
@@ -59,7 +61,7 @@ class ToolbenchConfig(CallingConfig, LimitsConfig):
     def host(self) -> HostConfig:
         """The proxy as a host with its limits."""
         assert self.url is not None
-        limits = self.model_dump(include=set(LimitsConfig.model_fields))
+        limits = self.limits().model_dump()
         return HostConfig(host=urlsplit(self.url).netloc, allow_private=self.allow_private, server=self.url, **limits)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from goat_ray import jsonpath
 from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.executors.executor import CallResult, Session
+from goat_ray.executors.executor import CallResult, Session, mark_unanswered
 from goat_ray.graph.feeding import Arguments, is_usable
 from goat_ray.graph.values import fit
 from goat_ray.places import Place
@@ -79,7 +79,7 @@ class ExecuteEdges(Step[Edge, Edge]):
         place = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
         first = await session.call(source, await self._arguments(session, source, edge, attempt))
         if not first.ok:
-            return _failed(edge, "source-call-failed", first, place)
+            return _failed(edge, "source-call-failed", source, first, place)
         values = [value for _, value in jsonpath.find(first.body, edge.field) if is_usable(value)]
         if not values:
             return Reject(id=edge.id, reason="no-value", detail=f"{place}: the response holds no value there")
@@ -90,10 +90,10 @@ class ExecuteEdges(Step[Edge, Edge]):
             if second.ok:
                 break
         else:
-            return _failed(edge, "target-call-failed", second, f"{place} for {value!r}")
+            return _failed(edge, "target-call-failed", target, second, f"{place} for {value!r}")
         other = await session.call(target, {**arguments, parameter.name: fit(parameter, _made_up(value))})
         if not other.heard:  # a host that has gone would look like one that refuses what is made up
-            return _failed(edge, "target-call-failed", other, place)
+            return _failed(edge, "target-call-failed", target, other, place)
         used = _use(second.body, other)
         if not used:
             return Reject(id=edge.id, reason="value-not-used", detail=f"{place}: any value gives the same response")
@@ -113,8 +113,10 @@ def _use(body: Json, other: CallResult) -> str:
     return "a made-up value gives another response" if other.body != body else ""
 
 
-def _failed(edge: Edge, reason: str, result: CallResult, place: str) -> Reject:
+def _failed(edge: Edge, reason: str, function: ApiFunction, result: CallResult, place: str) -> Reject:
     """A call's failure, by a reason of its own where no API has answered it."""
+    if not result.heard:
+        mark_unanswered(function)
     said = f"{place}: status {result.status}" + (f", {result.problem}" if result.problem else "")
     return Reject(id=edge.id, reason=reason if result.heard else "no-answer", detail=said)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.executors.executor import CallResult, Session
+from goat_ray.executors.executor import CallResult, Session, mark_unanswered
 from goat_ray.graph.coercion import WrongType, coerced
 from goat_ray.identity import rng
 from goat_ray.jsonpath import ANY
@@ -124,6 +124,8 @@ class Tracing:
             failed, result = (arguments, result), await self._call(function, arguments)
         if not result.ok:
             reason = "call-failed" if result.heard else "no-answer"
+            if not result.heard:
+                mark_unanswered(function)
             raise NoTrace(reason, f"{function.title}: status {result.status} {result.body}")
         group = self._group(function, arguments)
         if failed is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goat_ray.naming import plural
-from goat_ray.teacher.grounding import occurs, unsupported_name, unsupported_number
+from goat_ray.teacher.grounding import RESPONSE_END, is_plain, occurs, unsupported_name, unsupported_number
 from goat_ray.teacher.story import Story
 
 MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
@@ -17,6 +17,7 @@ QUERY_WORDS = (3, 90)
 RESPONSE_WORDS = (1, 250)
 MAX_SENTENCE = 48  # words
 MAX_CHAIN = 5  # times "of" in one sentence
+MAX_TELLING = 4  # words; a longer text shows its language by the most frequent words
 
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -57,7 +58,10 @@ def response_flaw(story: Story, query: str, response: str) -> Flaw | None:
     """The first thing that is wrong with the answer to a query; None where nothing is."""
     key = "response flaw", query, response
     if key not in story.memory:
-        story.memory[key] = _bad_length(response, RESPONSE_WORDS, "response") or unsupported(story, query, response)
+        bad_length = _bad_length(response, RESPONSE_WORDS, "response")
+        checks = (unsupported, foreign_response, unreadable_response)
+        found = (check(story, query, response) for check in checks)
+        story.memory[key] = bad_length or next(filter(None, found), None)
     flaw: Flaw | None = story.memory[key]
     return flaw
 
@@ -120,7 +124,7 @@ def listed_steps(_story: Story, said: _Said) -> Flaw | None:
 def foreign_language(_story: Story, said: _Said) -> Flaw | None:
     """A text that is not English, as far as its letters and its most frequent words tell."""
     words = _LETTERS.findall(said.own.lower())
-    if not _is_latin(said.own) or (len(words) > 4 and _ENGLISH.isdisjoint(words)):
+    if not _is_latin(said.own) or (len(words) > MAX_TELLING and _ENGLISH.isdisjoint(words)):
         return Flaw("wrong-language", "the query is not in English")
     return None
 
@@ -165,6 +169,33 @@ def unsupported(story: Story, query: str, response: str) -> Flaw | None:
         return Flaw("unsupported-number", f"the response has {number!r}, which no output has")
     if (name := unsupported_name(story, query, response)) is not None:
         return Flaw("unsupported-name", f"the response has {name!r}, which no output has")
+    return None
+
+
+def foreign_response(story: Story, query: str, response: str) -> Flaw | None:
+    """A response that is not English, as far as it does not repeat what outputs or the query say."""
+    words = _LETTERS.findall(response.lower())
+    if _is_latin(response) and not (len(words) > MAX_TELLING and _ENGLISH.isdisjoint(words)):
+        return None
+    own = [
+        word
+        for word in words
+        if not (is_plain(story, word) or occurs(word, story.known) or occurs(word, query.lower()))
+    ]
+    if not _is_latin(" ".join(own)) or (len(own) > MAX_TELLING and _ENGLISH.isdisjoint(words)):
+        return Flaw("wrong-language", "the response is not in English")
+    return None
+
+
+def unreadable_response(story: Story, query: str, response: str) -> Flaw | None:
+    """Markup, a doubled word or an endless sentence that neither an output nor the query has."""
+    for found in _MARKUP.finditer(response):
+        if not any(found[0].lower() in text.lower() for text in (query, *story.texts)):
+            return Flaw("unreadable", f"the response has {found[0]!r}")
+    for sentence in RESPONSE_END.split(response):
+        length = len(sentence.split())
+        if length > MAX_SENTENCE and sentence.strip(' "').lower() not in story.known:
+            return Flaw("unreadable", f"the response has a sentence of {length} words")
     return None
 
 

@@ -123,6 +123,24 @@ class Story:
         return _ESCAPE.sub(" ", json.dumps(everything, ensure_ascii=False).lower())
 
     @cached_property
+    def containers(self) -> list[dict[str, Any] | list[Any]]:
+        """All objects and lists in what the calls returned and were given."""
+        found, open_ = [], [value for told in self.calls for value in (told.call.body, told.call.values)]
+        while open_:
+            value = open_.pop()
+            if isinstance(value, dict | list):
+                found.append(value)
+                open_ += value.values() if isinstance(value, dict) else value
+        return found
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """All texts among the values that the calls returned and were given."""
+        bodies = [told.call.body for told in self.calls]
+        members = (one.values() if isinstance(one, dict) else one for one in self.containers)
+        return [value for values in (bodies, *members) for value in values if isinstance(value, str)]
+
+    @cached_property
     def _given(self) -> re.Pattern[str] | None:
         texts = {str(item) for value in self.user_values for item in (value if isinstance(value, list) else [value])}
         texts.discard("")

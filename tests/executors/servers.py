@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import uvicorn
 from starlette.applications import Starlette
@@ -149,9 +150,11 @@ def moody_app(tokens: Sequence[str] = ("first-token-value", "second-token-value"
         )
 
     async def token(request: Request) -> Response:
-        expected = "Basic " + base64.b64encode(b"client-name:client-secret-value").decode()
-        seen.append({"path": "/token", "body": (await request.body()).decode()})
-        if request.headers.get("authorization") != expected:
+        form = dict(parse_qsl((await request.body()).decode()))
+        basic = "Basic " + base64.b64encode(b"client-name:client-secret-value").decode()
+        posted = (form.get("client_id"), form.get("client_secret")) == ("client-name", "client-secret-value")
+        seen.append({"path": "/token", "body": str(form)})
+        if request.headers.get("authorization") != basic and not posted:
             return JSONResponse({"error": "invalid_client"}, 401)
         return JSONResponse({"access_token": next(left), "token_type": "Bearer", "expires_in": 3600})
 

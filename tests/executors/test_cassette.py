@@ -99,6 +99,24 @@ def test_a_miss_fails_or_is_asked_elsewhere(tmp_path: Path) -> None:
     book = Notebook()
     ((hit, asked),) = play(Player(tmp_path, book), unknown)
     assert (hit.origin, asked.origin, book.asked) == ("recorded", "real", 1)
+    ((hit, again),) = play(Player(tmp_path, book), unknown)
+    assert (again, book.asked) == (asked.model_copy(update={"origin": "recorded"}), 1), "the cassette fills"
+
+
+class SharedNotebook(Notebook):
+    """One service for all sessions, which has what was recorded."""
+
+    starts_anew = False
+
+
+@pytest.mark.parametrize(("kind", "notes"), [(Notebook, [1]), (SharedNotebook, [])])
+def test_a_miss_after_recorded_writes_is_asked_where_they_are_known(
+    tmp_path: Path, kind: type[Notebook], notes: list[int]
+) -> None:
+    write: Calls = [(WRITE, {"note": 1})]
+    play(Recorder(Notebook(), tmp_path), [write])
+    ((_, read),) = play(Player(tmp_path, kind()), [[*write, (READ, {})]])
+    assert isinstance(read.body, dict) and read.body["notes"] == notes
 
 
 def test_the_configuration_chooses(tmp_path: Path) -> None:
@@ -159,7 +177,7 @@ def test_what_never_reached_the_api_is_not_recorded(tmp_path: Path) -> None:
 
     play(Recorder(Unreachable(), tmp_path), [[(READ, {})]])
     ((miss,),) = play(Player(tmp_path, None), [[(READ, {})]])
-    assert miss.problem == "not-recorded"
+    assert miss.problem == "not-recorded" and not miss.heard
 
 
 def test_arguments_that_no_file_can_hold_are_recorded_all_the_same(tmp_path: Path) -> None:

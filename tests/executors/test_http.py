@@ -302,18 +302,22 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-AUTHS: list[tuple[dict[str, Any], str]] = [
+AUTHS: list[tuple[Any, str]] = [
     ({"type": "api_key", "env": "KEY"}, "x-shop"),  # where the document says
     ({"type": "api_key", "env": "KEY", "location": "query", "name": "key"}, "key="),
     ({"type": "api_key", "env": "WORD", "location": "cookie", "name": "key"}, "cookie"),
     ({"type": "bearer", "env": "KEY"}, "authorization"),
     ({"type": "basic", "user_env": "USER", "password_env": "WORD"}, "authorization"),
+    (
+        [{"type": "api_key", "env": "KEY"}, {"type": "api_key", "env": "WORD", "location": "query", "name": "id"}],
+        "x-shop",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("auth", "place"), AUTHS)
 def test_credentials_reach_the_server_and_nothing_else(
-    app: Starlette, port: int, environment: None, caplog: pytest.LogCaptureFixture, auth: dict[str, Any], place: str
+    app: Starlette, port: int, environment: None, caplog: pytest.LogCaptureFixture, auth: Any, place: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     scheme = SecurityScheme(name="shop", type="apiKey", location="header", parameter="X-Shop")
@@ -360,20 +364,35 @@ def test_a_missing_credential_is_said_before_anything_is_called(port: int) -> No
         HttpExecutor(configured(port, host={"auth": {"type": "bearer", "env": "NOT_SET_ANYWHERE"}}))
 
 
-def oauth(port: int) -> dict[str, Any]:
+def test_a_credential_too_short_to_be_hidden_is_refused(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHORT", "12345")
+    with pytest.raises(ConfigError, match="SHORT has fewer than 6 characters") as raised:
+        HttpExecutor(configured(port, host={"auth": {"type": "bearer", "env": "SHORT"}}))
+    assert "12345" not in str(raised.value)
+
+
+def oauth(port: int, **more: str) -> dict[str, Any]:
     token_url = f"http://127.0.0.1:{port}/token"
-    return {"auth": {"type": "oauth2", "token_url": token_url, "client_id_env": "ID", "client_secret_env": "SECRET"}}
+    names = {"client_id_env": "ID", "client_secret_env": "SECRET"}
+    return {"auth": {"type": "oauth2", "token_url": token_url, **names, **more}}
 
 
+@pytest.mark.parametrize("client_auth", ["basic", "post"])
 def test_a_token_is_fetched_once_and_renewed_when_it_is_refused(
-    app: Starlette, port: int, monkeypatch: pytest.MonkeyPatch
+    app: Starlette, port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, client_auth: str
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("ID", "client-name")
     monkeypatch.setenv("SECRET", "client-secret-value")
-    made = function(port, "/guarded")
-    results = call(configured(port, host=oauth(port)), (made, {}), (made, {}))
-    assert [r.body for r in results] == [{"in": True}] * 2
-    assert [one["path"] for one in app.state.seen] == ["/token", "/guarded", "/token", "/guarded", "/guarded"]
+    made, echo = function(port, "/guarded"), function(port, "/echo")
+    config = configured(port, host=oauth(port, client_auth=client_auth))
+    results = call(config, (made, {}), (made, {}), (echo, {}))
+    assert [r.body for r in results[:2]] == [{"in": True}] * 2
+    assert [one["path"] for one in app.state.seen][:5] == ["/token", "/guarded", "/token", "/guarded", "/guarded"]
+    assert ("client-secret-value" in app.state.seen[0]["body"]) == (client_auth == "post")
+    assert "***" in str(results[2].body), "the token was echoed"
+    for secret in ("client-secret-value", "second-token-value"):
+        assert secret not in f"{results!r} {caplog.text}"
 
 
 def test_no_token_is_a_result_without_the_secret(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,9 +405,9 @@ def test_no_token_is_a_result_without_the_secret(port: int, monkeypatch: pytest.
 
 def test_a_host_that_keeps_failing_is_left_alone(app: Starlette, port: int) -> None:
     made = function(port, "/status/503")
-    results = call(configured(port, host={"failures": 2}, retries=0), *[(made, {})] * 4)
-    assert [(r.status, r.problem) for r in results] == [(503, "")] * 2 + [(503, "circuit-open")] * 2
-    assert len(app.state.seen) == 2
+    results = call(configured(port, host={"failures": 2, "cool_down_s": 0.2}, retries=0), *[(made, {})] * 5)
+    assert [(r.status, r.problem) for r in results] == [(503, "")] * 3 + [(503, "circuit-open")] * 2
+    assert len(app.state.seen) == 3, "the third one was the probe"
 
 
 def test_a_secret_in_place_of_its_variables_name_is_not_repeated() -> None:

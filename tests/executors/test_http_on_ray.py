@@ -43,7 +43,7 @@ def test_two_processes_share_a_hosts_limits(ray_cluster: None) -> None:
     limits.start()
     app = moody_app()
     with serving(app) as port:
-        host = {"host": f"127.0.0.1:{port}", "allow_private": True, "failures": 3, "cool_down_s": 600, "concurrency": 1}
+        host = {"host": f"127.0.0.1:{port}", "allow_private": True, "failures": 3, "cool_down_s": 1, "concurrency": 1}
         config = HttpConfig.model_validate({"hosts": [host], "retries": 0})
         server = f"http://127.0.0.1:{port}"
         failing = ApiFunction.create(service="moody", name="failing", path="/status/503", server=server)
@@ -51,10 +51,15 @@ def test_two_processes_share_a_hosts_limits(ray_cluster: None) -> None:
         first, second = Worker.remote(limits, config), Worker.remote(limits, config)
         found = ray.get([first.call.remote(fine, 10), second.call.remote(fine, 10)])
         assert found == [[(200, "")] * 10] * 2
-        assert ray.get(first.call.remote(failing, 5)) == [(503, "")] * 3 + [(503, "circuit-open")] * 2
-        # what one process has seen keeps the other one away
-        assert ray.get(second.call.remote(fine, 2)) == [(503, "circuit-open")] * 2
-    assert Counter(seen["path"] for seen in app.state.seen) == {"/echo": 20, "/status/503": 3}
+        assert ray.get(first.call.remote(failing, 3)) == [(503, "")] * 3
+        # what one process has seen makes the other one wait: a host that comes back has lost no call
+        began = time.monotonic()
+        assert ray.get(second.call.remote(fine, 2)) == [(200, "")] * 2
+        assert time.monotonic() - began > 0.5
+        # and keeps it away where the host has not come back
+        assert ray.get(first.call.remote(failing, 6)) == [(503, "")] * 4 + [(503, "circuit-open")] * 2
+        assert (503, "circuit-open") in ray.get(second.call.remote(failing, 2))
+    assert Counter(seen["path"] for seen in app.state.seen)["/echo"] == 22
 
 
 def test_the_rate_holds_for_all_and_outlives_the_actor(ray_cluster: None) -> None:

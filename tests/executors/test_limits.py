@@ -8,7 +8,7 @@ import pytest
 
 from goat_ray.executors.http.config import LimitsConfig
 from goat_ray.executors.http.sending import MAX_PAUSE_S, retry_after
-from goat_ray.executors.limits import LEASE_S, CircuitOpen, Gate, Grant, HostLimits, Report
+from goat_ray.executors.limits import LEASE_S, POLL_S, CircuitOpen, Gate, Grant, HostLimits, Report
 
 
 class Clock:
@@ -24,8 +24,19 @@ def clock() -> Clock:
     return Clock()
 
 
-def limits(clock: Clock, **config: float) -> HostLimits:
-    return HostLimits(LimitsConfig.model_validate(config), clock)
+class OneConfig:
+    """A host's limits for processes that all have the same configuration."""
+
+    def __init__(self, clock: Clock, config: LimitsConfig) -> None:
+        self._limits = HostLimits(clock)
+        self._config = config
+
+    def exchange(self, process: str, report: Report, want: int) -> Grant:
+        return self._limits.exchange(process, self._config, report, want)
+
+
+def limits(clock: Clock, **config: float) -> OneConfig:
+    return OneConfig(clock, LimitsConfig.model_validate(config))
 
 
 def test_slots_are_shared_by_all_processes(clock: Clock) -> None:
@@ -70,16 +81,28 @@ def test_the_breaker_opens_probes_and_closes(clock: Clock) -> None:
     host.exchange("a", Report(done=2, failed=2), 0)
     assert host.exchange("a", Report(), 1).permits == 1, "not enough failures yet"
     host.exchange("a", Report(done=1, failed=1), 0)
-    assert host.exchange("b", Report(), 5) == Grant(is_open=True)
+    assert host.exchange("b", Report(), 5) == Grant(wait_s=10), "a short outage costs no call"
+    host.exchange("a", Report(done=1, failed=1), 0)  # was under way
     clock.now += 11
     assert host.exchange("b", Report(), 5).permits == 1, "one probe"
-    assert host.exchange("c", Report(), 5) == Grant(is_open=True)
+    assert host.exchange("c", Report(), 5) == Grant(wait_s=POLL_S)
     host.exchange("b", Report(done=1, failed=1), 0)
     assert host.exchange("c", Report(), 5) == Grant(is_open=True), "the probe failed"
     clock.now += 11
     assert host.exchange("c", Report(), 5).permits == 1
     host.exchange("c", Report(done=1, succeeded=1), 0)
     assert host.exchange("a", Report(), 5).permits == 5
+
+
+def test_of_several_configurations_the_strictest_in_use_counts(clock: Clock) -> None:
+    host = HostLimits(clock)
+    loose, strict = LimitsConfig(concurrency=9, rate_per_s=None), LimitsConfig(concurrency=50, rate_per_s=2)
+    assert host.exchange("a", loose, Report(), 4).permits == 4
+    assert host.exchange("b", strict, Report(), 50).permits == 2
+    clock.now += 1
+    assert host.exchange("a", loose, Report(), 5).permits == 2, "the rate holds for all"
+    clock.now += LEASE_S + 1
+    assert host.exchange("a", loose, Report(), 50).permits == 9, "nobody has asked under the other one for long"
 
 
 def test_a_success_in_between_starts_the_count_anew(clock: Clock) -> None:
@@ -96,7 +119,7 @@ def test_a_lost_probe_is_replaced(clock: Clock) -> None:
     host.exchange("a", Report(done=1, failed=1), 0)
     clock.now += 2
     assert host.exchange("dead", Report(), 1).permits == 1
-    assert host.exchange("b", Report(), 1).is_open
+    assert not host.exchange("b", Report(), 1).permits
     clock.now += LEASE_S + 1
     assert host.exchange("b", Report(), 1).permits == 1
 
@@ -169,8 +192,11 @@ def test_an_open_breaker_is_an_exception_for_all_who_wait(clock: Clock) -> None:
 
     async def calls() -> list[BaseException | None]:
         gate = Gate("h", LimitsConfig(), counted, "p")
-        await gate.enter()
-        gate.leave(failed=True)
+        for _ in range(2):
+            clock.now += 60
+            await gate.enter()
+            gate.leave(failed=True)
+            await gate.settle()
         return await asyncio.gather(*(gate.enter() for _ in range(3)), return_exceptions=True)
 
     assert [type(found) for found in asyncio.run(calls())] == [CircuitOpen] * 3

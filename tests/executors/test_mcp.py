@@ -11,6 +11,7 @@ from goat_ray.errors import ConfigError
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor
+from goat_ray.executors.http.config import LimitsConfig
 from goat_ray.records import ApiFunction
 from goat_ray.settings import build
 from tests.documents import mcp_server
@@ -117,6 +118,15 @@ def test_a_server_that_dies_is_started_again() -> None:
     assert (dead.status, dead.problem) == (502, "server-died")
     assert call(executor, "misbehave", how="pid").body != before
     executor.shutdown()
+
+
+def test_a_server_that_stays_away_is_not_tried_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = LimitsConfig(failures=2, cool_down_s=0.2)
+    monkeypatch.setattr("goat_ray.executors.mcp.executor._LIMITS", limits)
+    executor = built({"name": "shop", "command": [sys.executable, "-c", "raise SystemExit(1)"]})
+    problems = [call(executor, "find_books").problem for _ in range(6)]
+    executor.shutdown()
+    assert problems == ["unreachable-server"] * 3 + ["circuit-open"] * 3, "the third one was the probe"
 
 
 def test_an_address_is_tried_again_once_its_server_is_back() -> None:

@@ -63,6 +63,12 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TB_KEY", KEY)
 
 
+def test_methods_are_allowed_however_they_are_written(proxy: tuple[Starlette, int]) -> None:
+    _, port = proxy
+    assert call(port, {}, method="POST").problem == "refused-method"
+    assert call(port, {}, method="POST", allow_methods=["post"]).ok
+
+
 def test_the_question_is_as_the_proxies_take_it_and_the_key_does_not_come_back(proxy: tuple[Starlette, int]) -> None:
     app, port = proxy
     result = call(port, {"id": 7})

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from goat_ray import metering
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.graph.execution import ExecuteEdges
@@ -42,6 +43,9 @@ def test_an_outage_is_no_answer(answers: int, tmp_path: Path) -> None:
     step = ExecuteEdges(ExecutorConfig(), str(tmp_path / "functions" / "outcome=kept"), "")
     step.start()
     step.executor = Leaving(answers)
+    metering.drain()
     (outcome,) = step.process(EDGES[:1])
     assert isinstance(outcome, Reject)
     assert outcome.reason == "no-answer" and "circuit-open" in outcome.detail
+    marked = {whom for what, whom in metering.drain() if what == "unanswered"}
+    assert marked == {f"{one.service}: {one.title}" for one in ([LIST] if answers == 0 else [PARK])}

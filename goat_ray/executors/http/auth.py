@@ -4,13 +4,15 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 from urllib.parse import quote_plus, urlencode
 
+from goat_ray.errors import ConfigError
 from goat_ray.executors.http.cleaning import Cleaner
-from goat_ray.executors.http.config import ApiKeyAuth, BasicAuth, BearerAuth, HostConfig, OAuth2Auth
+from goat_ray.executors.http.config import ApiKeyAuth, Auth, BasicAuth, BearerAuth, HostConfig, OAuth2Auth
 from goat_ray.executors.http.request import FORM, Draft
+from goat_ray.hiding import MIN_SECRET
 from goat_ray.records import ApiFunction
 from goat_ray.settings import environment_variable
 
@@ -38,23 +40,36 @@ class Authenticator(Protocol):
 def authenticator(host: HostConfig, cleaner: Cleaner) -> Authenticator | None:
     """What signs the requests to a host; its secrets are made known to ``cleaner``. Raises ``ConfigError``."""
     place = f"executor.http.hosts, {host.host}"
-    match host.auth:
-        case ApiKeyAuth() as auth:
+    ways = [_one(auth, place, cleaner) for auth in host.auth]
+    return _Together(ways) if len(ways) > 1 else next(iter(ways), None)
+
+
+def _one(auth: Auth, place: str, cleaner: Cleaner) -> Authenticator:
+    match auth:
+        case ApiKeyAuth():
             return _ApiKey(auth, secret(auth.env, place, cleaner))
-        case BearerAuth() as auth:
+        case BearerAuth():
             return _Header(f"Bearer {secret(auth.env, place, cleaner)}")
-        case BasicAuth() as auth:
+        case BasicAuth():
             password = secret(auth.password_env, place, cleaner)
             return _Header(_basic(environment_variable(auth.user_env, place=place), password, cleaner))
-        case OAuth2Auth() as auth:
+        case OAuth2Auth():
             client = environment_variable(auth.client_id_env, place=place)
             return _OAuth2(auth, client, secret(auth.client_secret_env, place, cleaner), cleaner)
-    return None
 
 
 def secret(name: str, place: str, cleaner: Cleaner) -> str:
-    """The value of an environment variable, made known to ``cleaner``; raises ``ConfigError`` if it is not set."""
+    """The value of an environment variable, made known to ``cleaner``.
+
+    Raises ``ConfigError`` if it is not set, or too short to be told from ordinary words and hidden.
+    """
     value = environment_variable(name, place=place)
+    if len(value) < MIN_SECRET:
+        raise ConfigError(
+            f"the secret in {name} has fewer than {MIN_SECRET} characters",
+            place=place,
+            remedy="Nobody could hide it in what an API echoes; see that the variable holds all of it",
+        )
     cleaner.learn(value)
     return value
 
@@ -63,6 +78,21 @@ def _basic(user: str, password: str, cleaner: Cleaner) -> str:
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
     cleaner.learn(pair)
     return f"Basic {pair}"
+
+
+class _Together:
+    """Several credentials on each request."""
+
+    def __init__(self, ways: Sequence[Authenticator]) -> None:
+        self._ways = ways
+
+    async def sign(self, draft: Draft, function: ApiFunction, send: Send) -> None:
+        for way in self._ways:
+            await way.sign(draft, function, send)
+
+    def refused(self) -> bool:
+        told = [way.refused() for way in self._ways]  # all of them
+        return any(told)
 
 
 class _Header:
@@ -103,7 +133,10 @@ class _OAuth2:
     def __init__(self, auth: OAuth2Auth, client: str, secret: str, cleaner: Cleaner) -> None:
         self._auth = auth
         # RFC 6749, section 2.3.1: both are form-encoded before they become user and password.
-        self._identity = _basic(quote_plus(client), quote_plus(secret), cleaner)
+        basic = _basic(quote_plus(client), quote_plus(secret), cleaner)
+        in_header = auth.client_auth == "basic"
+        self._headers = {"Authorization": basic} if in_header else {}
+        self._form = {} if in_header else {"client_id": client, "client_secret": secret}
         self._cleaner = cleaner
         self._token, self._ends = "", 0.0
         self._asking = asyncio.Lock()
@@ -119,8 +152,9 @@ class _OAuth2:
         return True
 
     async def _renew(self, send: Send) -> None:
-        form = {"grant_type": "client_credentials", **({"scope": self._auth.scope} if self._auth.scope else {})}
-        headers = {"Authorization": self._identity, "Content-Type": FORM, "Accept": "application/json"}
+        scope = {"scope": self._auth.scope} if self._auth.scope else {}
+        form = {"grant_type": "client_credentials", **scope, **self._form}
+        headers = {**self._headers, "Content-Type": FORM, "Accept": "application/json"}
         status, body = await send(
             Draft("POST", self._auth.token_url, headers=headers, content=urlencode(form).encode())
         )

@@ -215,7 +215,8 @@ def _by_origin(hosts: Sequence[HostConfig]) -> dict[Origin, HostConfig]:
     for host in hosts:
         named = httpx2.URL(f"https://{host.host}")
         name, port = named.host.lower(), named.port
-        urls = [url for url in (host.server, host.auth.token_url if isinstance(host.auth, OAuth2Auth) else None) if url]
+        tokens = [auth.token_url for auth in host.auth if isinstance(auth, OAuth2Auth)]
+        urls = [*([host.server] if host.server else []), *tokens]
         origins = [(name, port)] if port else [(name, 443), (name, 80)]
         for key in [*origins, *(origin(httpx2.URL(url)) for url in urls)]:
             found.setdefault(key, host)

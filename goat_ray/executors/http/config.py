@@ -1,10 +1,13 @@
 """Configuration of the http executor: which hosts may be called, and how."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from goat_ray.settings import Settings, VariableName, is_http_address
+
+Method = Annotated[str, AfterValidator(str.upper)]
+"""An HTTP method, however it is written."""
 
 
 class ApiKeyAuth(Settings):
@@ -39,9 +42,16 @@ class OAuth2Auth(Settings):
     client_id_env: VariableName
     client_secret_env: VariableName
     scope: str = ""
+    client_auth: Literal["basic", "post"] = Field(
+        "basic", description="How id and secret go to the token server: in a header, or in the form as some want it."
+    )
 
 
 Auth = Annotated[ApiKeyAuth | BearerAuth | BasicAuth | OAuth2Auth, Field(discriminator="type")]
+
+
+def _listed(auth: Any) -> Any:
+    return [] if auth is None else auth if isinstance(auth, list) else [auth]
 
 
 class LimitsConfig(Settings):
@@ -50,7 +60,16 @@ class LimitsConfig(Settings):
     rate_per_s: float | None = Field(None, gt=0, description="Requests per second; as many may come in one burst.")
     concurrency: int = Field(16, ge=1, description="Requests at a time.")
     failures: int = Field(10, ge=1, description="So many failures in a row open the circuit breaker.")
-    cool_down_s: float = Field(30.0, gt=0, description="Then nothing is sent for so long, and one request after it.")
+    cool_down_s: float = Field(
+        30.0,
+        gt=0,
+        description="Then nothing is sent for so long. Calls wait for the one request after it; if that fails as "
+        "well, they fail at once until a later one succeeds.",
+    )
+
+    def limits(self) -> "LimitsConfig":
+        """The limits alone, for those who have no use for the rest."""
+        return LimitsConfig(**self.model_dump(include=set(LimitsConfig.model_fields)))
 
 
 class HostConfig(LimitsConfig):
@@ -61,12 +80,14 @@ class HostConfig(LimitsConfig):
     server: str | None = Field(
         None, description="Base URL to call instead of the documents', e.g. of a staging system."
     )
-    auth: Auth | None = None
+    auth: Annotated[list[Auth], BeforeValidator(_listed)] = Field(
+        [], description="One way to authenticate, or several to be met together, such as an id and a key."
+    )
     allow_private: bool = Field(False, description="Whether its addresses may be private, loopback or link-local.")
 
     @model_validator(mode="after")
     def _server_is_a_url(self) -> Self:
-        for url in (self.server, getattr(self.auth, "token_url", None)):
+        for url in (self.server, *(auth.token_url for auth in self.auth if isinstance(auth, OAuth2Auth))):
             if url is not None and not is_http_address(url):
                 raise ValueError("server and token_url start with http:// or https:// and name a host")
         return self
@@ -87,7 +108,7 @@ class HttpConfig(CallingConfig):
     """The ``executor.http`` section."""
 
     hosts: list[HostConfig] = Field([], description="Nothing else is called.")
-    allow_methods: list[str] = Field(["GET", "HEAD"], description="Others are refused.")
+    allow_methods: list[Method] = Field(["GET", "HEAD"], description="Others are refused.")
 
     @model_validator(mode="after")
     def _hosts_are_distinct(self) -> Self:

@@ -21,11 +21,10 @@ class HttpExecutor(SharedExecutor):
         """Raises ``ConfigError`` where a credential is missing from the environment."""
         self.config = config
         self._limits = limits or LocalLimits()
-        self._methods = {method.upper() for method in config.allow_methods}
         self._caller = Caller(config, config.hosts, self._limits)
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
-        if function.method not in self._methods:
+        if function.method not in self.config.allow_methods:
             return failure(405, "refused-method", f"{function.method} is not in executor.http.allow_methods")
         host = _host(function, self.config.hosts)
         if host is None:

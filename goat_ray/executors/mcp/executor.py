@@ -7,7 +7,7 @@ where it is a JSON object or array. The nearest HTTP statuses stand for what can
 - 422: the server refuses tool or arguments; 500: it answers with another error of the protocol.
 - 501: no server has the function's service as its name.
 - 502: the server died during the call, or its result breaks the protocol or its own schema.
-- 503: the server cannot be reached.
+- 503: the server cannot be reached, or has been given up on for a while.
 - 504: the call took longer than the server's ``timeout_s``.
 """
 
@@ -27,6 +27,8 @@ from mcp.types import (
 
 from goat_ray.errors import GoatError
 from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.http.config import LimitsConfig
+from goat_ray.executors.limits import CircuitOpen, Gate, LocalLimits
 from goat_ray.executors.mcp.config import McpConfig
 from goat_ray.executors.mcp.connection import Connection
 from goat_ray.executors.nesting import nested
@@ -34,6 +36,8 @@ from goat_ray.records import ApiFunction
 from goat_ray.storable import parsed, writable
 
 _STATUS = {INVALID_PARAMS: 422, METHOD_NOT_FOUND: 422, CONNECTION_CLOSED: 502, REQUEST_TIMEOUT: 504}
+_LIMITS = LimitsConfig(concurrency=64, failures=3)  # connecting to a dead server takes its whole timeout_s each time
+_ILLNESSES = ("server-died", "timeout", "unreachable-server")
 _PROBLEM = {CONNECTION_CLOSED: "server-died", REQUEST_TIMEOUT: "timeout"}
 
 
@@ -44,29 +48,45 @@ class McpExecutor(Executor):
     """
 
     name = "mcp"
+    starts_anew = False
 
     def __init__(self, config: McpConfig) -> None:
         for server in config.servers:
             _ = server.variables(), server.headers()
         self._connections = {server.name: Connection(server) for server in config.servers}
+        limits = LocalLimits()
+        self._gates = {server.name: Gate(server.name, _LIMITS, limits, "mcp") for server in config.servers}
 
     def session(self) -> Session:
-        return _McpSession(self._connections)
+        return _McpSession(self._connections, self._gates)
 
     async def close(self) -> None:
         await asyncio.gather(*(connection.close() for connection in self._connections.values()))
 
 
 class _McpSession(Session):
-    def __init__(self, connections: dict[str, Connection]) -> None:
-        self._connections = connections
+    def __init__(self, connections: dict[str, Connection], gates: dict[str, Gate]) -> None:
+        self._connections, self._gates = connections, gates
 
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         connection = self._connections.get(function.service)
         if connection is None:
             return CallResult.failed(501, f"no MCP server is called {function.service!r}", "unknown-server")
-        result = await _called(connection, function.name, nested(arguments))
+        gate = self._gates[function.service]
+        try:
+            await gate.enter()
+        except CircuitOpen:
+            return CallResult.failed(503, "the server has not answered for a while", "circuit-open")
+        is_well: bool | None = None
+        try:
+            result = await _called(connection, function.name, nested(arguments))
+            is_well = result.problem not in _ILLNESSES
+        finally:
+            gate.leave(succeeded=is_well is True, failed=is_well is False)
         return result.model_copy(update={"body": connection.server.secrets().hide_in(result.body)})
+
+    async def close(self) -> None:
+        await asyncio.gather(*(gate.settle() for gate in self._gates.values()))
 
 
 async def _called(connection: Connection, tool: str, arguments: dict[str, Any]) -> CallResult:
