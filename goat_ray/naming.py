@@ -61,6 +61,11 @@ def ordinal(index: int) -> str:
     return str(_engine.number_to_words(_engine.ordinal(str(index + 1))))
 
 
+def spelled(number: int) -> str:
+    """A whole number in words: 300 is ``three hundred``."""
+    return str(_engine.number_to_words(number))
+
+
 @lru_cache(maxsize=65536)
 def is_identifier(name: str) -> bool:
     """Whether the name's last word says that its value identifies something."""

@@ -21,6 +21,7 @@ MAX_TELLING = 4  # words; a longer text shows its language by the most frequent 
 
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
 _LETTERS = re.compile(r"[^\W\d_]+")
+_WHOLE_WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")  # keys and file names are none
 _FOREIGN = re.compile(r"[^\W\d_\u0000-\u024f]")  # letters of other alphabets than Latin
 _STEPS = re.compile(
     r"(?:^|\n)\s*(?:\d+[.)]|[-*•])\s|\bsteps?\s+\d|\bfirst(?:ly)?,.*\b(?:then|next|second(?:ly)?)\b", re.I
@@ -174,7 +175,7 @@ def unsupported(story: Story, query: str, response: str) -> Flaw | None:
 
 def foreign_response(story: Story, query: str, response: str) -> Flaw | None:
     """A response that is not English, as far as it does not repeat what outputs or the query say."""
-    words = _LETTERS.findall(response.lower())
+    words = _WHOLE_WORD.findall(response.lower())
     if _is_latin(response) and not (len(words) > MAX_TELLING and _ENGLISH.isdisjoint(words)):
         return None
     own = [

@@ -11,7 +11,8 @@ _QUOTED = re.compile(r'"([^"]+)"')
 RESPONSE_END = re.compile(r"(?<=[.!?:;…])\s+|\n+")  # of a sentence; long values are cut by an ellipsis
 _WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019-]*")
 _OPENING = " \t\"'(*\u201c\u2018"  # may stand before a sentence's first word
-_PARTICIPLE = re.compile(r"[a-z]+(?:ed|ing|en) (?:as|at|by|for|from|in|of|on|to|with)\b", re.I)  # "Directed by"
+# "Directed by", "Created the"
+_PARTICIPLE = re.compile(r"[a-z]+(?:ed|ing|en) (?:a|as|at|by|for|from|in|it|of|on|the|to|with|your)\b", re.I)
 
 _SCALES = {spelled(10**power).split()[-1]: 10**power for power in (2, 3, 6, 9)}
 _SMALL = {spelled(number): number for number in [*range(21), *range(30, 100, 10)]}
@@ -26,13 +27,13 @@ _CALENDAR = frozenset(
 _OPENERS = frozenset(
     "a about above according additionally after all also although altogether among an and another any apart are as at"
     " available based because before below besides between both but by can consequently could currently despite do does"
-    " due during each either every everything finally first firstly following for from further furthermore given great"
-    " has have having he hello her here his how however i if in including indeed instead is it its just last lastly"
-    " later likewise many meanwhile more moreover most neither next no none nor not note nothing now of on once one only"
-    " or other others otherwise our out over overall part per perhaps please previously regarding second secondly see"
-    " several she similarly since so some sorry such sure thank thanks that the their them then there therefore these"
-    " they third this those though through thus to together total two unfortunately until up upon was we were what when"
-    " where whereas whether which while who whose why with within without would yes yet you your".split()
+    " done due during each either every everything finally first firstly following for from further furthermore given"
+    " great has have having he hello her here his how however i if in including indeed instead is it its just last lastly"
+    " later likewise many meanwhile more moreover most neither next no none nor not note nothing now of on once one"
+    " only or other others otherwise our out over overall part per perhaps please previously regarding second secondly"
+    " see several she similarly since so some sorry such sure thank thanks that the their them then there therefore"
+    " these they third this those though through thus to together total two unfortunately until up upon was we were"
+    " what when where whereas whether which while who whose why with within without would yes yet you your".split()
 )
 
 
@@ -48,12 +49,12 @@ def unsupported_number(story: Story, query: str, response: str) -> str | None:
         spellings = {match[0], number, plain, plain.zfill(2)}  # 2016-05-03 may be told as May 3rd, 2016
         if not any(occurs(one, asked) or occurs(one, story.known) for one in spellings):
             return match[0]
-    for match in _SPELLED.finditer(text):
-        if match[0] != "one" and not any(
-            occurs(one, asked) or occurs(one, story.known) for one in (match[0], str(_value(match[0])))
-        ):
-            if _value(match[0]) not in {len(one) for one in story.containers if isinstance(one, list)}:
-                return match[0]
+    for words_ in (match[0] for match in _SPELLED.finditer(text) if match[0] != "one"):
+        value = _value(words_)
+        said = any(occurs(one, asked) or occurs(one, story.known) for one in (words_, str(value)))
+        said = said or _documented(story, words_)  # a card's "last four"
+        if not said and value not in {len(one) for one in story.containers if isinstance(one, list)}:
+            return words_
     return None
 
 
@@ -91,19 +92,28 @@ def _names(story: Story, response: str) -> Iterator[str]:
             word = match[0].removesuffix("'s").removesuffix("\u2019s").rstrip("'\u2019-")
             if not word[0].isupper() or len(word) == 1:
                 continue
-            if match.start() or not (is_plain(story, word.lower()) or _PARTICIPLE.match(text)):
+            may_be_plain = match.start() == 0 or word.isupper()  # the documents may write TV
+            if not (may_be_plain and is_plain(story, word.lower())) and not (
+                match.start() == 0 and _PARTICIPLE.match(text)
+            ):
                 yield word.lower()
 
 
 def is_plain(story: Story, word: str) -> bool:
     """Whether a word, in lower case, is there for grammar's sake, or calls something as the documents do."""
+    return word in _OPENERS or _documented(story, word)
+
+
+def _documented(story: Story, text: str) -> bool:
+    """Whether all words of a text stand in the documents of the functions or in the names of output fields."""
     key = "words of documents"
     if key not in story.memory:
         functions = [told.function for told in story.calls]
         texts = [text for one in functions for text in (one.name, one.path, one.summary, one.description)]
         keys = [key for one in story.containers if isinstance(one, dict) for key in one]
         story.memory[key] = {singular(word) for text in (*texts, *keys) for word in words(text)}
-    return word in _OPENERS or {singular(part) for part in words(word)} <= story.memory[key]
+    parts = {singular(part) for part in words(text)}
+    return bool(parts) and parts <= story.memory[key]
 
 
 def _value(text: str) -> int:

@@ -19,6 +19,7 @@ def function(name: str, path: str, parameter: str) -> ApiFunction:
 SEARCH = function("searchBooks", "/books", "search_text")
 REVIEWS = function("book_reviews", "/books/{id}/reviews", "book_id")
 BOOKS = {"results": [{"id": "BK-4411", "title": 'The "Quiet" Tide', "author": "Ada Lind", "pages": 311}]}
+LULLABY = "Gute Nacht, schlaf schön, mein Kind"
 
 
 def story(title: object = "Quiet Tide") -> Story:
@@ -30,7 +31,7 @@ def story(title: object = "Quiet Tide") -> Story:
             function=REVIEWS.id,
             arguments=[book],
             status=200,
-            body=[{"by": "Noor\nAbernathy", "stars": 4.5, "date": "2016-05-03"}],
+            body=[{"by": "Noor\nAbernathy", "stars": 4.5, "date": "2016-05-03", "text": LULLABY}],
             origin="simulated",
         ),
     ]
@@ -103,6 +104,12 @@ def test_planted_flaws_of_queries_are_found(query: str, expected: str) -> None:
         ("It has three hundred and eleven pages.", ""),
         ("Stars: 4.5. Reviewed by Noor, with 311pages.", ""),  # a field's name, and a word of grammar
         ("Reviews: there is one.", ""),
+        ("es wurde von ihm hier gut geschrieben.", "wrong-language"),
+        ("это написала его сестра.", "wrong-language"),  # noqa: RUF001
+        ("Noor Abernathy: gute nacht, schlaf schön, mein kind.", ""),  # as the review says
+        ("It is by [the author].", "unreadable"),
+        ("It is is by Noor Abernathy.", "unreadable"),
+        ("It is good " + "and good and well " * 14, "unreadable"),
         ("  ", "bad-length"),
         ("word " * 300, "bad-length"),
     ],
