@@ -57,8 +57,8 @@ class Benchmarking:
         self.remarks = []
         run, file = named(contender)
         solutions = self._given(file) if file is not None else self._own(run)
-        verdicts = self._verdicts(solutions) if run not in PLANNERS else {}
-        result = score(self.benchmark, run, solutions, verdicts, self._checks(solutions), self.remarks)
+        verdicts, checks = self._verdicts(run, solutions), self._checks(run, solutions)
+        result = score(self.benchmark, run, solutions, verdicts, checks, self.remarks)
         folder = Place.of(into) / self.benchmark.name / run
         result.write(folder, list(as_predictions(self.benchmark, solutions)))
         return result, folder
@@ -103,8 +103,11 @@ class Benchmarking:
         solutions = {one.id: self.benchmark.solution(one) for one in made.records()}
         return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
 
-    def _verdicts(self, solutions: dict[str, Solution]) -> Verdicts:
+    def _verdicts(self, run: str, solutions: dict[str, Solution]) -> Verdicts:
         if not any("SR" in task.measures for task in self.benchmark.tasks):
+            return {}
+        if run in PLANNERS:
+            self.remarks.append(f"SR is not taken for {run}: its plan has no response to judge")
             return {}
         if self.road is None or self.road.config.teacher.backend == "rules":
             self.remarks.append("SR is not taken: it needs a configuration whose teacher is a language model")
@@ -117,8 +120,11 @@ class Benchmarking:
         finally:
             teacher.release()
 
-    def _checks(self, solutions: dict[str, Solution]) -> dict[str, float]:
+    def _checks(self, run: str, solutions: dict[str, Solution]) -> dict[str, float]:
         if not any(task.measures == CALL for task in self.benchmark.tasks):
+            return {}
+        if run in PLANNERS:
+            self.remarks.append(f"correctness is not taken for {run}: the calls of its plan have no arguments")
             return {}
         config = self.road.config.executor if self.road is not None else None
         if config is None or config.backend != "python":

@@ -88,9 +88,10 @@ def test_cloud_clusters_follow_rays_schema_and_our_rules(file: Path) -> None:
 
 
 def test_every_configuration_and_script_that_is_named_exists_and_loads() -> None:
-    text = "\n".join(file.read_text() for file in texts())
+    commands = (ROOT / "goat_ray").glob("cli*.py")
+    text = "\n".join(file.read_text() for file in (*texts(), ROOT / "README.md", *commands))
     configs = set(re.findall(r"\bconfigs/[\w/.-]+\.yaml", text))
-    assert {"configs/demo.yaml", "configs/gpu-cluster.yaml"} <= configs
+    assert {f"configs/{name}.yaml" for name in ("demo", "local", "gpu-cluster", "tmdb", "apibank")} <= configs
     for name in configs:
         load_config(ROOT / name)
     scripts = set(re.findall(r"\bjobs/\w+\.py", text))
