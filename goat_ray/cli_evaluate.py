@@ -66,7 +66,7 @@ def apibank(
     """API-Bank: correctness of calls, as its own tools judge it, and ROUGE-L of replies, by level.
 
     The configuration reads and runs the tools of your clone: documents.paths names its apis folder, executor.backend
-    is python and executor.python.root the clone.
+    is python and executor.python.root the clone. --root is a folder of dialogues, or the file of level 3.
 
     Example: goat evaluate apibank configs/apibank.yaml --root api-bank/lv1-lv2-samples -c tuned
     """

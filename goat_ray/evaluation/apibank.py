@@ -3,6 +3,8 @@
 As in its own evaluator, each API turn is a task (given the dialogue so far, make the call; executed and compared by
 the called tool's own ``check_api_call_correctness``), and so is each AI turn right after one (ROUGE-L of the reply).
 A dialogue of level 3, where tools are searched for, is a further task as a whole: the user's words, the path of calls.
+The official file of level 3, a JSON list of ``{requirement, apis: [{api_name, input, output}], response}``, is read as
+dialogues of one request each.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from typing import Any
 
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, Solution, counted, names_of
+from goat_ray.evaluation.predictions import json_list
 from goat_ray.executors.python.executor import PythonExecutor
 from goat_ray.records import ApiFunction
 
@@ -25,17 +28,25 @@ Turn = dict[str, Any]
 
 
 def apibank(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
-    """The tasks of all dialogues below a folder; raises ``DocumentError`` on another format."""
+    """The tasks of a file, or of all dialogues in JSON Lines below a folder; raises ``DocumentError``."""
     files = [root] if root.is_file() else sorted(root.rglob("*.jsonl"))
-    if not files:
-        raise DocumentError("holds no dialogues", place=str(root), remedy="Give the folder of API-Bank's *.jsonl files")
+    foreign = [] if root.is_file() else [file for file in files if not _is_dialogue(file)]
+    if len(foreign) == len(files):
+        raise DocumentError(
+            "holds no dialogues" + f", only other JSON Lines, such as {foreign[0].name}" * bool(foreign),
+            place=str(root),
+            remedy="Give API-Bank's folder lv1-lv2-samples, one file of dialogue, or its level-3.json",
+        )
     tasks: list[BenchmarkTask] = []
     for file in files:
-        tasks += dialogue_tasks(read_dialogue(file), _level(file))
+        dialogues = [] if file in foreign else read_level_3(file) if file.suffix == ".json" else [read_dialogue(file)]
+        for turns in dialogues:
+            tasks += dialogue_tasks(turns, _level(file))
     known = {function.name for function in functions}
     wanted = {name for task in tasks for name, _ in task.gold}
     missing = wanted - known if functions else ()  # without any, predictions of others are scored
     remarks = [f"the tool {name} is not among the run's functions: no agent can call it" for name in missing]
+    remarks += [f"{file.relative_to(root)} holds no dialogue and is left out" for file in foreign]
     return Benchmark("apibank", counted(tasks), names_of(functions, lambda f: f.name), str.strip, sorted(remarks))
 
 
@@ -56,6 +67,26 @@ def read_dialogue(file: Path) -> list[Turn]:
                 remedy="Expected {role: User | AI, text} or {role: API, api_name, param_dict, result}",
             ) from error
     return turns
+
+
+def read_level_3(file: Path) -> list[list[Turn]]:
+    """The entries of the official file as dialogues: a request, all calls, the reply."""
+    dialogues = []
+    for number, entry in enumerate(json_list(file)):
+        try:
+            calls = [
+                {"role": "API", "api_name": one["api_name"], "param_dict": one["input"], "result": one["output"]}
+                for one in entry["apis"]
+            ]
+            request = {"role": "User", "text": entry["requirement"].strip()}
+            dialogues.append([request, *calls, {"role": "AI", "text": entry["response"]}])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DocumentError(
+                f"is no entry of level 3 ({error!r})",
+                place=f"{file}#{number}",
+                remedy="Expected {requirement, response, apis: [{api_name, input, output}]}",
+            ) from error
+    return dialogues
 
 
 def dialogue_tasks(turns: Sequence[Turn], level: str) -> list[BenchmarkTask]:
@@ -120,6 +151,17 @@ def _line(turn: Turn) -> str:
     result = turn["result"]
     output = result.get("output") if isinstance(result, dict) else result
     return f"API: [{turn['api_name']}({given})] Response: {json.dumps(output, ensure_ascii=False)}"
+
+
+def _is_dialogue(file: Path) -> bool:
+    """Whether the first line has a role. A clone holds other JSON Lines as well."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        first = next(filter(str.strip, lines), "")
+    try:
+        turn = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(turn, dict) and "role" in turn
 
 
 def _level(file: Path) -> str:

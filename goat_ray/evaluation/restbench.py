@@ -1,13 +1,13 @@
 """RestBench (arXiv 2306.06624): human queries with the paths of a right solution, for TMDB and Spotify.
 
 Its files are JSON lists of ``{"query", "solution": ["GET /search/movie", ...]}``. Some gold entries carry stray
-blanks or another parameter name than the document; functions are therefore named by method and path with the
-parameter names blanked out, and each such quirk is a remark.
+blanks, another parameter name than the document or a singular for its plural (``/track/{id}``); functions are therefore
+named by method and path with the parameter names blanked out, and each such quirk is a remark.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from goat_ray.errors import DocumentError
@@ -18,37 +18,46 @@ MEASURES = ("CP", "extra calls", "SR")
 
 
 def restbench(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
-    """The benchmark whose query file is, or is the only one below, ``root``; raises ``DocumentError``."""
-    file = query_file(root)
+    """The benchmark whose query file is, or lies below, ``root``; raises ``DocumentError``."""
     titles = {function.title for function in functions}
     known = {normalised(title) for title in titles}
+    file = query_file(root, known)
+
+    def documented(title: str) -> str:
+        return _documented(normalised(title), known)
+
     tasks, remarks = [], []
     for query, solution in read_queries(file):
         for step in solution:
             if step not in titles and (titles or step != step.strip()):
-                remarks.append(f"{step!r} {_remark(normalised(step) in known, bool(titles))}: {query}")
-        gold: tuple[tuple[str, object], ...] = tuple((normalised(step), {}) for step in solution)
+                remarks.append(f"{step!r} {_remark(documented(step) in known, bool(titles))}: {query}")
+        gold: tuple[tuple[str, object], ...] = tuple((documented(step), {}) for step in solution)
         tasks.append(BenchmarkTask(query, MEASURES, by_length(gold), gold))
     return Benchmark(
         f"restbench-{file.stem.removesuffix('_queries')}",
         counted(tasks),
         names_of(functions, lambda function: normalised(function.title)),
-        normalised,
+        documented,
         remarks,
     )
 
 
-def query_file(root: Path) -> Path:
-    """The query file that is meant; raises ``DocumentError`` where there is none or more than one."""
+def query_file(root: Path, known: Set[str] = frozenset()) -> Path:
+    """The query file that is meant: of several, the one that the documented paths are for.
+
+    Raises ``DocumentError`` where there is none or more than one.
+    """
     if root.is_file():
         return root
     found = [file for file in sorted(root.rglob("*.json")) if _is_query_file(file)]
+    if len(found) > 1:
+        found = [file for file in found if _paths(file) & known] or found
     if len(found) != 1:
         names = ", ".join(str(file.relative_to(root)) for file in found) or "none"
         raise DocumentError(
             f"one RestBench query file is wanted, found: {names}",
             place=str(root),
-            remedy="Give the file itself, e.g. --root restbench/tmdb_queries.json",
+            remedy="Give the file itself, e.g. --root restbench/tmdb_queries.json, or documents of one of them",
         )
     return found[0]
 
@@ -69,6 +78,22 @@ def normalised(title: str) -> str:
     """Method and path without parameter names and stray blanks: ``GET /movie/{}/credits``."""
     method, _, path = title.strip().partition(" ")
     return re.sub(r"\{[^}]*\}", "{}", f"{method.upper()} {path.strip()}".strip())
+
+
+def _documented(title: str, known: Set[str]) -> str:
+    """A normalised title as documented, also where singular and plural are mixed up; any other as it is."""
+    if title in known:
+        return title
+    alike = [one for one in known if _singular(one) == _singular(title)]
+    return alike[0] if len(alike) == 1 else title
+
+
+def _singular(title: str) -> str:
+    return re.sub(r"s(?=/|$)", "", title)
+
+
+def _paths(file: Path) -> set[str]:
+    return {normalised(step) for _, solution in read_queries(file) for step in solution}
 
 
 def _remark(known: bool, checked: bool) -> str:

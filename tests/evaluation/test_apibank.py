@@ -84,6 +84,50 @@ def test_official_dialogues() -> None:
     assert apibank(shared("apibank"), []).remarks == []
 
 
+def test_the_official_file_of_level_3(tmp_path: Path) -> None:
+    def call(name: str, arguments: dict[str, str], output: object) -> dict[str, object]:
+        result = {"api_name": name, "input": arguments, "output": output, "exception": None}
+        return {"api_name": name, "input": arguments, "output": result}
+
+    entry = {
+        "requirement": " Tell Ada of my meetings.",
+        "response": "Ada knows of your tea.",
+        "apis": [
+            call("ToolSearcher", {"keywords": "QueryMeeting"}, {"name": "QueryMeeting"}),
+            call("QueryMeeting", {"user_name": "me"}, {"meetings": ["tea"]}),
+            call("EmailReminder", {"recipient": "ada@example.com"}, "success"),
+        ],
+    }
+    file = tmp_path / "level-3.json"
+    file.write_text(json.dumps([entry]))
+    tasks = apibank(file, []).tasks
+    assert [task.group for task in tasks] == ["level 3"] * 4 + ["level 3, whole"]
+    assert [task.gold[0][0] for task in tasks[:3]] == ["ToolSearcher", "QueryMeeting", "EmailReminder"]
+    assert tasks[2].results == (entry["apis"][2]["output"],)  # type: ignore[index]
+    assert "API: [QueryMeeting(user_name='me')] Response: " in tasks[2].query
+    assert (tasks[3].measures, tasks[3].response) == (REPLY, "Ada knows of your tea.")
+    assert tasks[4].query == "Tell Ada of my meetings."
+    assert [name for name, _ in tasks[4].gold] == ["QueryMeeting", "EmailReminder"]
+    file.write_text(json.dumps([entry, {"requirement": "?"}]))
+    with pytest.raises(DocumentError, match=r"level-3\.json#1.*no entry of level 3"):
+        apibank(file, [])
+
+
+def test_what_else_a_clone_holds_is_left_out_and_said(bank: Path) -> None:
+    tasks = apibank(bank, []).tasks
+    for name, line in {"training.jsonl": '{"instruction": "Say it."}', "broken.jsonl": "{", "empty.jsonl": ""}.items():
+        (bank / name).write_text(line)
+    benchmark = apibank(bank, [])
+    assert benchmark.tasks == tasks
+    assert "training.jsonl holds no dialogue and is left out" in benchmark.remarks
+    assert len(benchmark.remarks) == 3
+    (bank / "dialogues" / "AddAgenda-level-2-1.jsonl").unlink()
+    with pytest.raises(DocumentError, match=r"holds no dialogues, only other JSON Lines, such as broken\.jsonl"):
+        apibank(bank, [])
+    with pytest.raises(DocumentError, match=r"training\.jsonl:1"):
+        apibank(bank / "training.jsonl", [])
+
+
 def test_a_task_shows_the_dialogue_so_far_and_no_more(bank: Path) -> None:
     call, reply = apibank(bank / "dialogues", functions(bank)).tasks
     assert call.query == "User: Put tea with Ada on the first of May.\nAI: I will."

@@ -100,6 +100,30 @@ def test_which_query_file_is_meant_must_be_clear(tmp_path: Path) -> None:
     assert len(restbench(tmp_path, []).tasks) == 3
 
 
+def test_a_singular_is_read_as_the_documented_plural(tmp_path: Path) -> None:
+    gold = [{"query": "name it", "solution": ["GET /track/{id}", "GET /shows/{id}"]}]
+    functions = [ApiFunction.create(service="s", name=path, method="GET", path=path) for path in ("/tracks/{id}", "/x")]
+    benchmark = restbench(write(tmp_path / "spotify.json", gold), functions)
+    assert [name for name, _ in benchmark.tasks[0].gold] == ["GET /tracks/{}", "GET /shows/{}"]
+    assert list(benchmark.remarks) == [
+        "'GET /track/{id}' read as the documented path: name it",
+        "'GET /shows/{id}' is in no document: name it",
+    ]
+    made = [{"query": "name it", "api_path": ["GET /tracks/{track_id}", "GET /shows/{show}"]}]
+    assert scored(benchmark, write(tmp_path / "p.json", made)).values("CP") == {benchmark.tasks[0].id: 1.0}
+    both = [
+        ApiFunction.create(service="s", name=path, method="GET", path=path) for path in ("/tracks/{id}", "/track/{x}")
+    ]
+    assert restbench(tmp_path / "spotify.json", both).tasks[0].gold[0][0] == "GET /track/{}"
+
+
+def test_of_several_query_files_the_documented_one_is_meant(tmp_path: Path) -> None:
+    write(tmp_path / "spotify.json", SPOTIFY)
+    write(tmp_path / "tmdb.json", [{"query": "q", "solution": ["GET /movie/{movie_id}"]}])
+    function = ApiFunction.create(service="s", name="details", method="GET", path="/movie/{id}")
+    assert restbench(tmp_path, [function]).name == "restbench-tmdb"
+
+
 def test_titles_are_the_same_whatever_their_parameters_are_called() -> None:
     assert normalised(" get  /a/{x}/b/{y} ") == normalised("GET /a/{id}/b/{}") == "GET /a/{}/b/{}"
     assert normalised("GET /a/{x}") != normalised("POST /a/{x}")
