@@ -43,7 +43,7 @@ class Solution:
     calls: tuple[MadeCall, ...] = ()
     response: str = ""
     problems: tuple[str, ...] = ()
-    seconds: float | None = None  # from query to answer
+    seconds: float | None = None  # of one worker, which may answer several together
 
     @property
     def pairs(self) -> Calls:

@@ -12,6 +12,12 @@ class EvaluationConfig(Settings):
     cpus: float = Field(2.0, gt=0, description="Of each worker that runs the agent.")
     gpus: float = Field(0.0, ge=0)
     workers: int = Field(1, ge=1)
+    concurrency: int = Field(
+        32,
+        ge=1,
+        description="Queries that a worker attempts together. 'seconds per task' is the time for them over their "
+        "number; with 1 it is what a lone query takes.",
+    )
     recall_at: tuple[int, ...] = Field(
         (1, 3, 5, 10), min_length=1, description="k of Recall@k, Complete@k (all needed among the first k) and nDCG@k."
     )

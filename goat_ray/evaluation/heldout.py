@@ -1,6 +1,7 @@
 """The agent on held-out samples: does it make the calls that the samples hold?"""
 
 import heapq
+import time
 from collections.abc import Iterator, Sequence
 
 from goat_ray.agent.config import AgentConfig
@@ -20,7 +21,7 @@ class Predict(Step[Sample, Prediction]):
     """Runs the agent on each sample's query."""
 
     name = "predict"
-    version = 2
+    version = 3
     takes = Sample
     gives = Prediction
 
@@ -38,7 +39,9 @@ class Predict(Step[Sample, Prediction]):
         unhurried = agent.model_copy(update={"timeout_s": None})  # queries wait for each other, and scores for none
         self.equipment = Equipment(model, retriever, functions, executor, unhurried, outside)
         self.fingerprints = list(fingerprints)  # of model, retriever and functions: folders keep their names
-        self.resources = Resources(cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=32)
+        self.resources = Resources(
+            cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=config.concurrency
+        )
 
     def settings(self) -> Json:
         equipment = self.equipment
@@ -46,6 +49,7 @@ class Predict(Step[Sample, Prediction]):
             "inputs": self.fingerprints,
             "executor": equipment.outside.settings(equipment.executor),
             "agent": equipment.agent.decisive(),
+            "concurrency": self.resources.batch_size,  # for the seconds, which are a result as well
         }
 
     def prepare(self) -> None:
@@ -59,14 +63,17 @@ class Predict(Step[Sample, Prediction]):
         self.runner = self.equipment.open()
 
     def process(self, batch: Sequence[Sample]) -> Iterator[Prediction | Reject]:
-        for sample, attempt in zip(batch, self.runner.run([sample.query for sample in batch]), strict=True):
+        began = time.perf_counter()
+        attempts = self.runner.run([sample.query for sample in batch])
+        seconds = (time.perf_counter() - began) / len(batch)
+        for sample, attempt in zip(batch, attempts, strict=True):
             yield Prediction(
                 id=sample.id,
                 query=sample.query,
                 calls=attempt.executed(),
                 response=attempt.response,
                 problems=attempt.problems,
-                seconds=attempt.answer.seconds,
+                seconds=seconds,
             )
 
 

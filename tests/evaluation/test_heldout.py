@@ -1,5 +1,7 @@
 """Predictions of held-out samples, in both modes, and what they depend on."""
 
+import time
+
 import pytest
 
 from goat_ray.agent.config import AgentConfig, EndpointConfig, ServerConfig
@@ -18,8 +20,8 @@ def samples(world: World) -> list[Sample]:
     return [sample.model_copy(update={"query": QUERY}) for sample in make_samples(world, 12)]
 
 
-def predict(world: World, agent: AgentConfig) -> Predict:
-    return Predict("", "", world.data, ExecutorConfig(), agent, EvaluationConfig(), ["made by"])
+def predict(world: World, agent: AgentConfig, **evaluation: int) -> Predict:
+    return Predict("", "", world.data, ExecutorConfig(), agent, EvaluationConfig(**evaluation), ["made by"])
 
 
 @pytest.mark.parametrize(("mode", "script"), [("plan", book()), ("react", turns(SEARCH, BOOKS, REPLY))])
@@ -27,7 +29,9 @@ def test_samples_are_attempted_together_in_either_mode(world, samples, mode, scr
     with FakeServer(answers=script, latency_s=0.1) as server:
         step = predict(world, AgentConfig(mode=mode, endpoint=EndpointConfig(model="m", base_url=server.base_url)))
         step.start()
+        began = time.perf_counter()
         made = list(step.process(samples))
+        took = time.perf_counter() - began
         step.runner.executor.run(step.runner.close())
         step.runner.executor.shutdown()
     assert all(isinstance(prediction, Prediction) for prediction in made)
@@ -35,6 +39,8 @@ def test_samples_are_attempted_together_in_either_mode(world, samples, mode, scr
     assert all(len(prediction.calls) == 2 and not prediction.problems for prediction in made)
     assert made[0].calls[1].arguments[0].provenance == "upstream"
     assert server.most_in_flight == len(samples)
+    seconds = [prediction.seconds or 0.0 for prediction in made]
+    assert min(seconds) > 0 and sum(seconds) <= took, "nobody's waiting for the others counts"
     assert {score.metric for score in score_agent("tuned", made, samples)} >= {"SA", "IA", "CP"}
     assert Prediction.from_row(made[0].to_row()) == made[0]
 
@@ -54,3 +60,5 @@ def test_predictions_are_made_anew_for_what_they_depend_on_only(world):
         {"endpoint": EndpointConfig(model="n", base_url="http://here/v1")},
     ):
         assert predict(world, AgentConfig(**{"endpoint": endpoint, **change})).settings() != settings
+    alone = predict(world, AgentConfig(endpoint=endpoint), concurrency=1)
+    assert alone.resources.batch_size == 1 and alone.settings() != settings, "seconds are measured anew"
