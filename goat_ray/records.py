@@ -65,6 +65,8 @@ class OutputField(Part):
     description: str = ""
     format: str = ""
     enum: list[Json] = []
+    minimum: float | None = None
+    maximum: float | None = None
     examples: list[Json] = []  # distinct values seen in the document, at most MAX_EXAMPLES
     schema_name: str = ""  # the named schema of the object that holds the field, if any
 
@@ -73,7 +75,7 @@ MAX_EXAMPLES = 8
 
 
 class ApiFunction(Record):
-    """One callable operation of a service; ``id`` derives from all other fields."""
+    """One callable operation of a service; ``id`` derives from all other fields but the bounds of its outputs."""
 
     service: str
     name: str  # unique within the service, e.g. the operationId
@@ -94,7 +96,8 @@ class ApiFunction(Record):
     def create(cls, **fields: Any) -> "ApiFunction":
         """Make a function with its content-derived id."""
         draft = cls(id="", **fields)
-        return draft.model_copy(update={"id": content_id(draft.model_dump(exclude={"id"}))})
+        decisive = draft.model_dump(exclude={"id": True, "outputs": {"__all__": {"minimum", "maximum"}}})
+        return draft.model_copy(update={"id": content_id(decisive)})
 
     @property
     def title(self) -> str:

@@ -114,6 +114,8 @@ def _field(path: Path, kind: ValueType, owner: str, schema: Schema) -> OutputFie
         description=schema.description,
         format=schema.format,
         enum=schema.enum,
+        minimum=schema.minimum,
+        maximum=schema.maximum,
         schema_name=owner,
     )
 

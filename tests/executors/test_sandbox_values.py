@@ -1,5 +1,6 @@
 """Made-up values are sensible: they fit each other, and nothing but the thing itself decides about them."""
 
+import json
 import random
 from pathlib import Path
 
@@ -167,3 +168,40 @@ class TestNothingElseDecides:
         faker.Faker.seed(2)
         random.seed(2)
         assert everyone(example) == first
+
+
+class TestBounds:
+    """Values keep within what the document allows, whatever their names would suggest."""
+
+    STATED = {"rating": ("number", 0.5, 0.9), "age": ("integer", 90, 99), "temperature": ("integer", -3, None)}
+
+    def document(self, folder, *, bounded):
+        fields = {name: {"type": kind} for name, (kind, _, _) in self.STATED.items()}
+        for name, (_, low, high) in self.STATED.items():
+            given = {"minimum": low, "maximum": high}
+            fields[name] |= {key: value for key, value in given.items() if bounded and value is not None}
+        members = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}, **fields}}}
+        schema = {"type": "object", "properties": {"members": members}}
+        answer = {"description": "ok", "content": {"application/json": {"schema": schema}}}
+        operation = {"operationId": "members", "responses": {"200": answer}}
+        spec = {
+            "openapi": "3.0.0",
+            "info": {"title": "Club", "version": "1"},
+            "paths": {"/members": {"get": operation}},
+        }
+        folder.mkdir()
+        (folder / "club.json").write_text(json.dumps(spec))
+        return read(folder / "club.json")
+
+    def test_numbers_stay_within_them(self, tmp_path):
+        (club,) = self.document(tmp_path / "bounded", bounded=True)
+        members = Client([club]).body("GET /members")["members"]
+        assert members
+        for name, (_, low, high) in self.STATED.items():
+            values = [member[name] for member in members if member[name] is not None]
+            assert values and all(low <= value and (high is None or value <= high) for value in values), (name, values)
+
+    def test_they_do_not_change_which_function_it_is(self, tmp_path):
+        (bounded,) = self.document(tmp_path / "bounded", bounded=True)
+        (free,) = self.document(tmp_path / "free", bounded=False)
+        assert bounded.id == free.id and bounded != free

@@ -1,7 +1,7 @@
 """What all places of a corpus together say about the members of kinds, of lists and of parts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,7 +92,9 @@ def _spec(place: Place, name: str, leaf: Leaf) -> Spec:
     enum = tuple(value for value in seen.enum if _is_scalar(value))
     nulls = sum(1 for row in place.rows if name in row and row[name] is None)
     rows = sum(1 for row in place.rows if name in row)
-    return Spec(name, seen.type, seen.format, enum, pool, place.label, leaf.depth, rows, nulls)
+    return Spec(
+        name, seen.type, seen.format, enum, pool, place.label, leaf.depth, rows, nulls, seen.minimum, seen.maximum
+    )
 
 
 def _is_scalar(value: object) -> bool:
@@ -111,4 +113,12 @@ def _join(one: Spec, two: Spec) -> Spec:
         pool=pool,
         rows=one.rows + two.rows,
         nulls=one.nulls + two.nulls,
+        minimum=_tightest(max, one.minimum, two.minimum),
+        maximum=_tightest(min, one.maximum, two.maximum),
     )
+
+
+def _tightest(choose: Callable[[Iterable[float]], float], *bounds: float | None) -> float | None:
+    """The bound that keeps a value within all that are given."""
+    given = [bound for bound in bounds if bound is not None]
+    return choose(given) if given else None

@@ -1,11 +1,12 @@
 """Plausible values for the attributes of made-up things, shaped like the examples of the document."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from goat_ray.executors.sandbox import text, vocabulary
 from goat_ray.executors.sandbox.codes import is_coded, reshaper
@@ -13,6 +14,7 @@ from goat_ray.executors.sandbox.keys import is_label
 from goat_ray.executors.sandbox.profile import Meaning, meaning
 from goat_ray.naming import words
 
+T = TypeVar("T")
 Draw = Callable[[Random], Any]
 _FEW = 4  # so many different examples of small numbers are a code (a gender, a type) rather than a measure
 _DEFAULT_RANGES: tuple[tuple[frozenset[str], float, float, int], ...] = (
@@ -44,17 +46,38 @@ class Spec:
     depth: int = 0  # of arrays of values
     rows: int = 0  # example objects that have it
     nulls: int = 0  # among them, where it is null
+    minimum: float | None = None
+    maximum: float | None = None
 
     @cached_property
     def draw(self) -> Draw:
         """How to make up values."""
-        return drawer(self)
+        return self._bounded(drawer(self))
 
     @cached_property
     def meaning(self) -> Meaning | None:
         """What of a thing's profile it shows, if it does."""
         found = meaning(self.name, self.type, self.format, self.pool, self.about)
-        return None if self.enum or self.depth else found
+        if found is None or self.enum or self.depth:
+            return None
+        return self._bounded(found)
+
+    def _bounded(self, make: Callable[[T], Any]) -> Callable[[T], Any]:
+        """The same within the bounds that the document states."""
+        low, high = self.minimum, self.maximum
+        if low is None and high is None:
+            return make
+
+        def within(source: T) -> Any:
+            value = make(source)
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                return value
+            whole = isinstance(value, int)
+            least = value if low is None else math.ceil(low) if whole else low
+            most = value if high is None else math.floor(high) if whole else high
+            return min(max(value, least), most)
+
+        return within
 
     @cached_property
     def varies(self) -> bool:
