@@ -80,7 +80,11 @@ class AgentTrainingConfig(Settings):
         "none",
         description="What lies in the nodes' own memory: optimizer states (ZeRO-1 and up), or weights too (ZeRO-3).",
     )
-    deepspeed: Path | None = Field(None, description="A DeepSpeed JSON file, merged over the built settings.")
+    deepspeed: Path | None = Field(
+        None,
+        description="A DeepSpeed JSON file, such as those in configs/deepspeed, merged over the built settings; it may "
+        "not contradict zero_stage, offload and precision.",
+    )
 
     workers: int = Field(1, ge=1)
     cpus_per_worker: float = Field(1.0, gt=0)
@@ -117,6 +121,8 @@ class AgentTrainingConfig(Settings):
             )
         if self.method == "qlora" and self.zero_stage == 3:
             raise ValueError("method: qlora keeps the 4-bit base whole on each GPU; use zero_stage 2 or lower")
+        if self.precision == "fp16" and not self.gpus_per_worker:
+            raise ValueError("precision: fp16 is computed by GPUs and by few CPUs; set gpus_per_worker, or use bf16")
         if self.attention == "flash_attention_2" and (not self.gpus_per_worker or self.precision == "fp32"):
             raise ValueError("attention: flash_attention_2 runs on GPUs in bf16 or fp16 only; use sdpa")
         return self

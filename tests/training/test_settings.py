@@ -112,6 +112,7 @@ def test_offloading_becomes_deepspeeds_settings() -> None:
         ({"offload": "parameters", "zero_stage": 2}, "needs zero_stage 3"),
         ({"method": "qlora"}, "needs CUDA"),
         ({"method": "qlora", "gpus_per_worker": 1, "zero_stage": 3}, "zero_stage 2 or lower"),
+        ({"precision": "fp16"}, "computed by GPUs"),
         ({"attention": "flash_attention_2", "precision": "bf16"}, "on GPUs"),
         ({"attention": "flash_attention_2", "gpus_per_worker": 1}, "bf16 or fp16"),
         ({"kinds": {"plan": 1.5}}, "less than or equal to 1"),
