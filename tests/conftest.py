@@ -19,6 +19,8 @@ hypothesis.settings.load_profile("goat")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+BOOKSHOP_TOKEN = "pl4nted/s3cret+token"
+"""What the http executor is to send and nobody else is to see."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +29,8 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")
     settings = {"HOME": str(home), "RAY_AUTH_MODE": "disabled", "HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     settings |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}", "AWS_REGION": "us-east-1"}
-    settings |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush-hush"}  # Ray's workers inherit all of it
+    settings |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush-hush"}
+    settings |= {"BOOKSHOP_TOKEN": BOOKSHOP_TOKEN}  # Ray's workers inherit all of it
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     os.environ.pop("RAY_ADDRESS", None)

@@ -47,20 +47,30 @@ def serving(app: Starlette, certificate: Path | None = None) -> Iterator[int]:
         listener.close()
 
 
-def api_app(functions: Sequence[ApiFunction], prefix: str) -> Starlette:
-    """The API that a document describes, answered by the sandbox; ``state.calls`` counts what was asked."""
+def api_app(functions: Sequence[ApiFunction], prefix: str, token: str = "") -> Starlette:
+    """The API that a document describes, answered by the sandbox; ``state.calls`` counts what was asked.
+
+    With a bearer token, which it wants and repeats in each answer, it has its bad moments as well: every fifth
+    request to read something is too much for it.
+    """
     sandbox = SandboxExecutor(functions, SandboxConfig())
     calls: Counter[str] = Counter()
 
     def endpoint(function: ApiFunction) -> Any:
         async def answer(request: Request) -> Response:
+            if token and request.headers.get("authorization") != f"Bearer {token}":
+                return JSONResponse({"message": f"{request.headers.get('authorization')} may not"}, 401)
             calls[function.id] += 1
+            if token and request.method == "GET" and calls.total() % 5 == 0:
+                app.state.failed += 1
+                return JSONResponse({"message": f"{token} is too fast"}, (429, 503)[calls.total() % 2])
             body = await request.body()
             given: dict[str, Any] = {**request.query_params, **request.path_params, **_flat(json.loads(body or b"{}"))}
             known = {parameter.name: parameter for parameter in function.parameters}
             arguments = {name: _typed(known[name], value) for name, value in given.items() if name in known}
             result = await sandbox.session().call(function, arguments)
-            return JSONResponse(result.body, result.status)
+            echo = {"debug": f"sent by Bearer {token}"} if token and isinstance(result.body, dict) else {}
+            return JSONResponse({**result.body, **echo} if echo else result.body, result.status)
 
         return answer
 
@@ -68,6 +78,7 @@ def api_app(functions: Sequence[ApiFunction], prefix: str) -> Starlette:
     ordered = sorted(functions, key=lambda function: function.path.count("{"))
     app = Starlette(routes=[Route(prefix + f.path, endpoint(f), methods=[f.method]) for f in ordered])
     app.state.calls = calls
+    app.state.failed = 0
     return app
 
 

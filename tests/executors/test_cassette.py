@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from goat_ray import metering
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.cassette import Player, Recorder
 from goat_ray.executors.config import ExecutorConfig
@@ -94,7 +95,9 @@ def test_duplicates_and_the_order_of_files_do_not_matter(tmp_path: Path, order: 
 def test_a_miss_fails_or_is_asked_elsewhere(tmp_path: Path) -> None:
     play(Recorder(Notebook(), tmp_path), [[(READ, {})]])
     unknown: list[Calls] = [[(READ, {}), (READ, {"page": 7})]]
+    metering.drain()
     ((hit, miss),) = play(Player(tmp_path, None), unknown)
+    assert metering.drain() == {("status 200", "cassette"): 1, ("status not-recorded", "cassette"): 1}
     assert (hit.ok, miss.status, miss.problem) == (True, 504, "not-recorded")
     book = Notebook()
     ((hit, asked),) = play(Player(tmp_path, book), unknown)

@@ -4,9 +4,11 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from goat_ray.config import GoatConfig
@@ -14,9 +16,11 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.executors.http.config import HttpConfig, LimitsConfig
 from goat_ray.executors.http.executor import HttpExecutor
 from goat_ray.executors.limits import Report
+from goat_ray.hiding import _forms
 from goat_ray.pipeline import Road
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.shared_limits import NAME, NAMESPACE, SharedLimits
+from tests.conftest import BOOKSHOP_TOKEN
 from tests.executors.servers import api_app, moody_app, serving
 from tests.world import World
 
@@ -97,7 +101,8 @@ def wait_until_gone() -> None:
 
 def road(directory: Path, document: Path, port: int, cassette: dict[str, Any]) -> Road:
     host = {"host": "bookshop.example", "server": f"http://127.0.0.1:{port}/v1", "allow_private": True}
-    http = {"hosts": [host], "allow_methods": ["GET", "POST"], "backoff_s": 0.01}
+    host |= {"auth": {"type": "bearer", "env": "BOOKSHOP_TOKEN"}}
+    http = {"hosts": [host], "allow_methods": ["GET", "POST"], "backoff_s": 0.01, "retries": 8}
     return Road(
         GoatConfig.model_validate(
             {
@@ -118,12 +123,16 @@ def by_id(samples: Any) -> dict[str, Sample]:
 def test_a_road_over_http_is_recorded_and_replayed_with_the_server_down(
     ray_cluster: None, tmp_path: Path, world: World, demo_documents: Path
 ) -> None:
+    import ray
+
     document = demo_documents / "bookshop.yaml"
-    app = api_app([f for f in world.functions if f.server == "https://bookshop.example/v1"], "/v1")
+    """The server wants a credential, repeats it, and fails now and then; the credential is in nothing that is kept."""
+    shop = [function for function in world.functions if function.server == "https://bookshop.example/v1"]
+    app = api_app(shop, "/v1", BOOKSHOP_TOKEN)
     tape = str(tmp_path / "tape")
     with serving(app) as port:
         real = by_id(road(tmp_path / "real", document, port, {"path": tape, "mode": "record"}).synthesize())
-    assert app.state.calls.total() > 100
+    assert app.state.calls.total() > 100 and app.state.failed > 20
     assert len(real) >= 10
     assert {call.origin for sample in real.values() for call in sample.calls} == {"real"}
 
@@ -133,6 +142,20 @@ def test_a_road_over_http_is_recorded_and_replayed_with_the_server_down(
     assert replayed.keys() == real.keys()
     assert {call.origin for sample in replayed.values() for call in sample.calls} == {"recorded"}
     assert [bodies(sample) for _, sample in sorted(replayed.items())] == [bodies(s) for _, s in sorted(real.items())]
+    assert any("sent by Bearer ***" in bodies(sample) for sample in real.values())
+    kept = dict(everything(tmp_path, Path(ray._private.worker._global_node.get_session_dir_path()) / "logs"))
+    assert any("traces" in name for name in kept) and any("worker" in name for name in kept)
+    for form in _forms(BOOKSHOP_TOKEN):
+        assert [name for name, text in kept.items() if form in text] == []
+
+
+def everything(*folders: Path) -> Iterator[tuple[str, str]]:
+    """All files below folders as text, Parquet unpacked."""
+    for file in (file for folder in folders for file in folder.rglob("*") if file.is_file()):
+        if file.suffix == ".parquet":
+            yield str(file), str(pq.read_table(file, partitioning=None).to_pylist())
+        else:
+            yield str(file), file.read_bytes().decode("utf-8", "replace")
 
 
 def bodies(sample: Sample) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from goat_ray import metering
 from goat_ray.errors import ConfigError
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
@@ -70,11 +71,14 @@ def test_text_is_the_body_and_json_in_it_is_read(executor: Executor) -> None:
 
 
 def test_what_a_tool_or_the_protocol_refuses_is_a_status(executor: Executor) -> None:
+    metering.drain()
     wrong = call(executor, "product", product_id=99)
     assert (wrong.status, wrong.body, wrong.problem) == (400, {"error": "no product 99"}, "")
     assert call(executor, "no_such_tool").status == 422
     assert call(executor, "misbehave", how="raise").status == 500
     assert executor.run(executor.session().call(function("search", "bank"), {})).status == 501
+    counted = {"status 400": 1, "status 422": 1, "status 500": 1, "status unknown-server": 1}
+    assert metering.drain() == {(what, "mcp"): amount for what, amount in counted.items()}
 
 
 def test_a_result_that_breaks_the_tools_own_schema_is_told(executor: Executor) -> None:

@@ -15,6 +15,7 @@ import pytest
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
+from goat_ray import metering
 from goat_ray.errors import ConfigError
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
@@ -181,10 +182,12 @@ def run(session: Session, function: ApiFunction, **arguments: Any) -> tuple[int,
 
 
 def test_tools_of_a_session_share_their_databases(session: Session, functions: dict[str, ApiFunction]) -> None:
+    metering.drain()
     assert functions["AddAgenda"].service == "apis"
     assert run(session, functions["AddAgenda"], token="t-ada", content="cake") == (200, "success")
     assert run(session, functions["QueryAgenda"], token="t-ada") == (200, {"entries": ["tea", "cake"]})
     assert run(session, functions["CheckToken"], token="t-ada") == (200, "Ada")
+    assert metering.drain() == {("status 200", "python"): 3}
 
 
 def test_each_session_starts_anew(executor: Executor, functions: dict[str, ApiFunction]) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
+from goat_ray import metering
 from goat_ray.executors.sandbox.config import FaultsConfig
 from tests.executors.library import Client
 
@@ -20,7 +21,9 @@ def test_none_by_default():
 
 
 def test_shares_are_kept():
+    metering.drain()
     found = Counter(statuses(Client(faults=SHARES)))
+    assert metering.drain() == {(f"status {status}", "sandbox"): amount for status, amount in found.items()}
     assert set(found) == {200, 429, 500, 504}
     for status, share in ((504, 0.1), (500, 0.2), (429, 0.1)):
         assert abs(found[status] / 600 - share) < 0.05
