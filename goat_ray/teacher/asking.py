@@ -16,6 +16,7 @@ from goat_ray.teacher.task import Failure, Message
 
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 20.0
+_HEALINGS = 8  # of one request, after which the endpoint seems to die of it
 _REFUSALS = 50  # final ones in a row, after which the settings are at fault and not the requests
 _SLOW_SHARE = 0.5  # of the timeout: later answers lower the concurrency
 _CHARACTERS_PER_TOKEN = 3  # for a cautious estimate of what a prompt will cost
@@ -91,7 +92,7 @@ class Asker:
             if not isinstance(result, Setback):
                 self._check_refusals(result)
                 return result
-            self._check_patience(result)
+            self._check_patience(result, tries)
             if self._is_exhausted(result, tries, began) and await self._is_well(began):
                 return result.plain()
             await asyncio.sleep(self._delay(tries, result))
@@ -174,9 +175,11 @@ class Asker:
                 "endpoint supports, and run the same command again to go on",
             )
 
-    def _check_patience(self, setback: Setback) -> None:
+    def _check_patience(self, setback: Setback, tries: int) -> None:
         """Open the circuit, for good, when nothing has been answered for too long."""
         now, patience = time.monotonic(), self._patience.patience_s
+        if setback.healed and tries <= _HEALINGS:
+            self._ill_since = None  # an engine that starts anew with a big model takes longer than anyone's patience
         if self._ill_since is None or now - self._failed > patience + _LONGEST_DELAY_S:  # or nobody asked for long
             self._ill_since = now
         self._failed = now

@@ -26,6 +26,7 @@ class Setback(Failure):
 
     busy: bool = False  # the endpoint has too much to do; nothing is wrong with the request
     retry_after_s: float | None = None  # what the endpoint asks for
+    healed: bool = False  # the client has waited until the endpoint was there again, however long it took
 
     def plain(self) -> Failure:
         """The same as a final failure."""

@@ -212,7 +212,7 @@ class VllmClient:
             return Setback("rate-limited", str(error), busy=True)
         except (RayError, RayServeException) as error:
             await self._recover()
-            return Setback("unreachable", " ".join(str(error).split())[-_DETAIL_CHARACTERS:])
+            return Setback("unreachable", " ".join(str(error).split())[-_DETAIL_CHARACTERS:], healed=True)
 
     async def _recover(self) -> None:
         async with self._recovery:  # one at a time asks the controller

@@ -184,11 +184,7 @@ class TestBounds:
         schema = {"type": "object", "properties": {"members": members}}
         answer = {"description": "ok", "content": {"application/json": {"schema": schema}}}
         operation = {"operationId": "members", "responses": {"200": answer}}
-        spec = {
-            "openapi": "3.0.0",
-            "info": {"title": "Club", "version": "1"},
-            "paths": {"/members": {"get": operation}},
-        }
+        about = {"openapi": "3.0.0", "info": {"title": "Club", "version": "1"}}
         folder.mkdir()
         (folder / "club.json").write_text(json.dumps({**about, "paths": {"/members": {"get": operation}}}))
         return read(folder / "club.json")

@@ -8,7 +8,7 @@ from goat_ray.errors import ModelError
 from goat_ray.teacher.asking import Asker, Patience
 from goat_ray.teacher.budget import Lease
 from goat_ray.teacher.chat import ChatTeacher
-from goat_ray.teacher.client import Completion
+from goat_ray.teacher.client import Completion, Setback
 from goat_ray.teacher.task import Failure
 
 from .tasks import JudgeFilm, Verdict
@@ -188,3 +188,38 @@ def test_travels_connected_or_not():
     copy = pickle.loads(pickle.dumps(teacher))
     assert copy.label == "test:scripted"
     assert copy.answer(JudgeFilm(), ["Heat"]) == [Verdict(accept=True, genre="drama")]
+
+
+class Reviving:
+    """Engines that die twice, or always, and take longer than the patience to come back the second time."""
+
+    def __init__(self, deaths):
+        self.deaths = deaths
+
+    async def attempt(self, messages, schema, seed, max_tokens=None):
+        if self.deaths:
+            self.deaths -= 1
+            await asyncio.sleep(0.3 if self.deaths < 4 else 0)
+            return Setback("unreachable", "gone", healed=True)
+        return Completion("{}")
+
+    async def close(self):
+        pass
+
+
+def revived(deaths):
+    async def asked():
+        patience = Patience(max_retries=2, patience_s=0.2)
+        asker = Asker(Reviving(deaths), "test", 4, patience, Lease(None, ""), max_tokens=10)
+        return await asyncio.gather(*(asker.ask([{"role": "user", "content": "?"}], None, 0, "test") for _ in range(4)))
+
+    return asyncio.run(asked())
+
+
+def test_engines_that_come_back_are_waited_for_however_long_it_takes():
+    assert all(isinstance(answer, Completion) for answer in revived(deaths=8))
+
+
+def test_engines_that_die_of_everything_are_not_waited_for_for_ever():
+    with pytest.raises(ModelError, match=r"answered nothing for 0\.2 s"):
+        revived(deaths=10**6)
