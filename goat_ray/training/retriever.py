@@ -46,9 +46,8 @@ def train_retriever(
     ``ModelError``.
     """
     examples, target = absolute(examples), Place.of(output)
-    settings = config.model_dump(mode="json", exclude=set(OPERATIONAL))
     corpus = dataset_id(examples, COLUMNS)
-    fingerprint = content_id("retriever", VERSION, settings, corpus)
+    fingerprint = training_id(corpus, config)
     finished = claim(target, fingerprint, RetrieverReport, say)
     if finished is not None:
         return finished
@@ -85,3 +84,8 @@ def train_retriever(
     job = RetrieverJob(config, base, examples, str(target), fingerprint, lineage)
     run_loop(retriever_loop, job, run, {}, say)
     return read_report(target, RetrieverReport)
+
+
+def training_id(corpus: str, config: RetrieverTrainingConfig) -> str:
+    """The id of all that decides what is trained."""
+    return content_id("retriever", VERSION, config.model_dump(mode="json", exclude=set(OPERATIONAL)), corpus)

@@ -14,10 +14,11 @@ from goat_ray.graph.embedding import load_embedder
 from goat_ray.identity import content_id, rng
 from goat_ray.records import RetrievalExample
 from goat_ray.training.config import RetrieverTrainingConfig
-from goat_ray.training.retriever import train_retriever
-from goat_ray.training.retriever_data import load_retrieval_data
+from goat_ray.training.retriever import train_retriever, training_id
+from goat_ray.training.retriever_data import COLUMNS, load_retrieval_data
 from goat_ray.training.retriever_loop import GRADIENT_CLIPPING
 from goat_ray.training.retriever_loss import MultiPositiveLoss
+from goat_ray.training.scanning import dataset_id
 from tests.training.conftest import small_embedder, write_parquet
 
 pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.usefixtures("ray_cluster")]
@@ -79,16 +80,25 @@ def accuracy(model: SentenceTransformer) -> float:
     return sum(documents[at] in example.positives for at, example in zip(nearest, asked, strict=True)) / len(asked)
 
 
-def test_two_workers_with_cached_gradients_are_a_plain_loop_that_learns(tmp_path: Path) -> None:
+def test_two_workers_with_cached_gradients_and_a_failure_are_a_plain_loop_that_learns(tmp_path: Path) -> None:
     small_embedder(tmp_path / "base")
-    settings = config(tmp_path / "base", workers=2, chunk=5, cpus_per_worker=0.5)
+    settings = config(tmp_path / "base", workers=2, chunk=5, cpus_per_worker=0.5, max_failures=0)
     folder = write_parquet(tmp_path / "examples", examples(200, "train", 0) + examples(20, "validation", 1))
     output, said = tmp_path / "retriever", list[str]()
 
     def train():
         return train_retriever(folder, str(output), settings, storage=str(tmp_path / "runs"), name="r", say=said.append)
 
+    name = f"r-{training_id(dataset_id(folder, COLUMNS), settings)}"
+    in_the_way = tmp_path / "runs" / name / "step-00000026"  # of the second epoch's checkpoint
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    with pytest.raises(RunError, match="training stopped"):
+        train()
+    in_the_way.unlink()
+
     report = train()
+    assert report.resumed_at == 13 and "continuing at step 13 of 26" in said
     assert (report.queries, report.documents, report.steps, report.dropped) == (200, 10, 26, {})
     losses = [json.loads(line)["loss"] for line in (output / "losses.jsonl").read_text().splitlines()]
     assert losses == pytest.approx(plain_losses(folder, settings), abs=1e-3)
