@@ -3,6 +3,9 @@
 import asyncio
 
 import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from goat_ray.agent.batching import Batcher
 from goat_ray.agent.config import AgentConfig
@@ -12,6 +15,8 @@ from goat_ray.agent.model import TransformersModel
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.teacher.client import TOO_LONG, Completion
 from goat_ray.teacher.task import Failure
+from goat_ray.training.config import AgentTrainingConfig
+from goat_ray.training.models import with_adapters
 from goat_ray.training.tiny import make_tiny_model
 
 CONTEXT = 1024
@@ -22,6 +27,20 @@ def folder(world, tmp_path_factory) -> str:
     """A tiny model of random weights."""
     texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
     return str(make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, hidden=32, layers=2, context=CONTEXT))
+
+
+@pytest.fixture(scope="module")
+def adapter(folder, tmp_path_factory) -> str:
+    """An adapter on it as a training with LoRA leaves one: weights, and the tokenizer beside them."""
+    made = tmp_path_factory.mktemp("adapter")
+    model = with_adapters(AutoModelForCausalLM.from_pretrained(folder), AgentTrainingConfig(base_model=folder))
+    torch.manual_seed(0)
+    for weight in model.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=0.5)
+    model.save_pretrained(made)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(made)
+    return str(made)
 
 
 def chats(count: int) -> list[list]:
@@ -39,6 +58,15 @@ def complete(folder: str, asked: list[list], batch_size: int, max_tokens: int = 
 
 def test_batches_say_what_single_prompts_say(folder):
     assert complete(folder, chats(7), batch_size=3) == complete(folder, chats(7), batch_size=1)
+
+
+def test_an_adapter_speaks_on_the_base_that_it_names(folder, adapter, tmp_path):
+    merged = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder), adapter).merge_and_unload()
+    merged.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path)
+    said = complete(adapter, chats(3), batch_size=3)
+    assert said == complete(str(tmp_path), chats(3), batch_size=3)
+    assert said != complete(folder, chats(3), batch_size=3)
 
 
 def test_tokens_are_counted(folder):
