@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -39,7 +40,7 @@ from goat_ray.storage import (
     write_records,
     write_tables,
 )
-from goat_ray.tally import Tally
+from goat_ray.tally import Exporter, Tally
 
 In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
@@ -149,7 +150,14 @@ class Runner:
         started = time.monotonic()
         with self.console.working(into):
             write(folder)
-        return self._finish(folder, kind, fingerprint, settings, time.monotonic() - started, facts)
+        made = self._finish(folder, kind, fingerprint, settings, time.monotonic() - started, facts)
+        if ray.is_initialized():  # else there is nobody to export to
+            self._exporter.rows(into, made.rows, made.rejects)
+        return made
+
+    @cached_property
+    def _exporter(self) -> Exporter:
+        return Exporter()
 
     def earlier(self, name: str, kind: type[Out], settings: Json) -> Dataset[Out] | None:
         """The latest output under these settings that other inputs have superseded."""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, Executor, Session, counted
 from goat_ray.records import ApiFunction
 from goat_ray.rows import Json
 from goat_ray.storable import parsed
@@ -66,6 +66,7 @@ class _LlmSession(Session):
         self._executor = executor
         self._before: list[tuple[str, dict[str, Any], Any]] = []
 
+    @counted("llm")
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         answer = await self._executor.ask(SimulatedCall(function, arguments, tuple(self._before)))
         if isinstance(answer, Failure):  # of an answer that fitted at last the teacher has made sure

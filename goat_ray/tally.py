@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 import ray
 from ray.util.metrics import Counter as Metric
@@ -17,9 +18,28 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "goat_answers_total": ("Answers from the cache, repaired, shortened or failed", ("task", "kind")),
     "goat_queue_wait_seconds_total": ("Waiting for a slot to ask a served model", ("task",)),
     "goat_redactions_total": ("Personal data and secrets taken out of answers", ("kind",)),
-    "goat_executor_calls_total": ("Calls of real APIs", ("host", "status")),
+    "goat_executor_calls_total": ("Calls of APIs, by host or by backend", ("host", "status")),
 }
 _MILLISECOND = 0.001
+
+
+class Exporter:
+    """Counts into Ray's metrics from a process that is connected to a cluster."""
+
+    def __init__(self) -> None:
+        self._metrics = {name: Metric(name, description, tags) for name, (description, tags) in METRICS.items()}
+
+    def rows(self, step: str, kept: int, rejects: Mapping[str, int]) -> None:
+        """Records that went through a step, and why those did not that were dropped."""
+        self.add("goat_rows_total", kept, step=step, outcome="kept")
+        self.add("goat_rows_total", sum(rejects.values()), step=step, outcome="rejected")
+        for reason, amount in rejects.items():
+            self.add("goat_rejects_total", amount, step=step, reason=reason)
+
+    def add(self, metric: str, amount: float, **tags: str) -> None:
+        """Increase a metric; one that nothing has increased does not appear."""
+        if amount:
+            self._metrics[metric].inc(amount, tags)
 
 
 @ray.remote
@@ -33,7 +53,7 @@ class Tally:
         self._rejects: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._began = self._latest = 0.0  # by this process's clock
-        self._metrics = {name: Metric(name, description, tags) for name, (description, tags) in METRICS.items()}
+        self._exporter = Exporter()
 
     def begin(self) -> None:
         """A worker has started and takes up its first batch."""
@@ -50,27 +70,24 @@ class Tally:
         self._done += done
         self._kept += kept
         self._rejects.update(rejects)
-        self._export("goat_rows_total", kept, step=self._step, outcome="kept")
-        self._export("goat_rows_total", sum(rejects.values()), step=self._step, outcome="rejected")
-        for reason, amount in rejects.items():
-            self._export("goat_rejects_total", amount, step=self._step, reason=reason)
+        self._exporter.rows(self._step, kept, rejects)
 
     def count(self, counts: dict[Count, int]) -> None:
         """What a worker has counted beside its records."""
         for (what, whom), amount in counts.items():
             self._counts[f"{whom} {what}"] += amount
             if what == "requests":
-                self._export("goat_requests_total", amount, task=whom)
+                self._exporter.add("goat_requests_total", amount, task=whom)
             elif what == "queue wait ms":
-                self._export("goat_queue_wait_seconds_total", amount * _MILLISECOND, task=whom)
+                self._exporter.add("goat_queue_wait_seconds_total", amount * _MILLISECOND, task=whom)
             elif what.endswith(" tokens"):
-                self._export("goat_tokens_total", amount, task=whom, kind=what.removesuffix(" tokens"))
+                self._exporter.add("goat_tokens_total", amount, task=whom, kind=what.removesuffix(" tokens"))
             elif what == "redacted":
-                self._export("goat_redactions_total", amount, kind=whom)
+                self._exporter.add("goat_redactions_total", amount, kind=whom)
             elif what.startswith("status "):
-                self._export("goat_executor_calls_total", amount, host=whom, status=what.removeprefix("status "))
+                self._exporter.add("goat_executor_calls_total", amount, host=whom, status=what.removeprefix("status "))
             elif what != "unanswered":  # by function: too many for a metric's tags
-                self._export("goat_answers_total", amount, task=whom, kind=what)
+                self._exporter.add("goat_answers_total", amount, task=whom, kind=what)
 
     def counts(self) -> dict[str, int]:
         """All of it so far, e.g. ``{"judge-edge prompt tokens": 1200}``."""
@@ -79,7 +96,3 @@ class Tally:
     def read(self) -> tuple[int, int, dict[str, int]]:
         """Records in, records out, rejects by reason, so far."""
         return self._done, self._kept, dict(self._rejects)
-
-    def _export(self, metric: str, amount: float, **tags: str) -> None:
-        if amount:
-            self._metrics[metric].inc(amount, tags)

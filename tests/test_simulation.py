@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from goat_ray import metering
 from goat_ray.config import GoatConfig
 from goat_ray.errors import ConfigError
 from goat_ray.executors.build import Outside, build_executor
@@ -72,8 +73,10 @@ def in_sessions(
 
 
 def test_a_response_that_fits_is_a_simulated_result() -> None:
+    metering.drain()
     with FakeServer(answers={"SimulatedResponse": said(200, {"animals": [{"id": 3}], "total": 1})}) as server:
         (result,) = call(server, (LIST, {}))
+    assert metering.drain()["status 200", "llm"] == 1
     assert (result.status, result.body["animals"][0]["id"], result.origin) == (200, 3, "simulated")
     assert "$.animals[*].id" in server.requests[0]["messages"][-1]["content"]
 

@@ -10,6 +10,7 @@ import pytest
 
 from goat_ray import metering
 from goat_ray.console import Console
+from goat_ray.records import Document, Reject
 from goat_ray.runner import Runner
 from goat_ray.step import Step
 from goat_ray.tally import METRICS
@@ -47,11 +48,17 @@ def test_counts_reach_rays_metrics(ray_cluster: None, tmp_path: Path) -> None:
     step: Step = Costly()
     runner = Runner(tmp_path / "run", Console())
     runner.bulk(step, source(runner), into="costly")
+    dropped = [Reject(id=f"r{number}", reason="too-many", detail="") for number in range(5)]
+    made = [Document(id="kept", path="p", root="r"), *dropped]
+    runner.gather("gathered", Document, lambda: made, settings=None)
     (port,) = {node["MetricsExportPort"] for node in ray.nodes() if node["Alive"]}
     wanted = {
         ("rows_total", ("kept", "costly")): 90,
         ("rows_total", ("rejected", "costly")): 10,
         ("rejects_total", ("tenth", "costly")): 10,
+        ("rows_total", ("kept", "gathered")): 1,
+        ("rows_total", ("rejected", "gathered")): 5,
+        ("rejects_total", ("too-many", "gathered")): 5,
         ("requests_total", ("judge",)): 3,
         ("tokens_total", ("prompt", "judge")): 500,
         ("tokens_total", ("cached prompt", "judge")): 200,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, Executor, Session, count_status
 from goat_ray.identity import canonical_json, content_id
 from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction
@@ -172,9 +172,11 @@ class _PlayingSession(Session):
         if recorded is not None:
             if function.method not in READS:
                 self._unheard.append((function, arguments))
-            return recorded
+            return count_status("cassette", recorded)
         if self._otherwise is None:
-            return CallResult(status=504, body={"error": "not-recorded"}, origin="recorded", problem="not-recorded")
+            missing = {"error": "not-recorded"}
+            result = CallResult(status=504, body=missing, origin="recorded", problem="not-recorded")
+            return count_status("cassette", result)
         await self._catch_up(self._otherwise)
         result = await self._otherwise.call(function, arguments)
         self._player.tape.keep(key, before, function, arguments, result)

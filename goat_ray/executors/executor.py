@@ -3,15 +3,17 @@
 import asyncio
 import atexit
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from goat_ray import metering
 from goat_ray.records import ApiFunction, Origin
 from goat_ray.rows import Json, Part
 
 T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Awaitable["CallResult"]])
 
 UNANSWERED = frozenset(
     {
@@ -51,6 +53,25 @@ class CallResult(Part):
 def mark_unanswered(function: ApiFunction) -> None:
     """Count a call that the API did not answer: manifests name the functions that records were lost by."""
     metering.count("unanswered", f"{function.service}: {function.title}")
+
+
+def count_status(backend: str, result: CallResult) -> CallResult:
+    """Count an answer by who gave it, for Ray's metrics; executors over HTTP count each attempt by its host instead."""
+    metering.count(f"status {result.problem or result.status}", backend)
+    return result
+
+
+def counted(backend: str) -> Callable[[Method], Method]:
+    """Counts what a session's ``call`` gives."""
+
+    def decorate(call: Method) -> Method:
+        @wraps(call)
+        async def counting(*given: Any) -> CallResult:
+            return count_status(backend, await call(*given))
+
+        return cast(Method, counting)
+
+    return decorate
 
 
 class Session(ABC):

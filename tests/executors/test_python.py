@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from goat_ray import metering
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
-from goat_ray import metering
 from goat_ray.errors import ConfigError
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig

@@ -26,7 +26,7 @@ from mcp.types import (
 )
 
 from goat_ray.errors import GoatError
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, Executor, Session, counted
 from goat_ray.executors.http.config import LimitsConfig
 from goat_ray.executors.limits import CircuitOpen, Gate, LocalLimits
 from goat_ray.executors.mcp.config import McpConfig
@@ -68,6 +68,7 @@ class _McpSession(Session):
     def __init__(self, connections: dict[str, Connection], gates: dict[str, Gate]) -> None:
         self._connections, self._gates = connections, gates
 
+    @counted("mcp")
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         connection = self._connections.get(function.service)
         if connection is None:

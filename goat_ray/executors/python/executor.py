@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from goat_ray.errors import GoatError
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, Executor, Session, counted
 from goat_ray.executors.nesting import nested
 from goat_ray.executors.python.config import PythonConfig
 from goat_ray.executors.python.processes import Process, Server
@@ -66,6 +66,7 @@ class PythonSession(Session):
         self._process: Process | None = None
         self._lost = ""
 
+    @counted("python")
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         request = {"service": function.service, "name": function.name, "arguments": nested(arguments)}
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.executor import CallResult, Executor, Session, counted
 from goat_ray.executors.sandbox.answering import Answering
 from goat_ray.executors.sandbox.answers import Answers
 from goat_ray.executors.sandbox.config import SandboxConfig
@@ -61,6 +61,7 @@ class SandboxSession(Session):
         self._state = state
         self._faults = Faults(executor.config.faults, executor.config.seed)
 
+    @counted("sandbox")
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         answering = self._executor.answering(function.id)
         if answering is None:
