@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -104,25 +104,20 @@ class Console:
 
     @contextmanager
     def working(self, name: str) -> Iterator[None]:
-        """Around work on the driver that cannot say how far it is."""
-        if not self.rich.is_terminal:
-            yield
-            return
-        with self.rich.status(f"{name} …"):
+        """Around work on the driver that cannot say how far it is; one that takes long says how long it has taken."""
+        with self.rich.status(f"{name} …") if self.rich.is_terminal else _beside(self._still, name):
             yield
 
     @contextmanager
     def progress(self, name: str, total: int, tally: Any) -> Iterator[None]:
         """Around a step on the cluster: records done, rate and time left, read from its tally."""
-        stop = threading.Event()
-        show = self._bars if self.rich.is_terminal else self._lines
-        watcher = threading.Thread(target=show, args=(name, total, tally, stop), daemon=True)
-        watcher.start()
-        try:
+        with _beside(self._bars if self.rich.is_terminal else self._lines, name, total, tally):
             yield
-        finally:
-            stop.set()
-            watcher.join()
+
+    def _still(self, name: str, stop: threading.Event) -> None:
+        started = time.monotonic()
+        while not stop.wait(PLAIN_INTERVAL_S):
+            self.note(f"{name}: at work for {time.monotonic() - started:,.0f} s")
 
     def _bars(self, name: str, total: int, tally: Any, stop: threading.Event) -> None:
         columns = (
@@ -151,3 +146,16 @@ class Console:
                 self.note(f"{name}: {done:,} of {total:,} ({kept:,} kept), {rate:,.0f}/s, about {left:,.0f} s left")
             else:
                 self.note(f"{name}: starting workers")
+
+
+@contextmanager
+def _beside(show: Callable[..., None], *arguments: Any) -> Iterator[None]:
+    """Runs ``show`` in a thread until the block ends, which sets the event that is its last argument."""
+    stop = threading.Event()
+    watcher = threading.Thread(target=show, args=(*arguments, stop), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()

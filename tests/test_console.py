@@ -1,0 +1,30 @@
+"""What is said where the output is no terminal, as in `ray job logs`."""
+
+import io
+import re
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console as RichConsole
+
+from goat_ray.console import Console
+from goat_ray.records import Document
+from goat_ray.runner import Runner
+
+
+def test_long_work_on_the_driver_is_not_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goat_ray.console.PLAIN_INTERVAL_S", 0.01)
+    said = io.StringIO()
+    runner = Runner(tmp_path, Console(RichConsole(file=said, force_terminal=False)))
+
+    def make() -> list[Document]:
+        while "neighbours: at work for 0 s" not in said.getvalue():
+            time.sleep(0.01)
+        return [Document(id="1", path="p", root="r")]
+
+    runner.gather("neighbours", Document, make, settings=None)
+
+    lines = said.getvalue().splitlines()
+    assert re.fullmatch(r"  neighbours +1 kept  .*", lines[-1]), "and nothing comes after its end"
+    assert set(lines[:-1]) == {"  neighbours: at work for 0 s"}
