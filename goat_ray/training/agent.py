@@ -1,7 +1,7 @@
 """Fine-tuning of the agent: the driver's side."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ray.data import Dataset
@@ -16,7 +16,7 @@ from goat_ray.training.agent_loop import agent_loop
 from goat_ray.training.checkpoints import VALIDATION_LOSS
 from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig, needs
 from goat_ray.training.deepspeed_settings import STEP_SIZE, deepspeed_settings
-from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
+from goat_ray.training.feed import ROWS_PER_BLOCK, Source, Tally, data_context, epoch, tally, validation
 from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import Run, absolute, device_memory, run_loop
 from goat_ray.training.lineage import Lineage
@@ -29,7 +29,7 @@ from goat_ray.training.scanning import count_rows, dataset_id, scan
 from goat_ray.training.tiny import make_tiny_model
 from goat_ray.training.tokenization import PackedTokenizer, load_tokenizer
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same examples and settings would train another model."""
 
 DATA = ("id", "target", "masked")
@@ -60,7 +60,7 @@ def train_agent(
     """
     examples, target = absolute(examples), Place.of(output)
     data = dataset_id(examples, DATA)
-    fingerprint = _fingerprint(data, config)
+    fingerprint = training_id(data, config)
     finished = claim(target, fingerprint, TrainingReport, say)
     if finished is not None:
         return finished
@@ -81,6 +81,8 @@ def train_agent(
     quiet_libraries(gpu=False)
     base = _base(examples, data, target, config)
     say(_memory(base, config, run))
+    for line in left_behind(run, config):
+        say(line)
     source = Source(
         examples=examples,
         tokenizer=PackedTokenizer.pack(load_tokenizer(base)),
@@ -91,16 +93,45 @@ def train_agent(
     )
     with data_context():
         job = _plan(source, base, target, fingerprint, data, config)
+        say(f"trains on {_by_kind(job.tally)}")
         run_loop(agent_loop, job, run, _datasets(source, job), say)
     return read_report(target, TrainingReport)
 
 
-def _fingerprint(data: str, config: AgentTrainingConfig) -> str:
+def left_behind(run: Run, config: AgentTrainingConfig) -> Iterator[str]:
+    """What to say where a training that starts anew differs from one with checkpoints in the size of a step alone.
+
+    The learning-rate schedule and the order of the examples count in steps, so it cannot go on from there.
+    """
+    storage = Place.of(run.storage)
+    if _has_checkpoints(storage / run.name):
+        return
+    training, _, own = run.name.rpartition("-")
+    for folder in storage.children():
+        same, _, size = folder.name.rpartition("-")
+        if same != training or not _has_checkpoints(folder):
+            continue
+        workers, per_worker = config.workers, int(size) // config.workers
+        going_on = f"no batch_size and gradient_accumulation of {workers} workers go on from them"
+        if per_worker * workers == int(size):
+            batch = max(rows for rows in range(1, config.batch_size + 1) if per_worker % rows == 0)
+            going_on = f"batch_size: {batch} with gradient_accumulation: {per_worker // batch} goes on from them"
+        yield (
+            f"begins at step 0: the checkpoints in {folder} are of {size} examples a step, and now a step has {own} "
+            f"(workers x batch_size x gradient_accumulation); {going_on}"
+        )
+
+
+def _has_checkpoints(folder: Place) -> bool:
+    return any(one.name.startswith("step-") for one in folder.children())
+
+
+def training_id(data: str, config: AgentTrainingConfig) -> str:
+    """The id of all that is trained, and after it the examples of a step: all that may differ for ``left_behind``."""
     spread = {"workers", "batch_size", "gradient_accumulation"}
     settings = config.model_dump(mode="json", exclude={*OPERATIONAL, *spread, "deepspeed"})
-    settings["examples_per_step"] = config.workers * config.batch_size * config.gradient_accumulation
     deepspeed = {name: value for name, value in deepspeed_settings(config).items() if name not in STEP_SIZE}
-    return content_id("agent", VERSION, settings, deepspeed, data)
+    return f"{content_id('agent', VERSION, settings, deepspeed, data)}-{config.examples_per_step}"
 
 
 def base_model(examples: str, output: str, config: AgentTrainingConfig) -> str:
@@ -149,11 +180,11 @@ def _plan(
             remedy="Synthesize more samples, raise max_length, or include more kinds",
         )
     validate = held_out.kept.total() >= config.workers
-    if not validate and (config.keep == "best" or config.patience):
+    if not validate and (config.keep == "best" or config.patience or config.validate_every):
         raise RunError(
-            f"{held_out.kept.total()} validation examples are too few to choose by their loss",
+            f"{held_out.kept.total()} validation examples are too few to evaluate on {config.workers} workers",
             place=source.examples,
-            remedy="Give splits.validation a share, or leave out keep: best and patience",
+            remedy="Give splits.validation a share, or leave out keep: best, patience and validate_every",
         )
     rows_per_step = config.batch_size * config.gradient_accumulation
     return AgentJob(
@@ -172,10 +203,16 @@ def _plan(
     )
 
 
+def _by_kind(train: Tally) -> str:
+    kinds = ", ".join(f"{kind} {train.trained[kind]:,} of {train.kept[kind]:,}" for kind in sorted(train.kept))
+    return f"{train.trained.total():,} tokens of {train.kept.total():,} examples an epoch: {kinds}"
+
+
 def _datasets(source: Source, job: AgentJob) -> dict[str, Dataset]:
     """Lazy datasets: Ray Train starts one when the workers first ask for it."""
     rows = job.tally.kept.total()
+    cut = {"workers": job.config.workers, "window": job.config.window}
     datasets = {
-        epoch_name(number): epoch(source, number, rows, job.rows_per_step) for number in range(job.config.epochs)
+        epoch_name(number): epoch(source, number, rows, job.rows_per_step, **cut) for number in range(job.config.epochs)
     }
     return {**datasets, "validation": validation(source)} if job.validate else datasets

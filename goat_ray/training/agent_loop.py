@@ -1,7 +1,7 @@
 """What each worker of an agent training does: DeepSpeed inside a Ray Train loop."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -35,7 +35,9 @@ def agent_loop(settings: dict[str, Any]) -> None:
     job: AgentJob = settings["job"]
     quiet_libraries(gpu=job.config.gpus_per_worker > 0)
     use_cores(ray.train.get_context().get_local_world_size())
-    _Worker(job, settings["lines"].put).run()
+    worker = _Worker(job, settings["lines"].put)
+    with closing(worker.meter):  # curves that a failure cuts short are kept, too
+        worker.run()
 
 
 class _Worker:
@@ -70,23 +72,26 @@ class _Worker:
 
     def run(self) -> None:
         """All epochs that are left, or until they bring nothing more; then the output."""
-        for epoch in range(self.state.epoch, self.config.epochs):
-            if self.config.patience is not None and self.state.worse >= self.config.patience:
-                self.meter.finish(self.engine.get_lr()[0])
-                self.meter.say(f"stopped early: {self.state.worse} epochs without a lower validation loss")
-                break
-            self._epoch(epoch)
-            self.state.epoch, self.state.done = epoch + 1, 0
-            self._validate()
-            self.checkpoints.save(self.state, epoch_ended=True)
-        if self.config.keep == "best":
+        state, config = self.state, self.config
+        while state.epoch < config.epochs and not self._is_in_vain:
+            self._epoch()
+        if state.epoch < config.epochs:
+            self.meter.finish(self.engine.get_lr()[0])
+            evaluations = "evaluations" if config.validate_every else "epochs"
+            self.meter.say(f"stopped early: {state.worse} {evaluations} without a lower validation loss")
+        if config.keep == "best":
             self.checkpoints.return_to_best()
         self._publish()
-        self.meter.close()
+
+    @property
+    def _is_in_vain(self) -> bool:
+        return self.config.patience is not None and self.state.worse >= self.config.patience
 
     # --- steps -----------------------------------------------------------------------------------
 
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self) -> None:
+        """What is left of an epoch: to its end, or until no step brings anything more."""
+        epoch = self.state.epoch
         shard = ray.train.get_dataset_shard(epoch_name(epoch))
         assert shard is not None
         skip, seen = self.state.done, 0
@@ -96,11 +101,16 @@ class _Worker:
                 seen += 1
                 if seen > skip:
                     self._step(table)
+                if self._is_in_vain:
+                    return
         if seen != self.job.steps_per_epoch:
             raise RunError(
                 f"epoch {epoch} had {seen} steps instead of {self.job.steps_per_epoch}",
                 remedy="The examples changed while they were trained on; run the training again",
             )
+        self.state.epoch, self.state.done = epoch + 1, 0
+        self._validate(f"epoch {epoch + 1}/{self.config.epochs}")
+        self.checkpoints.save(self.state, evaluated=True)
 
     def _step(self, table: pa.Table) -> None:
         # The same numbers after a resume as without it, dropout included.
@@ -110,13 +120,21 @@ class _Worker:
         for batch, loss in zip(passes, train_step(self.engine, passes), strict=True):
             self.meter.add(loss, batch.trained, batch.tokens if batch.trained else 0)
         self.meter.step(learning_rate)
-        state = self.state
-        if state.step % self.config.checkpoint_every == 0 and state.done < self.job.steps_per_epoch:
+        if self.state.done < self.job.steps_per_epoch:
+            self._look_up()
+
+    def _look_up(self) -> None:
+        """Amid an epoch: evaluate and save, each as often as it is wanted."""
+        step, every = self.state.step, self.config.validate_every
+        evaluates = every is not None and step % every == 0
+        if evaluates or step % self.config.checkpoint_every == 0:
             with self.meter.paused():
-                self.checkpoints.save(state, epoch_ended=False)
+                if evaluates:
+                    self._validate(f"step {step:,}/{self.total:,}")
+                self.checkpoints.save(self.state, evaluated=evaluates)
 
     @torch.no_grad()
-    def _validate(self) -> None:
+    def _validate(self, when: str) -> None:
         if not self.job.validate:
             return
         shard = ray.train.get_dataset_shard("validation")
@@ -129,7 +147,7 @@ class _Worker:
             sums[1] += batch.trained
         self.engine.train()
         dist.all_reduce(sums)
-        self.meter.validated(float(sums[0] / sums[1]), self.config.epochs)
+        self.meter.validated(float(sums[0] / sums[1]), when)
 
     # --- output ----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 import ray.train
 import torch.distributed as dist
 
+from goat_ray.errors import RunError
 from goat_ray.training.config import AgentTrainingConfig
 from goat_ray.training.progress import Progress
 
@@ -43,10 +44,10 @@ class Checkpoints:
         checkpoint = ray.train.get_checkpoint()
         return Progress() if checkpoint is None else self._load(checkpoint)
 
-    def save(self, state: Progress, *, epoch_ended: bool) -> None:
+    def save(self, state: Progress, *, evaluated: bool) -> None:
         """Make a checkpoint of all ranks' parts; Ray Train puts them together and then counts it as done."""
-        # Amid an epoch there is no validation loss: such a checkpoint is kept only while it is the latest.
-        loss = state.validation_loss if epoch_ended else None
+        # Without a validation loss of its own a checkpoint is kept only while it is the latest.
+        loss = state.validation_loss if evaluated else None
         metrics = {"step": state.step, VALIDATION_LOSS: UNKNOWN if loss is None else loss}
         with tempfile.TemporaryDirectory() as folder:
             self._engine.save_checkpoint(folder, tag=_TAG, exclude_frozen_parameters=self._config.adapters)
@@ -78,7 +79,13 @@ class Checkpoints:
     def _read(self, folder: Path, *, universal: bool) -> None:
         # Which form it reads is a setting of the engine, but one that is looked at here only.
         self._engine._config.load_universal_checkpoint = universal
-        self._engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=not self._config.adapters)
+        loaded, _ = self._engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=not self._config.adapters)
+        if loaded is None:  # DeepSpeed goes on, with the weights it had
+            raise RunError(
+                "the checkpoint cannot be loaded: DeepSpeed found no states in it",
+                place=str(folder),
+                remedy="Remove it from the run's storage to go on from the one before, or all to begin anew",
+            )
 
 
 @contextmanager

@@ -69,6 +69,12 @@ class AgentTrainingConfig(Settings):
     packing: bool = Field(
         False, description="Put a pass's examples one after another instead of padding them; none sees another."
     )
+    group_by_length: int = Field(
+        8,
+        ge=1,
+        description="So many steps are filled with examples of like length out of those that chance gives them, as "
+        "padding is work for nothing; their order stays random. 1: chance alone. Packing needs none of it.",
+    )
 
     attention: Literal["sdpa", "eager", "flash_attention_2"] = Field(
         "sdpa", description="flash_attention_2 needs the package flash-attn, GPUs, and bf16 or fp16."
@@ -95,8 +101,11 @@ class AgentTrainingConfig(Settings):
     keep: Literal["last", "best"] = Field(
         "last", description="Which checkpoints are kept and which model comes out: best is of lowest validation loss."
     )
+    validate_every: int | None = Field(
+        None, ge=1, description="Steps; each epoch's end evaluates as well, and checkpoints come along. Null: no more."
+    )
     patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs in a row without a lower validation loss. Null: never."
+        None, ge=1, description="Stop after so many evaluations in a row without a lower validation loss. Null: never."
     )
     max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
     log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
@@ -110,6 +119,16 @@ class AgentTrainingConfig(Settings):
     def adapters(self) -> bool:
         """Whether only adapters are trained."""
         return self.method != "full"
+
+    @property
+    def examples_per_step(self) -> int:
+        """Over all workers and passes."""
+        return self.workers * self.batch_size * self.gradient_accumulation
+
+    @property
+    def window(self) -> int:
+        """Steps among which examples are grouped by length."""
+        return 1 if self.packing else self.group_by_length
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:

@@ -1,8 +1,9 @@
 """Examples as a stream of token ids, on Ray Data.
 
 The order of an epoch depends on the seed and the examples alone, not on files, blocks or the size of
-the cluster: rows are sorted by a hash of (seed, epoch, id), cut into blocks of exactly one worker's
-step, and the blocks are dealt out in turn. So a run can stop anywhere and continue at the next step.
+the cluster: rows are sorted by a hash of (seed, epoch, id), grouped by length within windows of some
+steps, cut into blocks of exactly one worker's step, and the blocks are dealt out in turn. So a run can
+stop anywhere and continue at the next step.
 """
 
 import hashlib
@@ -72,10 +73,11 @@ def tally(source: Source) -> dict[Split, Tally]:
     return tallies
 
 
-def epoch(source: Source, number: int, rows: int, rows_per_step: int) -> Dataset:
-    """The training examples of one epoch in blocks of ``rows_per_step`` (the last may be shorter).
+def epoch(source: Source, number: int, rows: int, rows_per_step: int, *, workers: int = 1, window: int = 1) -> Dataset:
+    """The training examples of one epoch in blocks of ``rows_per_step`` of one worker (the last may be shorter).
 
-    ``rows`` is about how many there are. Columns: ``input_ids``, ``labels``.
+    ``rows`` is about how many there are; ``window`` is the number of steps that share their rows by length. Columns:
+    ``input_ids``, ``labels``.
     """
     partitions = max(2, -(-rows // ROWS_PER_PARTITION))
     keyed = _read(source, "train").map_batches(partial(_key, source.seed, number), **_batches())
@@ -85,7 +87,11 @@ def epoch(source: Source, number: int, rows: int, rows_per_step: int) -> Dataset
     # Tokenizing stands between sort and repartition on purpose: Ray 2.60 fuses those two if they touch,
     # and the blocks then follow the sort's partitions instead of having exactly this many rows.
     tokens = ordered.map_batches(partial(_tokenize, source), **_batches())
-    return tokens.repartition(target_num_rows_per_block=rows_per_step, strict=True)
+    if window > 1:
+        size = workers * rows_per_step
+        windows = tokens.repartition(target_num_rows_per_block=window * size, strict=True)
+        tokens = windows.map_batches(partial(_group, size), **{**_batches(), "batch_size": window * size})
+    return tokens.select_columns(_TOKEN_SCHEMA.names).repartition(target_num_rows_per_block=rows_per_step, strict=True)
 
 
 def validation(source: Source) -> Dataset:
@@ -170,9 +176,27 @@ _TOKEN_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.li
 
 
 def _tokenize(source: Source, table: pa.Table) -> pa.Table:
-    kept = [tokens for _, tokens in _tokens(source, table) if isinstance(tokens, Tokens)]
+    """The rows that are kept as tokens, with their place in the order where they have one."""
+    found = [tokens for _, tokens in _tokens(source, table)]
+    kept = [tokens for tokens in found if isinstance(tokens, Tokens)]
     columns = [[np.asarray(t.input_ids, np.int32) for t in kept], [np.asarray(t.labels, np.int32) for t in kept]]
-    return pa.table([pa.array(column, pa.list_(pa.int32())) for column in columns], schema=_TOKEN_SCHEMA)
+    made = pa.table([pa.array(column, pa.list_(pa.int32())) for column in columns], schema=_TOKEN_SCHEMA)
+    if "order" not in table.column_names:
+        return made
+    places = table["order"].filter(pa.array([isinstance(tokens, Tokens) for tokens in found], pa.bool_()))
+    return made.append_column("order", places)
+
+
+def _group(size: int, window: pa.Table) -> pa.Table:
+    """A window's rows as steps of ``size`` rows of like length; a step comes where the first of its rows came.
+
+    One that is not full, at the end of an epoch, stays the last.
+    """
+    lengths, order = pc.list_value_length(window["input_ids"]).to_numpy(), window["order"].to_numpy()
+    rows = np.lexsort((order, lengths))
+    steps = [rows[start : start + size] for start in range(0, len(rows), size)]
+    steps.sort(key=lambda step: (len(step) < size, order[step].min()))
+    return window.take(np.concatenate(steps))
 
 
 _COUNT_SCHEMA = pa.schema(

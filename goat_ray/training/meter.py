@@ -84,10 +84,10 @@ class Meter:
         values = {"loss": row.loss, "learning_rate": learning_rate, "tokens": row.tokens, "tokens_per_second": rate}
         self._track(values)
 
-    def validated(self, loss: float, epochs: int) -> None:
-        """An epoch is done on all ranks, and this is its validation loss."""
+    def validated(self, loss: float, when: str) -> None:
+        """All ranks have evaluated, and this is the validation loss."""
         self.state.note_validation(loss)
-        self.say(f"epoch {self.state.epoch}/{epochs}  validation loss {loss:.4f}")
+        self.say(f"{when}  validation loss {loss:.4f}")
         self._track({"validation_loss": loss})
 
     def close(self) -> None:

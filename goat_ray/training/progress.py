@@ -32,9 +32,9 @@ class Progress(BaseModel):
     window_loss: float = 0.0  # summed over the window's trained tokens (or pairs)
     window_weight: float = 0.0
     losses: list[Losses] = []
-    validation_loss: float | None = None  # after the last finished epoch
+    validation_loss: float | None = None  # of the latest evaluation
     best_loss: float | None = None  # the lowest of them
-    worse: int = 0  # epochs in a row whose validation loss was not the lowest so far
+    worse: int = 0  # evaluations in a row whose loss was not the lowest so far
 
     @classmethod
     def read(cls, folder: Path) -> "Progress":
@@ -46,7 +46,7 @@ class Progress(BaseModel):
         (folder / PROGRESS).write_text(self.model_dump_json(), encoding="utf-8")
 
     def note_validation(self, loss: float) -> None:
-        """An epoch's validation loss."""
+        """The loss of an evaluation."""
         improved = self.best_loss is None or loss < self.best_loss
         self.validation_loss = loss
         self.worse = 0 if improved else self.worse + 1

@@ -9,7 +9,7 @@ from goat_ray.training.trackers import Tracker
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "goat_training_step": ("Steps that a training has done", ("training",)),
     "goat_training_loss": ("Mean loss of the latest steps", ("training",)),
-    "goat_training_validation_loss": ("After the latest epoch", ("training",)),
+    "goat_training_validation_loss": ("Of the latest evaluation", ("training",)),
     "goat_training_learning_rate": ("Of the latest step", ("training",)),
     "goat_training_tokens": ("Tokens read since the start", ("training",)),
     "goat_training_tokens_per_second": ("Over all workers, in the latest steps", ("training",)),

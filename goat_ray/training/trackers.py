@@ -28,7 +28,7 @@ class Tracker(ABC):
 class TensorBoard(Tracker):
     """Event files in a folder; what an earlier start wrote beyond ``resumed_at`` is not shown.
 
-    In an object store they appear when all is told.
+    In an object store they appear when it is closed: all is told, or the training has failed.
     """
 
     def __init__(self, folder: Place, resumed_at: int) -> None:
@@ -83,7 +83,9 @@ class MLflow(Tracker):
         earlier = self._client.search_runs([experiment], f"tags.`mlflow.runName` = '{name}'", max_results=1)
         run = earlier[0] if earlier else self._client.create_run(experiment, run_name=name)
         self._run = run.info.run_id
-        if not earlier:
+        if earlier:
+            self._client.update_run(self._run, status="RUNNING")
+        else:
             for key, value in settings.items():
                 self._client.log_param(self._run, key, value)
 

@@ -45,7 +45,7 @@ def plain_rate(examples: str, base: str, config: AgentTrainingConfig) -> float:
     masters = [weight.detach().float().clone() for weight in weights]  # what bf16 needs, and DeepSpeed has as well
     optimizer = torch.optim.AdamW(masters, lr=config.learning_rate)
     with data_context():
-        batches = epoch(source, 0, EXAMPLES, config.batch_size).iter_batches(
+        batches = epoch(source, 0, EXAMPLES, config.batch_size, window=config.window).iter_batches(
             batch_size=config.batch_size, batch_format="pyarrow"
         )
         tables = list(batches)

@@ -52,6 +52,15 @@ def steps(examples: str, base: str, config: AgentTrainingConfig) -> list[list[To
         prefix = f"{config.seed}:{number}:"
         rows.sort(key=lambda row, prefix=prefix: hashlib.sha256(f"{prefix}{row.id}".encode()).digest())
         tokens = [tokenize(row, tokenizer, config.max_length) for row in rows]
-        size = config.workers * config.batch_size * config.gradient_accumulation  # of one step
-        batches += [tokens[start : start + size] for start in range(0, len(tokens), size)]
+        places = list(range(len(tokens)))
+        size = config.examples_per_step
+        for window in cut(places, config.window * size):
+            groups = cut(sorted(window, key=lambda place, of=tokens: (len(of[place].input_ids), place)), size)
+            groups.sort(key=lambda group: (len(group) < size, min(group)))
+            batches += [[tokens[place] for place in group] for group in groups]
     return batches
+
+
+def cut(places: list[int], size: int) -> list[list[int]]:
+    """Parts of so many; the last may be smaller."""
+    return [places[start : start + size] for start in range(0, len(places), size)]

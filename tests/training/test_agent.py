@@ -24,9 +24,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from goat_ray.errors import ConfigError, ModelError, RunError
 from goat_ray.records import Example
-from goat_ray.training.agent import train_agent
+from goat_ray.training.agent import DATA, train_agent, training_id
 from goat_ray.training.config import AgentTrainingConfig, TinyModelConfig
 from goat_ray.training.progress import Losses, TrainingReport
+from goat_ray.training.scanning import dataset_id
 from goat_ray.training.tokenization import load_tokenizer, tokenize
 from tests.training.conftest import make_example, write_parquet
 from tests.training.plain_loop import plain_losses, summed
@@ -51,6 +52,7 @@ CONFIG = AgentTrainingConfig(
     max_failures=1,
 )
 ALONE = CONFIG.model_copy(update={"workers": 1, "batch_size": 2 * CONFIG.batch_size})
+TOO_SHORT = CONFIG.model_copy(update={"max_length": 10})
 STEPS = 8  # 54 examples, 16 in a step: 4 in each epoch, and after the second one it stops
 WAIT_S = 300
 
@@ -108,11 +110,11 @@ def wait_for_checkpoint(storage: Path, after: int) -> int:
     return steps
 
 
-def kill_a_driver(examples: str, output: Path, storage: Path) -> int:
-    """Begin on one worker, and kill the driver after a step or two."""
+def kill_a_driver(examples: str, output: Path, storage: Path, config: AgentTrainingConfig) -> int:
+    """Begin a training, and kill the driver after a step or two."""
     address = ray.get_runtime_context().gcs_address
     driver = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, address, examples, str(output), ALONE.model_dump_json(), str(storage)],
+        [sys.executable, "-c", DRIVER, address, examples, str(output), config.model_dump_json(), str(storage)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -140,7 +142,7 @@ def trained(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Trai
     folder = tmp_path_factory.mktemp("trained")
     examples = write_parquet(folder / "examples", [*HELD_OUT, *(make_example(n) for n in range(6, 60))])
     output, storage = folder / "model", folder / "runs"
-    killed = kill_a_driver(examples, output, storage)
+    killed = kill_a_driver(examples, output, storage, ALONE)
     assert not output.exists()
     said: list[str] = []
 
@@ -159,7 +161,7 @@ def trained(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Trai
 def test_kills_and_another_number_of_workers_change_no_loss(trained: Trained) -> None:
     first, again, *_ = [line for line in trained.said if line.startswith("continuing")]
     assert 0 < trained.killed <= int(first.split()[3]) < int(again.split()[3]) == trained.report.resumed_at < STEPS
-    assert trained.said[2] == "its checkpoint is of 1 workers; its states were divided anew for 2"
+    assert "its checkpoint is of 1 workers; its states were divided anew for 2" in trained.said
     assert [row.step for row in trained.losses] == list(range(1, STEPS + 1))
     expected = plain_losses(trained.examples, str(trained.base), CONFIG)[:STEPS]
     assert [row.loss for row in trained.losses] == pytest.approx(expected, abs=1e-4)
@@ -180,7 +182,9 @@ def test_the_report_adds_up(trained: Trained) -> None:
 
 
 def test_the_console_is_told_what_it_takes_and_how_it_goes(trained: Trained) -> None:
-    memory, *lines = trained.said
+    memory, trains, *lines = trained.said
+    kinds = ", ".join(f"{kind} {tokens} of 18" for kind, tokens in sorted(trained.report.trained_tokens.items()))
+    assert trains == f"trains on {sum(trained.report.trained_tokens.values())} tokens of 54 examples an epoch: {kinds}"
     assert memory.startswith("45.7 k parameters, ZeRO-3, 2 workers: about") and "of its node's memory" in memory
     (last,) = [line for line in lines if line.startswith(f"step {STEPS}/12 ")]
     assert "tokens/s" in last and last.endswith("left")
@@ -226,6 +230,20 @@ class TestErrorsBeforeAnyWork:
     def test_a_base_model_that_is_not_there(self, examples: str, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="base_model"):
             self.train(examples, tmp_path, base_model="/no/such/model")
+
+    def test_checkpoints_with_another_number_of_examples_in_a_step_are_told_of(
+        self, examples: str, tmp_path: Path
+    ) -> None:
+        config, said = TOO_SHORT.model_copy(update={"workers": 1}), list[str]()
+        before = tmp_path / "runs" / f"bad-{training_id(dataset_id(examples, DATA), TOO_SHORT)}"
+        (before / "step-00000003").mkdir(parents=True)
+        (before / "step-00000003" / "progress.json").touch()
+        with pytest.raises(RunError, match="dropped"):
+            train_agent(
+                examples, str(tmp_path / "model"), config, storage=str(tmp_path / "runs"), name="bad", say=said.append
+            )
+        assert said[1].startswith(f"begins at step 0: the checkpoints in {before} are of 16 examples a step, and now")
+        assert said[1].endswith("batch_size: 4 with gradient_accumulation: 4 goes on from them")
 
     def test_targets_that_do_not_fit(self, examples: str, tmp_path: Path) -> None:
         with pytest.raises(RunError, match="54 dropped as target-too-long"):

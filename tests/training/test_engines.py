@@ -56,6 +56,7 @@ LOSSES = "losses.json"
 
 def settings(base: Path, workers: int, way: str) -> AgentTrainingConfig:
     common = {"base_model": str(base), "epochs": 1, "batch_size": 4, "gradient_accumulation": 2, "max_length": 128}
+    common["group_by_length"] = 1  # so that packed and padded steps have the same examples
     own = dict(WAYS[workers][way])
     if file := own.pop("file", None):
         own["deepspeed"] = FILES / file

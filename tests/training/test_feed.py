@@ -65,6 +65,22 @@ def test_steps_follow_from_seed_and_ids_alone(
     assert [len(step) for step in first] == [len(step) for step in second] == [6, 6, 6, 2]
 
 
+def test_steps_have_examples_of_like_length_and_come_as_chance_has_them(
+    source: Source, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Of two workers with 3 rows each, 3 steps to a window; the plain loop makes the same steps."""
+    order = expected(1, tokenizer)
+    with data_context():
+        dataset = epoch(source, 1, rows=41, rows_per_step=3, workers=2, window=3)
+        first, second = shares(dataset, workers=2, rows_per_step=3)
+    steps = [own + other for own, other in zip(first, second, strict=True)]
+    for start, window in ((0, steps[:3]), (18, steps[3:6])):
+        rows = sorted(order[start : start + 18], key=lambda row: (len(row), order.index(row)))
+        groups = [rows[:6], rows[6:12], rows[12:]]
+        assert window == sorted(groups, key=lambda group: min(map(order.index, group)))
+    assert [len(step) for step in steps] == [6] * 6 + [4]  # each worker has as many rows as the other
+
+
 def test_one_worker_sees_everything_and_epochs_differ(source: Source, tokenizer: PreTrainedTokenizerBase) -> None:
     with data_context():
         ((*steps,),) = shares(epoch(source, 0, rows=41, rows_per_step=12), workers=1, rows_per_step=12)
@@ -80,7 +96,9 @@ def test_tally_counts_what_is_kept_and_what_is_dropped(source: Source, tokenizer
     assert train.dropped == {TOO_LONG: 1}
     tokens = [tokens for row in ROWS if (tokens := tokenize(row, tokenizer, 128))]
     assert train.tokens == sum(len(row.input_ids) for row in tokens)
-    assert train.trained.total() == sum(row.trained for row in tokens)
+    for kind in train.kept:
+        of_kind = [tokenize(row, tokenizer, 128) for row in ROWS if row.kind == kind]
+        assert train.trained[kind] == sum(one.trained for one in of_kind if not isinstance(one, str))
     assert tallies["validation"].kept.total() == held_out == 1
 
 
