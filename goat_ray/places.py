@@ -286,9 +286,11 @@ def _transfer(source: Place, target: Place, name: str) -> None:
 def _filesystem(scheme: str, bucket: str) -> Any:
     if not scheme:
         return pafs.LocalFileSystem()
-    if scheme != "s3":
-        return pafs.FileSystem.from_uri(f"{scheme}://{bucket}")[0]
-    setting = os.environ.get  # pyarrow reads the credentials itself, but not these
+    setting = os.environ.get  # pyarrow reads the credentials itself, but not the rest
+    if scheme == "gs":
+        return pafs.GcsFileSystem()
+    if scheme == "abfs":
+        return _azure(setting("AZURE_STORAGE_ACCOUNT"))
     endpoint = setting("AWS_ENDPOINT_URL_S3") or setting("AWS_ENDPOINT_URL")
     region = setting("AWS_REGION") or setting("AWS_DEFAULT_REGION")
     return pafs.S3FileSystem(
@@ -298,6 +300,15 @@ def _filesystem(scheme: str, bucket: str) -> Any:
         connect_timeout=_CONNECT_S,
         request_timeout=_ANSWER_S,
     )
+
+
+def _azure(account: str | None) -> Any:
+    if not account:
+        raise ConfigError(
+            "the storage account of abfs:// is not known",
+            remedy="Set AZURE_STORAGE_ACCOUNT to its name in the environment of the cluster's nodes",
+        )
+    return pafs.AzureFileSystem(account_name=account)
 
 
 @contextmanager

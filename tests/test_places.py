@@ -151,3 +151,19 @@ def test_a_store_that_cannot_be_used_is_one_clear_error(store: Place) -> None:
 
 def test_places_travel_without_credentials(store: Place) -> None:
     assert b"hush" not in pickle.dumps(store.filesystem)
+
+
+def test_other_stores_have_their_clients_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as this goes without one: each URL has a client, which travels and knows the path by its own name."""
+    google = Place.of("gs://bucket/run/")
+    assert (google.filesystem.type_name, google.path) == ("gcs", "bucket/run")
+    azure = Place.of("abfs://container/run")
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
+    with pytest.raises(ConfigError, match=r"storage account of abfs:// .*AZURE_STORAGE_ACCOUNT"):
+        azure.exists()
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "goats")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush-hush")
+    assert (azure.filesystem.type_name, azure.path) == ("abfs", "container/run")
+    for place in (google, azure):
+        travelled = pickle.dumps(place.filesystem)
+        assert b"hush" not in travelled and pickle.loads(travelled) == place.filesystem
