@@ -79,7 +79,7 @@ def serve(
     try:
         url = serving.deploy(equipment, server)
         typer.echo(f"serving    {url}, model {server.model_name!r}; Ctrl-C ends it")
-        _until_stopped()
+        until_stopped()
     finally:
         serving.shutdown()
         equipment.release()
@@ -107,11 +107,13 @@ def _equip(config: "GoatConfig", limits: "Limits | None" = None, to_stderr: bool
     return equipment
 
 
-def _until_stopped() -> None:
+def until_stopped() -> None:
+    """Wait for SIGINT or SIGTERM; a second one ends what is still being released."""
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     stopped.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _show(event: "Event", as_json: bool) -> None:

@@ -1,12 +1,16 @@
 """``goat agent ask`` on a run directory: what is used, what is shown, and what comes out as JSON."""
 
 import json
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from goat_ray.cli import app
+from goat_ray.cli_agent import until_stopped
 from goat_ray.console import Console
 from goat_ray.records import ApiFunction
 from goat_ray.runner import Runner
@@ -80,3 +84,19 @@ def test_settings_that_cannot_be_are_refused(config: Path, setting: str, said: s
     result = run(app, ["agent", "serve", "--config", str(config), "--set", setting])
     assert result.exit_code == 1
     assert said in result.output and result.output.count("\n") == 1
+
+
+def test_a_second_interrupt_ends_a_release_that_hangs() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt() -> None:
+        while signal.getsignal(signal.SIGINT) is before:
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    until_stopped()
+    thread.join()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
