@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 import ray
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from goat_ray import tally
 from goat_ray.config import load_config
@@ -53,6 +55,25 @@ def test_images_are_pinned_and_not_root() -> None:
     assert copied and all((ROOT / name).exists() for name in copied)
     allowed = (CLUSTER / "Dockerfile.dockerignore").read_text().split()
     assert allowed[0] != "!*" and {f"!{name}" for name in copied} <= set(allowed)
+
+
+@pytest.mark.parametrize(
+    ("file", "extras"),
+    [("constraints.txt", ("cpu", "offline")), ("constraints-cuda.txt", ("gpu", "offline", "clouds"))],
+)
+def test_images_pin_each_package_to_a_version_that_the_project_allows(file: str, extras: tuple[str, ...]) -> None:
+    """Ours and, as pip resolved them, those that they need; ``requirements/install`` itself pins torch for the CPU."""
+    assert f"-c requirements/{file}" in (ROOT / "requirements" / "install").read_text()
+    lines = [line for line in (ROOT / "requirements" / file).read_text().splitlines() if not line.startswith("#")]
+    pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    for requirement in map(Requirement, wanted):
+        name = canonicalize_name(requirement.name)
+        if name != "torch" or "gpu" in extras:
+            assert requirement.specifier.contains(pins[name]), f"{requirement} is not pinned"
+    if "gpu" in extras:
+        assert sum(name.startswith("nvidia-") for name in pins) > 10, "what torch for CUDA needs"
 
 
 def test_images_hold_what_ray_up_calls() -> None:
