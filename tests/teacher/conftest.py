@@ -9,6 +9,7 @@ from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.vllm import app_name
 from goat_ray.training.tiny import make_tiny_model
+from tests.training.adapters import merged_and_adapted
 
 CONTEXT = 4096  # tokens
 
@@ -25,10 +26,10 @@ def make_adapter(model: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="package")
 def config(ray_cluster, world, tmp_path_factory):
-    """A tiny model of random weights, and an adapter for it."""
+    """A tiny model with an adapter merged in, and another adapter for it, as our trainings make both."""
     texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
-    folder = make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, layers=2, context=CONTEXT)
-    adapter = make_adapter(folder, tmp_path_factory.mktemp("adapter"))
+    tiny = make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, layers=2, context=CONTEXT)
+    folder, adapter = merged_and_adapted(tiny, tmp_path_factory.mktemp("trained"))
     engine = EngineConfig(max_model_len=CONTEXT, start_timeout_s=400, adapters={"tuned": str(adapter)})
     return TeacherConfig(backend="vllm", model=str(folder), max_tokens=300, engine=engine)
 
