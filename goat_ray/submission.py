@@ -11,6 +11,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from goat_ray.identity import content_id
 
 SUBMIT_TRIES = 10  # a cluster that has just started takes some seconds until a node accepts jobs
 RETRY_S = 2.0
+_LOST = (RuntimeError, OSError, aiohttp.ClientError)  # a tunnel that ended, a head that starts again
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8  # characters; shorter values occur in ordinary words
 
@@ -163,8 +165,19 @@ class Cluster:
     def _knows(self, job: str) -> bool:
         return any(known.submission_id == job for known in self._client.list_jobs())
 
+    def _check_known(self, job: str) -> None:
+        if not self._knows(job):
+            raise RunError(
+                "the cluster that answers now has never heard of the job",
+                place=job,
+                remedy="What is finished is kept; submit the same again",
+            )
+
     def follow(self, job: str) -> JobDetails:
-        """Pass on a job's output until it ends, across lost connections."""
+        """Pass on a job's output until it ends, across lost connections.
+
+        Raises ``RunError`` where the job is lost with its cluster and another one answers.
+        """
         return asyncio.run(self._follow(job))
 
     async def _follow(self, job: str) -> JobDetails:
@@ -180,8 +193,10 @@ class Cluster:
                 if details.status.is_terminal():
                     self._say(self._client.get_job_logs(job)[shown:])
                     return details
-            except (RuntimeError, OSError, aiohttp.ClientError):  # a tunnel that ended, a head that starts again
+            except _LOST:
                 self._say(f"{job}: connection lost, trying again\n")
+                with suppress(*_LOST):
+                    self._check_known(job)
             await asyncio.sleep(RETRY_S)
 
 

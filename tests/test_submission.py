@@ -140,12 +140,20 @@ def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPat
         def get_job_logs(self, job: str) -> str:
             return "one\ntwo\nthree\n"
 
+        def list_jobs(self) -> list[SimpleNamespace]:
+            return [SimpleNamespace(submission_id=job) for job in known]
+
+    known = ["job"]
     monkeypatch.setattr("goat_ray.submission.JobSubmissionClient", Tunnel)
     monkeypatch.setattr("goat_ray.submission.RETRY_S", 0)
     said: list[str] = []
     assert Cluster("http://127.0.0.1:9", said.append).follow("job").status == JobStatus.SUCCEEDED
     lost = "job: connection lost, trying again\n"
     assert [text for text in said if text] == ["one\n", lost, "two\n", lost, "three\n"]
+
+    known.clear()  # as where a new cluster has taken the place of the one that had the job
+    with pytest.raises(RunError, match="never heard of the job"):
+        Cluster("http://127.0.0.1:9", print).follow("job")
 
 
 def test_each_part_has_a_script() -> None:
