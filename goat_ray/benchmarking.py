@@ -44,13 +44,15 @@ class Benchmarking:
     road: Road | None
     benchmark: Benchmark
     functions: Sequence[ApiFunction]
+    agents: Sequence[str]  # of the contenders; what they do is found out together, so that engines start once
     remarks: list[str] = field(default_factory=list)  # on the contender at hand
 
     @classmethod
-    def open(cls, name: str, root: Path, road: Road | None) -> "Benchmarking":
+    def open(cls, name: str, root: Path, road: Road | None, contenders: Sequence[str]) -> "Benchmarking":
         """Read the benchmark's files, and the functions of the road's documents."""
         functions = list(FunctionStore.open(road.ingest().data)) if road is not None else []
-        return cls(road, BENCHMARKS[name](root, functions), functions)
+        agents = [contender for contender in contenders if contender in AGENTS]
+        return cls(road, BENCHMARKS[name](root, functions), functions, agents)
 
     def evaluate(self, contender: str, into: Where) -> tuple[Result, Place]:
         """The result of a contender, and the folder below ``into`` that it is written to."""
@@ -91,7 +93,7 @@ class Benchmarking:
         return solutions
 
     def _answered(self, road: Road, contender: str) -> dict[str, Solution]:
-        models = road.contenders()[contender]
+        models = road.contenders()
         samples = self.benchmark.samples()
         queries = road.runner.gather(
             f"queries_{self.benchmark.name}",
@@ -99,8 +101,9 @@ class Benchmarking:
             lambda: samples,
             settings=content_id([sample.id for sample in samples]),
         )
-        made = road.predictions(models, queries, into=f"predictions_{self.benchmark.name}_{contender}")
-        solutions = {one.id: self.benchmark.solution(one) for one in made.records()}
+        agents = {agent: models[agent] for agent in self.agents}
+        made = road.predictions(agents, queries, into=f"predictions_{self.benchmark.name}")
+        solutions = {one.id: self.benchmark.solution(one) for one in made[contender].records()}
         return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
 
     def _verdicts(self, run: str, solutions: dict[str, Solution]) -> Verdicts:

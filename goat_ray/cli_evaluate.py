@@ -121,11 +121,11 @@ def _evaluate(
             "two contenders have the same name", place=" ".join(chosen), remedy="Give names: -c NAME=FILE"
         )
     if config is None:
-        _report(Benchmarking.open(name, root.fetch(), None), chosen, into or Place.of("benchmarks"))
+        _report(Benchmarking.open(name, root.fetch(), None, chosen), chosen, into or Place.of("benchmarks"))
         return
     road = Road(load_config(config, changes or []))
     with road.runner.exclusive():
-        opened = Benchmarking.open(name, root.fetch(), road)
+        opened = Benchmarking.open(name, root.fetch(), road, chosen)
         _report(opened, chosen, into or road.runner.directory / "benchmarks")
 
 

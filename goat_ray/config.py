@@ -65,12 +65,6 @@ class GoatConfig(Settings):
         return self
 
     @model_validator(mode="after")
-    def _engines_find_their_model(self) -> Self:
-        if self.agent.engine is not None and Place.of(self.run.directory).local is None:
-            raise ValueError("run.directory must be a local or shared folder where agent.engine serves the agent")
-        return self
-
-    @model_validator(mode="after")
     def _somebody_plays_the_api(self) -> Self:
         if self.executor.backend == "llm" and self.teacher.backend == "rules":
             raise ValueError("executor.backend 'llm' asks the teacher, and 'rules' cannot play an API; use 'sandbox'")

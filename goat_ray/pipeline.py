@@ -1,9 +1,10 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
+from goat_ray.agent.model import base_of
 from goat_ray.cluster import connect, nodes
 from goat_ray.config import GoatConfig
 from goat_ray.console import Console
@@ -62,6 +63,9 @@ Part = Literal[
     "run", "ingest", "graph", "sample", "synthesize", "train", "train_retriever", "train_agent", "evaluate",
     "evaluate_retriever", "evaluate_agent",
 ]  # fmt: skip
+
+Models = tuple[str, str]
+"""Folders or hub names of an agent and of its retriever."""
 
 
 class Road:
@@ -271,8 +275,8 @@ class Road:
         )
         return list(scores.records())
 
-    def contenders(self) -> dict[str, tuple[str, str]]:
-        """(agent, retriever) before and after training, by what the scores call them."""
+    def contenders(self) -> dict[str, Models]:
+        """Models before and after training, by what the scores call them."""
         from goat_ray.training.agent import base_model
 
         retriever, agent = str(self.train_retriever()), str(self.train_agent())
@@ -280,21 +284,29 @@ class Road:
         base = base_model(examples.data, agent, self.config.training.agent)
         return {"untuned": (base, self.config.graph.embedding.model), "tuned": (agent, retriever)}
 
-    def predictions(self, models: tuple[str, str], queries: Dataset[Sample], into: str) -> Dataset[Prediction]:
-        """What an agent, with its retriever, does with queries."""
-        predict = self._predict(*models, self.runner.finished("functions", ApiFunction))
+    def predictions(
+        self, contenders: Mapping[str, Models], queries: Dataset[Sample], into: str
+    ) -> dict[str, Dataset[Prediction]]:
+        """What agents, each with its retriever, do with queries; engines serve all that differ in an adapter only."""
+        functions = self.runner.finished("functions", ApiFunction)
+        adapters = {base_of(agent): agent for agent, _ in contenders.values() if base_of(agent) != agent}
+        steps = {run: self._predict(models, functions, adapters) for run, models in contenders.items()}
+        found = {}
         try:
-            return self.runner.bulk(predict, queries, into=into)
+            for run, following in zip(steps, [*list(steps)[1:], None], strict=True):
+                found[run] = self.runner.bulk(steps[run], queries, into=f"{into}_{run}")
+                if following and not steps[run].shares_engines(steps[following]):
+                    steps[run].release()  # the next may need their place
         finally:
-            predict.release()
+            for step in steps.values():
+                step.release()
+        return found
 
     def _score_agent(self) -> list[Score]:
         contenders = self.contenders()
         self.console.heading("Evaluation")
         heldout = self._heldout()
-        predictions = {
-            run: self.predictions(models, heldout, into=f"predictions_{run}") for run, models in contenders.items()
-        }
+        predictions = self.predictions(contenders, heldout, into="predictions")
         scores = self.runner.gather(
             "scores", Score, lambda: agent_scores(predictions, heldout), settings={}, inputs=[*predictions.values()]
         )
@@ -355,7 +367,8 @@ class Road:
             inputs=[samples],
         )
 
-    def _predict(self, model: str, retriever: str, functions: Dataset[ApiFunction]) -> Predict:
+    def _predict(self, models: Models, functions: Dataset[ApiFunction], adapters: Mapping[str, str]) -> Predict:
+        model, retriever = models
         return Predict(
             model,
             retriever,
@@ -365,6 +378,7 @@ class Road:
             self.config.evaluation,
             fingerprints=[trained_id(model), trained_id(retriever), functions.fingerprint],
             outside=self.outside,
+            adapter=adapters.get(model, ""),
         )
 
     @property

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from goat_ray import storage
 from goat_ray.carryover import carried_over
 from goat_ray.cli import app
-from goat_ray.config import GoatConfig, RunConfig
+from goat_ray.config import RunConfig
 from goat_ray.console import Console
 from goat_ray.errors import ConfigError, RunError
 from goat_ray.graph.adjacency import SEAL, CallGraph, build_graph
@@ -17,7 +17,6 @@ from goat_ray.places import Place
 from goat_ray.plans import GRAPH
 from goat_ray.records import Document, Reject
 from goat_ray.runner import SUPERSEDED, Runner
-from goat_ray.settings import build
 from goat_ray.storage import MANIFEST, UNFINISHED, count_outcomes, open_dataset
 from tests.graph.test_feeding import KEEPER, LIST, PARK
 from tests.steps import documents
@@ -92,9 +91,3 @@ def test_commands_and_configurations_take_urls(folder: Place) -> None:
     assert RunConfig(directory=str(folder)).directory == str(folder)
     with pytest.raises(ConfigError, match="is no URL of a folder in a store"):
         RunConfig(directory="s3://bucket/run?access_key=hush")
-
-
-def test_what_needs_a_folder_says_so() -> None:
-    settings = {"documents": {"paths": ["x"]}, "run": {"directory": "s3://bucket/run"}, "agent": {"engine": {}}}
-    with pytest.raises(ConfigError, match=r"run\.directory must be a local or shared folder where agent\.engine"):
-        build(settings, GoatConfig, place="test")

@@ -1,14 +1,13 @@
 """Language models that the agent runs on."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from goat_ray.agent.batching import Batcher
 from goat_ray.errors import ModelError
-from goat_ray.places import fetched
+from goat_ray.places import Place, fetched
+from goat_ray.storage import read_json
 from goat_ray.teacher.client import TOO_LONG, Completion
 from goat_ray.teacher.task import Failure, Message
 
@@ -118,7 +117,5 @@ class TransformersModel:
 
 def base_of(folder: str) -> str:
     """The base model that an adapter folder names; the folder itself where it holds a whole model."""
-    adapter = Path(folder) / "adapter_config.json"
-    if not adapter.is_file():
-        return folder
-    return str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    adapter = read_json(Place.of(folder) / "adapter_config.json")
+    return folder if adapter is None else str(adapter["base_model_name_or_path"])

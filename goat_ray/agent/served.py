@@ -1,11 +1,10 @@
 """The agent's model on engines or endpoints that others serve, instead of in the agent's own process."""
 
-from pathlib import Path
-
 from goat_ray import metering
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.model import Chat, LanguageModel, Tools, TransformersModel, base_of
 from goat_ray.identity import digest
+from goat_ray.places import Place
 from goat_ray.teacher.asking import Asker
 from goat_ray.teacher.build import connect
 from goat_ray.teacher.client import Completion
@@ -16,23 +15,27 @@ WHOM = "agent"  # requests and tokens are counted for
 ADAPTER = "agent"
 
 
-def open_model(folder: str, config: AgentConfig) -> LanguageModel:
+def open_model(folder: str, config: AgentConfig, adapter: str = "") -> LanguageModel:
     """The model in a folder, run as the configuration says. Engines must be up, see ``start_engines``.
 
     Raises ``ModelError`` where it cannot be loaded.
     """
-    served = config.endpoint or served_by(folder, config)
+    served = config.endpoint or served_by(folder, config, adapter)
     return TransformersModel(folder, config.batch_size) if served is None else ServedModel(served)
 
 
-def served_by(folder: str, config: AgentConfig) -> TeacherConfig | None:
-    """The engines that serve the model in a folder, if any do. An adapter is served on its base model."""
+def served_by(folder: str, config: AgentConfig, adapter: str = "") -> TeacherConfig | None:
+    """The engines that serve the model in a folder, if any do. An adapter is served on its base model.
+
+    A base model may share its engines with the agent of an adapter that was trained on it.
+    """
     if config.engine is None:
         return None
     engine = config.engine
     base = base_of(folder)
-    if base != folder:
-        engine = engine.model_copy(update={"adapters": {ADAPTER: str(Path(folder).absolute())}})
+    adapter = adapter if base == folder else folder
+    if adapter:
+        engine = engine.model_copy(update={"adapters": {ADAPTER: Place.of(adapter).url}})
     return TeacherConfig(
         backend="vllm",
         model=base,
@@ -43,9 +46,9 @@ def served_by(folder: str, config: AgentConfig) -> TeacherConfig | None:
     )
 
 
-def start_engines(folder: str, config: AgentConfig) -> None:
+def start_engines(folder: str, config: AgentConfig, adapter: str = "") -> None:
     """Start the engines that serve the model, if any do; called once on the driver."""
-    if served := served_by(folder, config):
+    if served := served_by(folder, config, adapter):
         from goat_ray.teacher import vllm
 
         vllm.check(served)
@@ -53,9 +56,9 @@ def start_engines(folder: str, config: AgentConfig) -> None:
         vllm.deploy(served)
 
 
-def stop_engines(folder: str, config: AgentConfig) -> None:
+def stop_engines(folder: str, config: AgentConfig, adapter: str = "") -> None:
     """Give back what ``start_engines`` took."""
-    if served := served_by(folder, config):
+    if served := served_by(folder, config, adapter):
         from goat_ray.teacher import vllm
 
         vllm.shutdown(served)

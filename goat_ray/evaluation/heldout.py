@@ -35,9 +35,10 @@ class Predict(Step[Sample, Prediction]):
         config: EvaluationConfig,
         fingerprints: Sequence[str],
         outside: Outside = ALONE,
+        adapter: str = "",
     ) -> None:
         unhurried = agent.model_copy(update={"timeout_s": None})  # queries wait for each other, and scores for none
-        self.equipment = Equipment(model, retriever, functions, executor, unhurried, outside)
+        self.equipment = Equipment(model, retriever, functions, executor, unhurried, outside, adapter)
         self.fingerprints = list(fingerprints)  # of model, retriever and functions: folders keep their names
         self.resources = Resources(
             cpus=config.cpus, gpus=config.gpus, workers=config.workers, batch_size=config.concurrency
@@ -54,6 +55,10 @@ class Predict(Step[Sample, Prediction]):
 
     def prepare(self) -> None:
         self.equipment.prepare()
+
+    def shares_engines(self, other: "Predict") -> bool:
+        """Whether the same engines serve both models."""
+        return self.equipment.engines == other.equipment.engines
 
     def release(self) -> None:
         """Called on the driver when it is done: the next model may need the engines' place."""

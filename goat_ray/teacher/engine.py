@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from goat_ray.placement import Need, Node
+from goat_ray.places import fetched
 from goat_ray.teacher.client import ENDPOINT_ERROR, TOO_LONG, Completion
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.model_folder import adapter_rank, source, stamp
@@ -30,12 +31,15 @@ class Engine:
         from vllm.renderers import ChatParams
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        self._stamps = {folder: stamp(fetched(folder)) for folder in (arguments["model"], *adapters.values())}
+        arguments = {**arguments, "model": fetched(arguments["model"])}
         # Free whitespace in the grammar lets a small model emit blanks until its tokens run out.
         compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**{"structured_outputs_config": compact, **arguments}))
         self._chat = ChatParams(chat_template_kwargs={"add_generation_prompt": True, **chat_template_kwargs})
-        self._stamps = {folder: stamp(folder) for folder in (arguments["model"], *adapters.values())}
-        self._adapters = {name: (number, path) for number, (name, path) in enumerate(sorted(adapters.items()), 1)}
+        self._adapters = {
+            name: (number, fetched(folder)) for number, (name, folder) in enumerate(sorted(adapters.items()), 1)
+        }
         self._defaults = self._engine.model_config.get_diff_sampling_param()  # the model maker's advice
 
     async def complete(
@@ -88,7 +92,7 @@ class Engine:
 
     def is_current(self) -> bool:
         """Whether the folders still hold the weights that this engine has loaded."""
-        return all(stamp(folder) == loaded for folder, loaded in self._stamps.items())
+        return all(stamp(fetched(folder)) == loaded for folder, loaded in self._stamps.items())
 
     async def check_health(self) -> None:
         """Called by Serve, which replaces the replica when this raises."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from goat_ray.errors import ConfigError, ModelError
+from goat_ray.places import Place
 from goat_ray.storage import read_json
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 
@@ -37,7 +38,7 @@ def stamp(model: str) -> str:
 
 def adapter_rank(name: str, folder: str) -> int:
     """The rank of a LoRA adapter; raises ``ModelError`` where the folder holds none."""
-    written = read_json(Path(folder) / "adapter_config.json")
+    written = _adapter(folder)
     if written is None or not isinstance(written.get("r"), int):
         raise ModelError(
             f"{folder} holds no LoRA adapter (no adapter_config.json with a rank)",
@@ -57,13 +58,17 @@ def check_folders(config: TeacherConfig) -> None:
         _check_model(_described(model), config.engine)
     for name, folder in config.engine.adapters.items():
         adapter_rank(name, folder)
-        base = (read_json(Path(folder) / "adapter_config.json") or {}).get("base_model_name_or_path")
+        base = (_adapter(folder) or {}).get("base_model_name_or_path")
         if model.is_dir() and isinstance(base, str) and stamp(base) not in ("", stamp(config.model)):
             raise ModelError(
                 f"the adapter was trained on {base}, which is another model than {config.model}",
                 place=f"teacher.engine.adapters.{name}",
                 remedy="Serve it on the model that it was trained on, or merge it into that one (goat merge-adapter)",
             )
+
+
+def _adapter(folder: str) -> dict[str, Any] | None:
+    return read_json(Place.of(folder) / "adapter_config.json")
 
 
 def _described(model: Path) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from goat_ray import metering
+from goat_ray.console import Console
 from goat_ray.graph.verification import Verify
 from goat_ray.identity import rng
 from goat_ray.records import CandidateEdge
+from goat_ray.runner import Runner
+from goat_ray.storage import MANIFEST, read_json
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge
@@ -80,14 +83,18 @@ def raw(model: str, prompts: Path, cpus: int) -> None:
     print("RATES", json.dumps(rates))
 
 
-def stage_rate(teacher: Any, world: World, edges: list[CandidateEdge]) -> float:
-    """Records/s of the verify step in this process, once the engine is up."""
-    step = Verify(teacher, world.data)
-    step.start()
-    list(step.process(edges[:8]))
-    began = time.perf_counter()
-    outcomes = list(step.process(edges))
-    return len(outcomes) / (time.perf_counter() - began)
+def stage_rate(teacher: Any, world: World, edges: list[CandidateEdge], folder: Path) -> float:
+    """Records/s of the verify stage on Ray Data, from the first batch that a worker takes up to the last."""
+    runner = Runner(folder, Console())
+    warm, whole = (
+        runner.gather(name, CandidateEdge, lambda some=some: some, settings={})  # type: ignore[misc]
+        for name, some in (("warm", edges[:8]), ("candidates", edges))
+    )
+    runner.bulk(Verify(teacher, world.data), warm, into="warmed")
+    done = runner.bulk(Verify(teacher, world.data), whole, into="verified")
+    manifest = read_json(done.folder / MANIFEST)
+    assert manifest is not None
+    return whole.rows / float(manifest["seconds_at_work"])
 
 
 def rate(count: int, cpus: int) -> None:
@@ -120,7 +127,7 @@ def rate(count: int, cpus: int) -> None:
         teacher = build_teacher(config)
         teacher.prepare()
         try:
-            ours = stage_rate(teacher, world, edges)
+            ours = stage_rate(teacher, world, edges, folder / "run")
         finally:
             teacher.release()
     print(f"{count} candidates, at most {ANSWER_TOKENS} tokens an answer, {cpus} thread(s) for the model")

@@ -1,10 +1,12 @@
 """One vLLM engine for all tests that need a real one: starting it takes half a minute."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from ray import serve
 
+from goat_ray.agent.served import ADAPTER
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.vllm import app_name
@@ -25,12 +27,15 @@ def make_adapter(model: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="package")
-def config(ray_cluster, world, tmp_path_factory):
-    """A tiny model with an adapter merged in, and another adapter for it, as our trainings make both."""
+def config(ray_cluster, store, world, tmp_path_factory):
+    """A tiny model with an adapter merged in, and another adapter in an object store, as our trainings make both."""
     texts = [f"{function.title} {function.summary} {function.description}" for function in world.functions]
     tiny = make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, layers=2, context=CONTEXT)
-    folder, adapter = merged_and_adapted(tiny, tmp_path_factory.mktemp("trained"))
-    engine = EngineConfig(max_model_len=CONTEXT, start_timeout_s=400, adapters={"tuned": str(adapter)})
+    folder, trained = merged_and_adapted(tiny, tmp_path_factory.mktemp("trained"))
+    adapter = store / "adapter"
+    with adapter.filled() as aside:
+        shutil.copytree(trained, aside, dirs_exist_ok=True)
+    engine = EngineConfig(max_model_len=CONTEXT, start_timeout_s=400, adapters={ADAPTER: adapter.url})
     return TeacherConfig(backend="vllm", model=str(folder), max_tokens=300, engine=engine)
 
 

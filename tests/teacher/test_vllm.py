@@ -14,7 +14,7 @@ import ray
 from ray import serve
 
 from goat_ray import metering
-from goat_ray.agent.served import ServedModel
+from goat_ray.agent.served import ADAPTER, ServedModel
 from goat_ray.errors import ModelError, RunError
 from goat_ray.teacher.build import build_teacher
 from goat_ray.teacher.client import TOO_LONG, Completion
@@ -69,7 +69,7 @@ def test_what_does_not_fit_is_a_failure(teacher):
 
 
 def test_an_adapter_answers_from_the_same_engines(config):
-    tuned = config.model_copy(update={"adapter": "tuned"})
+    tuned = config.model_copy(update={"adapter": ADAPTER})
     assert app_name(tuned) == app_name(config)
     one = build_teacher(tuned)
     assert all(isinstance(answer, Verdict) for answer in one.answer(JudgeFilm(), FILMS[:8]))
@@ -85,7 +85,7 @@ def test_the_agent_speaks_through_the_same_engines(teacher, config):
         await model.close()
         return said
 
-    base, tuned = asyncio.run(speak("")), asyncio.run(speak("tuned"))
+    base, tuned = asyncio.run(speak("")), asyncio.run(speak(ADAPTER))
     for *fine, too_long in (base, tuned):
         assert all(isinstance(answer, Completion) and answer.completion_tokens <= 12 for answer in fine)
         assert isinstance(too_long, Failure) and too_long.reason == TOO_LONG  # and the others are not harmed
