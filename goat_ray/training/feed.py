@@ -86,12 +86,12 @@ def epoch(source: Source, number: int, rows: int, rows_per_step: int, *, workers
     ordered = keyed.sort("order", boundaries=borders)
     # Tokenizing stands between sort and repartition on purpose: Ray 2.60 fuses those two if they touch,
     # and the blocks then follow the sort's partitions instead of having exactly this many rows.
-    tokens = ordered.map_batches(partial(_tokenize, source), **_batches())
+    tokens = ordered.map_batches(partial(_tokenize, source, placed=window > 1), **_batches())
     if window > 1:
         size = workers * rows_per_step
         windows = tokens.repartition(target_num_rows_per_block=window * size, strict=True)
         tokens = windows.map_batches(partial(_group, size), **{**_batches(), "batch_size": window * size})
-    return tokens.select_columns(_TOKEN_SCHEMA.names).repartition(target_num_rows_per_block=rows_per_step, strict=True)
+    return tokens.repartition(target_num_rows_per_block=rows_per_step, strict=True)
 
 
 def validation(source: Source) -> Dataset:
@@ -175,13 +175,13 @@ def _tokens(source: Source, table: pa.Table) -> Iterator[tuple[Example, Tokens |
 _TOKEN_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
 
 
-def _tokenize(source: Source, table: pa.Table) -> pa.Table:
-    """The rows that are kept as tokens, with their place in the order where they have one."""
+def _tokenize(source: Source, table: pa.Table, *, placed: bool = False) -> pa.Table:
+    """The rows that are kept as tokens and, if asked for, their places in the order."""
     found = [tokens for _, tokens in _tokens(source, table)]
     kept = [tokens for tokens in found if isinstance(tokens, Tokens)]
     columns = [[np.asarray(t.input_ids, np.int32) for t in kept], [np.asarray(t.labels, np.int32) for t in kept]]
     made = pa.table([pa.array(column, pa.list_(pa.int32())) for column in columns], schema=_TOKEN_SCHEMA)
-    if "order" not in table.column_names:
+    if not placed:
         return made
     places = table["order"].filter(pa.array([isinstance(tokens, Tokens) for tokens in found], pa.bool_()))
     return made.append_column("order", places)
@@ -196,7 +196,7 @@ def _group(size: int, window: pa.Table) -> pa.Table:
     rows = np.lexsort((order, lengths))
     steps = [rows[start : start + size] for start in range(0, len(rows), size)]
     steps.sort(key=lambda step: (len(step) < size, order[step].min()))
-    return window.take(np.concatenate(steps))
+    return window.select(_TOKEN_SCHEMA.names).take(np.concatenate(steps))
 
 
 _COUNT_SCHEMA = pa.schema(
