@@ -2,17 +2,19 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
 from ray._private.runtime_env.packaging import create_package
-from ray.job_submission import JobStatus
+from ray.job_submission import JobDetails, JobStatus
 from typer.testing import CliRunner
 
 from goat_ray import jobs
@@ -114,6 +116,8 @@ def test_what_stays_behind_and_what_travels_by_rays_own_packaging(tmp_path: Path
 def test_no_dashboard_is_one_clear_error() -> None:
     with pytest.raises(RunError, match="no Ray dashboard answers"):
         Cluster("http://127.0.0.1:9", print)
+    result = CliRunner().invoke(app, ["submit", str(DEMO), "--set", SHARED, "--address", "http://127.0.0.1:9"])
+    assert result.exit_code == 1 and "no Ray dashboard answers" in result.output and result.output.count("\n") == 1
 
 
 def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +163,61 @@ def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPat
 def test_each_part_has_a_script() -> None:
     scripts = {file.stem for file in (ROOT / "jobs").glob("*.py")}
     assert scripts == {"pipeline" if part is Part.run else part.value for part in Part}
+
+
+@pytest.mark.parametrize("part", Part)
+def test_each_script_asks_for_its_own_part(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("goat_ray.jobs.main", asked.append)
+    runpy.run_path(
+        str(ROOT / "jobs" / ("pipeline.py" if part is Part.run else f"{part.value}.py")), run_name="__main__"
+    )
+    assert asked == [part.value]
+
+
+@pytest.mark.parametrize(
+    ("status", "driver", "wanted", "said"),
+    [
+        (JobStatus.SUCCEEDED, 0, 0, "succeeded after 7 s"),
+        (JobStatus.FAILED, 3, 3, "submit the same again"),
+        (JobStatus.FAILED, None, 1, "no node took it"),  # it never ran
+        (JobStatus.STOPPED, None, 1, "submit the same again"),
+        (JobStatus.STOPPED, 0, 1, "submit the same again"),  # stopped, whatever the driver made of it
+    ],
+)
+def test_goat_submit_gives_the_jobs_status_and_says_how_it_ended(
+    status: JobStatus, driver: int | None, wanted: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a cluster that answers at once; what is sent is what the dashboard is to show."""
+    sent: dict[str, Any] = {}
+
+    class Client:
+        def __init__(self, address: str) -> None:
+            assert address == "http://127.0.0.1:9"
+
+        def list_jobs(self) -> list[JobDetails]:
+            return []
+
+        def submit_job(self, **work: Any) -> None:
+            sent.update(work)
+
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            yield "at work\n"
+
+        def get_job_logs(self, job: str) -> str:
+            return "at work\n"
+
+        def get_job_info(self, job: str) -> JobDetails:
+            times = {"start_time": 1000, "end_time": 8000}
+            ended = {"status": status, "message": "no node took it", "driver_exit_code": driver}
+            return JobDetails(type="SUBMISSION", submission_id=job, entrypoint="", metadata={}, **times, **ended)
+
+    monkeypatch.setattr("goat_ray.submission.JobSubmissionClient", Client)
+    command = ["submit", str(DEMO), "--set", SHARED, "--address", "http://127.0.0.1:9"]
+    result = CliRunner().invoke(app, [*command, "--env", "NOTE=hello", "--driver-cpus", "4"])
+    assert result.exit_code == wanted and "at work\n" in result.output and said in result.output
+    assert sent["runtime_env"] == {"working_dir": ".", "env_vars": {"NOTE": "hello"}}
+    assert sent["metadata"]["run_directory"] == "/mnt/shared/run-1" and sent["entrypoint_num_cpus"] == 4
 
 
 def test_a_malformed_option_is_named() -> None:
