@@ -121,6 +121,4 @@ class AgentConfig(Settings):
     def _one_model(self) -> Self:
         if self.engine is not None and self.endpoint is not None:
             raise ValueError("engine and endpoint both serve the model; leave one of them out")
-        if self.mode == "chat" and (self.engine or self.endpoint):
-            raise ValueError("mode: chat runs the model in the agent's own process; leave out engine and endpoint")
         return self

@@ -6,11 +6,11 @@ from typing import Any
 from goat_ray.agent import prompts
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.events import Called, Event, Named, Retrieved, Trouble, Usage
-from goat_ray.agent.model import LanguageModel, Tools
+from goat_ray.agent.model import LanguageModel
 from goat_ray.executors.executor import CallResult, Session
 from goat_ray.records import ApiFunction, Argument, ExecutedCall
 from goat_ray.storable import writable
-from goat_ray.teacher.client import Completion
+from goat_ray.teacher.client import Completion, Tools
 from goat_ray.teacher.task import Failure, Message
 
 CHARACTERS_PER_TOKEN = 3  # a cautious estimate for models that do not tell

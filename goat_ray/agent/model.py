@@ -8,12 +8,10 @@ from goat_ray.agent.batching import Batcher
 from goat_ray.errors import ModelError
 from goat_ray.places import Place, fetched
 from goat_ray.storage import read_json
-from goat_ray.teacher.client import TOO_LONG, Completion
+from goat_ray.teacher.client import TOO_LONG, Completion, Tools
 from goat_ray.teacher.task import Failure, Message
 
 Chat = Sequence[Message]
-Tools = Sequence[dict[str, Any]]
-"""What a model may call, in the form of OpenAI's ``tools``; its own chat template writes them."""
 _Asked = tuple[Chat, int, Tools]
 
 
@@ -22,8 +20,6 @@ class LanguageModel(Protocol):
 
     async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
         """The next message, of at most so many tokens; greedy unless configured otherwise.
-
-        Messages may hold tool calls where there are ``tools``; only a model in the agent's own process takes those.
 
         Raises ``GoatError`` where no other chat would get an answer either.
         """

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from goat_ray.agent import prompts, reading
 from goat_ray.agent.episode import Episode, exchange, user
-from goat_ray.agent.model import Tools
 from goat_ray.agent.turns import take_turns
 from goat_ray.executors.executor import CallResult
 from goat_ray.records import ApiFunction
+from goat_ray.teacher.client import Tools
 from goat_ray.teacher.task import Message
 
 

@@ -2,12 +2,12 @@
 
 from goat_ray import metering
 from goat_ray.agent.config import AgentConfig
-from goat_ray.agent.model import Chat, LanguageModel, Tools, TransformersModel, base_of
+from goat_ray.agent.model import Chat, LanguageModel, TransformersModel, base_of
 from goat_ray.identity import digest
 from goat_ray.places import Place
 from goat_ray.teacher.asking import Asker
 from goat_ray.teacher.build import connect
-from goat_ray.teacher.client import Completion
+from goat_ray.teacher.client import Completion, Tools
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.task import Failure
 
@@ -72,11 +72,10 @@ class ServedModel:
         self._asker: Asker | None = None
 
     async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
-        assert not tools, "AgentConfig refuses chat mode on engines and endpoints"
         if self._asker is None:
             self._asker = connect(self._config)
         seed = digest(list(chat)) >> 33  # 31 bits, from what is asked
-        result = await self._asker.ask(list(chat), None, seed, WHOM, max_tokens)
+        result = await self._asker.ask(list(chat), None, seed, WHOM, max_tokens, tools)
         if isinstance(result, Failure):
             metering.count("failures", WHOM)
         return result

@@ -6,9 +6,9 @@ from typing import Protocol
 from goat_ray.agent import reading
 from goat_ray.agent.episode import Episode, Unanswered
 from goat_ray.agent.events import Thought
-from goat_ray.agent.model import Tools
 from goat_ray.executors.executor import CallResult
 from goat_ray.records import ApiFunction
+from goat_ray.teacher.client import Tools
 from goat_ray.teacher.task import Message
 
 

@@ -10,7 +10,7 @@ from itertools import count
 from goat_ray import metering
 from goat_ray.errors import ModelError
 from goat_ray.teacher.budget import Lease, Spend
-from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, ChatClient, Completion, Schema, Setback
+from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, ChatClient, Completion, Schema, Setback, Tools
 from goat_ray.teacher.limiter import AdaptiveLimit
 from goat_ray.teacher.task import Failure, Message
 
@@ -39,6 +39,7 @@ class _Request:
     schema: Schema | None
     seed: int
     max_tokens: int | None = None
+    tools: Tools = ()
 
 
 _PROBE = _Request(
@@ -81,6 +82,7 @@ class Asker:
         seed: int,
         whom: str,
         max_tokens: int | None = None,
+        tools: Tools = (),
     ) -> Completion | Failure:
         """Ask until there is an answer or no hope; raises ``ModelError`` and ``RunError`` for the whole run.
 
@@ -88,7 +90,7 @@ class Asker:
         """
         began = time.monotonic()
         for tries in count(1):
-            result = await self._attempt(_Request(messages, schema, seed, max_tokens), whom)
+            result = await self._attempt(_Request(messages, schema, seed, max_tokens, tools), whom)
             if not isinstance(result, Setback):
                 self._check_refusals(result)
                 return result
@@ -130,7 +132,9 @@ class Asker:
         """One attempt in a slot of the limit, which learns from how it went."""
         result: Completion | Failure | None = None
         try:
-            result = await self._client.attempt(request.messages, request.schema, request.seed, request.max_tokens)
+            result = await self._client.attempt(
+                request.messages, request.schema, request.seed, request.max_tokens, request.tools
+            )
         finally:
             setback = result if isinstance(result, Setback) else None
             overloaded = setback is not None and (setback.busy or setback.reason == TIMEOUT)
@@ -142,7 +146,7 @@ class Asker:
         return result
 
     def _estimate(self, request: "_Request") -> Spend:
-        characters = sum(len(message["content"]) for message in request.messages)
+        characters = sum(len(message["content"]) for message in request.messages) + len(str(request.tools or ""))
         return Spend(1, characters // _CHARACTERS_PER_TOKEN + 1, request.max_tokens or self._max_tokens)
 
     # --- whose fault it is -----------------------------------------------------------------------

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from goat_ray.teacher.task import Failure, Message
 
 Schema = dict[str, Any]
+Tools = Sequence[dict[str, Any]]
+"""What a model may call, in the form of OpenAI's ``tools``; its own chat template writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,17 @@ class ChatClient(Protocol):
     """One connection to a served chat model. It makes single attempts; ``Asker`` decides about others."""
 
     async def attempt(
-        self, messages: Sequence[Message], schema: Schema | None, seed: int, max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        schema: Schema | None,
+        seed: int,
+        max_tokens: int | None = None,
+        tools: Tools = (),
     ) -> Completion | Failure:
         """The model's text, held to the schema where there is one and the endpoint can.
 
-        ``max_tokens`` bounds this answer; None takes the configured bound.
+        ``max_tokens`` bounds this answer; None takes the configured bound. Of ``tools`` the model may call one: its
+        call is then in the text, as a JSON object with name and arguments.
 
         A ``Setback`` may be tried again, any other ``Failure`` is final; ``TOO_LONG`` as its reason asks for
         a shorter prompt. Raises ``GoatError`` for what no other request would survive either, such as a wrong

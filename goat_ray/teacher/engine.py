@@ -4,12 +4,13 @@ import logging
 import os
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from goat_ray.placement import Need, Node
 from goat_ray.places import fetched
-from goat_ray.teacher.client import ENDPOINT_ERROR, TOO_LONG, Completion
+from goat_ray.teacher.client import ENDPOINT_ERROR, TOO_LONG, Completion, Tools
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.model_folder import adapter_rank, source, stamp
 from goat_ray.teacher.task import Failure, Message
@@ -43,14 +44,19 @@ class Engine:
         self._defaults = self._engine.model_config.get_diff_sampling_param()  # the model maker's advice
 
     async def complete(
-        self, messages: list[Message], schema: str | None, sampling: dict[str, Any], adapter: str = ""
+        self,
+        messages: list[Message],
+        schema: str | None,
+        sampling: dict[str, Any],
+        adapter: str = "",
+        tools: Tools = (),
     ) -> Completion | Failure:
         """The model's text, by the JSON schema if there is one; vLLM's errors stay here, for callers lack vLLM."""
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
-            output = await self._generate(messages, schema, sampling, adapter)
+            output = await self._generate(messages, schema, sampling, adapter, tools)
         except EngineDeadError:
             # Serve replaces a dead process at once, but would send requests to a dead engine until its next
             # health check, and each of them would fail.
@@ -73,7 +79,7 @@ class Engine:
         )
 
     async def _generate(
-        self, messages: list[Message], schema: str | None, sampling: dict[str, Any], adapter: str
+        self, messages: list[Message], schema: str | None, sampling: dict[str, Any], adapter: str, tools: Tools
     ) -> Any:
         from vllm.lora.request import LoRARequest
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
@@ -85,7 +91,10 @@ class Engine:
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
         lora = LoRARequest(adapter, *self._adapters[adapter]) if adapter else None
-        _, (prompt,) = await self._engine.renderer.render_chat_async([messages], self._chat)
+        chat = self._chat
+        if tools:
+            chat = replace(chat, chat_template_kwargs={**chat.chat_template_kwargs, "tools": list(tools)})
+        _, (prompt,) = await self._engine.renderer.render_chat_async([messages], chat)
         async for output in self._engine.generate(prompt, params, uuid.uuid4().hex, lora_request=lora):
             last = output
         return last

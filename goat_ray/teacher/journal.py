@@ -43,7 +43,8 @@ class Journal:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = self._folder / f"{unique_name()}{_SUFFIX}"
             self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.write(self._descriptor, json.dumps([answer.key.hex(), answer.task, answer.text, answer.shortened]).encode() + b"\n")
+        line = json.dumps([answer.key.hex(), answer.task, answer.text, answer.shortened])
+        os.write(self._descriptor, line.encode() + b"\n")
 
     def end(self) -> None:
         """Forget the answers: they are safe elsewhere."""

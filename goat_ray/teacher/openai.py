@@ -15,7 +15,7 @@ from goat_ray.errors import ModelError
 from goat_ray.hiding import Secrets
 from goat_ray.retry_after import retry_after_s
 from goat_ray.settings import environment_variable
-from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, Completion, Schema, Setback
+from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, Completion, Schema, Setback, Tools
 from goat_ray.teacher.config import OPENAI_URL, TeacherConfig
 from goat_ray.teacher.task import Failure, Message
 
@@ -47,12 +47,20 @@ class OpenAiClient:
         self._options = {"model": config.adapter or config.model, **config.sampling}
 
     async def attempt(
-        self, messages: Sequence[Message], schema: Schema | None, seed: int, max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        schema: Schema | None,
+        seed: int,
+        max_tokens: int | None = None,
+        tools: Tools = (),
     ) -> Completion | Failure:
         """Ask once (see ``ChatClient``); raises ``ModelError`` for a refused key or an unknown model."""
         limit = max_tokens or self._config.max_tokens
         form = self._form(schema) if schema is not None else json.dumps(self._options)[:-1] + ","
-        body = f'{form}"{self._limit}":{limit},"seed":{seed},"messages":{json.dumps(messages)}}}'.encode()
+        if tools:
+            form += f'"tools":{json.dumps(list(tools))},'
+        written = json.dumps([_with_text_arguments(message) for message in messages])
+        body = f'{form}"{self._limit}":{limit},"seed":{seed},"messages":{written}}}'.encode()
         try:
             async with self._session.post(
                 self._url, data=body, headers=self._headers, allow_redirects=False
@@ -126,7 +134,7 @@ class OpenAiClient:
             choice = body["choices"][0]
             message = choice["message"]
             usage = body.get("usage") or {}
-            text, refusal = message.get("content") or "", message.get("refusal")
+            text, refusal = _said(message), message.get("refusal")
             spent = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
             cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
@@ -141,6 +149,28 @@ class OpenAiClient:
     def _tell(self, text: str) -> str:
         text = " ".join(text.split())
         return self._secrets.hide(text)[:_DETAIL_CHARACTERS]  # some servers repeat what they were sent
+
+
+def _with_text_arguments(message: Any) -> Any:
+    """A message as OpenAI takes it: the arguments of calls are text there, and objects in chat templates."""
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": json.dumps(call["function"]["arguments"])}}
+        for call in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    """The text of a turn; the first call that a server has taken out of it goes back in."""
+    text = message.get("content") or ""
+    if not message.get("tool_calls"):
+        return str(text)
+    function = message["tool_calls"][0]["function"]
+    arguments = function.get("arguments") or "{}"  # its text is read, and judged, by who asked
+    call = f'{{"name": {json.dumps(function["name"])}, "arguments": {arguments}}}'
+    return f"{text}\n<tool_call>\n{call}\n</tool_call>".lstrip()
 
 
 def _is_strict(node: Any) -> bool:

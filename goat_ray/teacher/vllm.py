@@ -24,7 +24,7 @@ from goat_ray import placement
 from goat_ray.cluster import nodes
 from goat_ray.errors import ModelError, RunError
 from goat_ray.identity import content_id
-from goat_ray.teacher.client import TIMEOUT, Completion, Schema, Setback
+from goat_ray.teacher.client import TIMEOUT, Completion, Schema, Setback, Tools
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.engine import (
     Engine,
@@ -188,7 +188,12 @@ class VllmClient:
         self._recovery = asyncio.Lock()
 
     async def attempt(
-        self, messages: Sequence[Message], schema: Schema | None, seed: int, max_tokens: int | None = None
+        self,
+        messages: Sequence[Message],
+        schema: Schema | None,
+        seed: int,
+        max_tokens: int | None = None,
+        tools: Tools = (),
     ) -> Completion | Failure:
         """Ask once (see ``ChatClient``); ``seed`` is not used.
 
@@ -197,7 +202,7 @@ class VllmClient:
         """
         form = None if schema is None else json.dumps(schema)
         sampling = self._sampling if max_tokens is None else self._sampling | {"max_tokens": max_tokens}
-        response = self._handle.complete.remote(list(messages), form, sampling, self._config.adapter)
+        response = self._handle.complete.remote(list(messages), form, sampling, self._config.adapter, list(tools))
         assert isinstance(response, DeploymentResponse)
         try:
             result: Completion | Failure = await asyncio.wait_for(response, self._config.timeout_s)

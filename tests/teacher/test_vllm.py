@@ -93,6 +93,29 @@ def test_the_agent_speaks_through_the_same_engines(teacher, config):
     assert {name for name, whom in metering.drain() if whom == "agent"} >= {"requests", "prompt tokens", "failures"}
 
 
+def test_tools_and_calls_are_written_by_the_models_own_template(teacher, config):
+    from transformers import AutoTokenizer
+
+    tools = [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}]
+    call = {"id": "000000000", "type": "function", "function": {"name": "find", "arguments": {"query": "Heat"}}}
+    chat = [
+        {"role": "user", "content": "Who directed Heat?"},
+        {"role": "assistant", "content": "Find it.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "000000000", "name": "find", "content": '{"id": 7}'},
+    ]
+
+    async def speak() -> Completion | Failure:
+        model = ServedModel(config.model_copy(update={"temperature": 0.0}))
+        said = await model.complete(chat, 8, tools)
+        await model.close()
+        return said
+
+    tokenizer = AutoTokenizer.from_pretrained(config.model)
+    ids = tokenizer.apply_chat_template(chat, tools=tools, add_generation_prompt=True)["input_ids"]
+    said = asyncio.run(speak())
+    assert isinstance(said, Completion) and said.prompt_tokens == len(ids)
+
+
 def test_slow_answer_is_a_timeout_and_frees_the_engine(teacher, config):
     hasty = build_teacher(config.model_copy(update={"timeout_s": 0.001, "max_retries": 1, "patience_s": 2.0}))
     with pytest.raises(ModelError, match=r"answered nothing for 2 s; the latest failure: timeout"):

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 
 from goat_ray.agent.chat_form import Chat, read_turn
-from goat_ray.agent.config import AgentConfig, PromptConfig
+from goat_ray.agent.config import AgentConfig, EndpointConfig, PromptConfig
 from goat_ray.agent.events import Attempt
 from goat_ray.agent.loop import Agent
+from goat_ray.agent.model import LanguageModel
 from goat_ray.agent.reading import Act, Reply
 from goat_ray.agent.retrieval import Retriever
+from goat_ray.agent.served import open_model
 from goat_ray.executors.sandbox import SandboxExecutor
 from goat_ray.executors.sandbox.config import SandboxConfig
 from goat_ray.records import Example, Sample
 from goat_ray.teacher.client import Completion
+from goat_ray.teacher.fake_server import FakeServer
 from goat_ray.training.examples import ExamplesConfig, FormatExamples
 from tests.world import World, make_samples
 
@@ -100,7 +103,7 @@ def retriever(world: World) -> Retriever:
     return Retriever(list(world.functions))
 
 
-def attempt(world: World, retriever: Retriever, model: Recited, query: str, **settings: Any) -> Attempt:
+def attempt(world: World, retriever: Retriever, model: LanguageModel, query: str, **settings: Any) -> Attempt:
     executor = SandboxExecutor(list(world.functions), SandboxConfig())
     prompt = PromptConfig(argument_style="references")
     agent = Agent(model, retriever, executor, AgentConfig(mode="chat", prompt=prompt, **settings))
@@ -120,6 +123,40 @@ def test_the_agent_sees_what_it_was_trained_on(world: World, samples: list[Sampl
         for number, (asked, tools) in enumerate(model.asked):
             assert asked == chat.messages[: 1 + 2 * number]
             assert [tool["type"] for tool in tools] == ["function"] * 6
+
+
+class Served(FakeServer):
+    """An endpoint that takes the calls out of the turns of a chat, as OpenAI's and vLLM's servers do."""
+
+    chat: Chat
+
+    def respond(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        turns = [turn for turn in self.chat.messages if turn["role"] == "assistant"]
+        turn = turns[sum(message["role"] == "assistant" for message in body["messages"])]
+        return 200, {"choices": [{"message": with_text_arguments(turn), "finish_reason": "stop"}]}
+
+
+def with_text_arguments(turn: dict[str, Any]) -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(turn))
+    for call in copy.get("tool_calls", []):
+        call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
+    return copy
+
+
+def test_an_endpoint_takes_tools_and_calls_in_openais_form(
+    world: World, samples: list[Sample], retriever: Retriever
+) -> None:
+    sample = next(sample for sample in samples if len(sample.calls) > 1)
+    chat = chats(world, samples, "references")[sample.query]
+    with Served() as server:
+        server.chat = chat
+        config = AgentConfig(mode="chat", endpoint=EndpointConfig(model="m", base_url=server.base_url))
+        made = attempt(world, retriever, open_model("", config), sample.query)
+    assert made.problems == [] and made.response == sample.response
+    assert [call.values for call in made.executed()] == [call.values for call in sample.calls]
+    for number, body in enumerate(server.requests):
+        assert body["messages"] == [with_text_arguments(turn) for turn in chat.messages[: 1 + 2 * number]]
+        assert [tool["type"] for tool in body["tools"]] == ["function"] * 6
 
 
 def test_what_goes_wrong_is_shown_once_and_then_answered(
