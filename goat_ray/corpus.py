@@ -18,15 +18,14 @@ from goat_ray.records import ApiFunction, CallPlan, Sample, Traits
 from goat_ray.runner import Runner
 from goat_ray.storage import Dataset
 from goat_ray.synthesis.calling import Call
-from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.contamination import Benchmarks
 from goat_ray.synthesis.curation import Selection, curate
 from goat_ray.synthesis.examination import CONTAMINATED, Examine
 from goat_ray.synthesis.imports import Published
+from goat_ray.synthesis.mixing import check_quotas, check_services, wanted_mix
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.orders import Cell
 from goat_ray.synthesis.quotas import Quotas
-from goat_ray.synthesis.shapes import SHORTEST, Shape
 from goat_ray.teacher.task import Teacher
 
 FIRST_YIELD = 0.5  # accepted samples of a plan, before any round has shown it
@@ -93,7 +92,12 @@ class CorpusMaker:
         self.benchmarks = Benchmarks(synthesis.contamination, embedder)
 
     def samples(self) -> Dataset[Sample]:
-        """The finished corpus; raises ``RunError`` where it is smaller than asked for, unless that is allowed."""
+        """The finished corpus; raises ``RunError`` where it is smaller than asked for, unless that is allowed.
+
+        Raises ``ConfigError`` before anything is drawn where no such corpus can be.
+        """
+        check_quotas(self.config, self.source.config)
+        check_services({*self.config.quotas.services, *self.source.config.services}, self.source.services)
         if self.config.accepted is None:
             plans = self.source.plans()
             return self._select([self._round(plans, plans.rows + sum(plans.rejects.values()))], None)
@@ -200,25 +204,3 @@ def import_corpus(published: Published, runner: Runner) -> Dataset[Sample]:
         settings=settings,
         inputs=[functions],
     )
-
-
-def wanted_mix(quotas: Quotas, config: SynthesisConfig, sampling: SamplingConfig) -> dict[Cell, float] | None:
-    """What to draw next: the missing shares of what has quotas, the configured shares of what has none.
-
-    None leaves it to the configuration.
-    """
-    if config.quotas == type(config.quotas)():
-        return None
-    by_length, by_shape, by_service = quotas.room
-    lengths = sampling.lengths if by_length is None else by_length
-    shapes = sampling.shapes if by_shape is None else by_shape
-    services = (sampling.services or {"": 1.0}) if by_service is None else by_service
-    mix: dict[Cell, float] = {}
-    for length in lengths:
-        possible: list[Shape] = ["single"] if length == 1 else [s for s in shapes if 1 < SHORTEST[s] <= length]
-        total = sum(shapes.get(shape, 1) for shape in possible)
-        for shape in possible:
-            for service in services:
-                if weight := lengths[length] * shapes.get(shape, 1) * services[service]:
-                    mix[Cell(length, shape, service)] = weight / total
-    return mix

@@ -13,6 +13,7 @@ from goat_ray.runner import Runner
 from goat_ray.storage import Dataset
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.coverage import Coverage
+from goat_ray.synthesis.mixing import check_services
 from goat_ray.synthesis.orders import Mix, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.synthesis.variants import distinct_plans
@@ -59,6 +60,7 @@ class PlanSource:
         plan for are rejects ``no-such-subgraph`` of the dataset ``<into>_drawn``. A range whose kinds are exhausted
         gives no plans.
         """
+        check_services(self.config.services, self.services)
         graph = self.graph  # made first, as the workers only read it
         count = self.config.plans if count is None else count
         mix = configured_mix(self.config) if mix is None else mix
@@ -92,6 +94,11 @@ class PlanSource:
     @property
     def _folder(self) -> Place:
         return self.runner.directory / GRAPH / self._graph_id
+
+    @cached_property
+    def services(self) -> set[str]:
+        """Of all functions."""
+        return {name for batch in self.functions.batches(["service"]) for name in batch["service"].unique().to_pylist()}
 
     @cached_property
     def graph(self) -> CallGraph:

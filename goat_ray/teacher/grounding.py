@@ -25,15 +25,16 @@ _CALENDAR = frozenset(
 )
 # What may open a sentence of an answer without being anybody's name: words of grammar, and those that lead over.
 _OPENERS = frozenset(
-    "a about above according additionally after all also although altogether among an and another any apart are as at"
-    " available based because before below besides between both but by can consequently could currently despite do does"
-    " done due during each either every everything finally first firstly following for from further furthermore given"
-    " great has have having he hello her here his how however i if in including indeed instead is it its just last lastly"
-    " later likewise many meanwhile more moreover most neither next no none nor not note nothing now of on once one"
-    " only or other others otherwise our out over overall part per perhaps please previously regarding second secondly"
-    " see several she similarly since so some sorry such sure thank thanks that the their them then there therefore"
-    " these they third this those though through thus to together total two unfortunately until up upon was we were"
-    " what when where whereas whether which while who whose why with within without would yes yet you your".split()
+    "a about above according additionally after all also although altogether among an and another any apart are"
+    " as at available based because before below besides between both but by can consequently could currently"
+    " despite do does done due during each either every everything finally first firstly following for from"
+    " further furthermore given great has have having he hello her here his how however i if in including indeed"
+    " instead is it its just last lastly later likewise many meanwhile more moreover most neither next no none"
+    " nor not note nothing now of on once one only or other others otherwise our out over overall part per"
+    " perhaps please previously regarding second secondly see several she similarly since so some sorry such"
+    " sure thank thanks that the their them then there therefore these they third this those though through thus"
+    " to together total two unfortunately until up upon was we were what when where whereas whether which while"
+    " who whose why with within without would yes yet you your".split()
 )
 
 

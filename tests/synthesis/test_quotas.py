@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from goat_ray.corpus import wanted_mix
+from goat_ray.errors import ConfigError
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.mixing import check_quotas, check_services, wanted_mix
 from goat_ray.synthesis.orders import Cell
 from goat_ray.synthesis.quotas import Quotas, QuotasConfig, shared_out
 
@@ -64,3 +65,33 @@ def test_the_next_round_leans_towards_what_is_missing() -> None:
 def test_shares_that_nothing_can_meet_are_refused(shares: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"lengths are 1 to 12|not all zero"):
         QuotasConfig.model_validate(shares)
+
+
+@pytest.mark.parametrize(
+    ("quotas", "named"),
+    [
+        ({"lengths": {1: 1}, "shapes": {"chain": 1}}, "lengths 1"),
+        ({"lengths": {1: 1, 2: 1}, "shapes": {"chain": 1}}, "lengths 1"),
+        ({"lengths": {2: 1}, "shapes": {"chain": 1, "tree": 1}}, "shapes 'tree'"),
+        ({"lengths": {2: 1}, "shapes": {"single": 1, "chain": 1}}, "shapes 'single'"),
+        ({"shapes": {"single": 1}}, "shapes 'single'"),  # sampling.lengths has no 1 below
+        ({"lengths": {1: 3, 2: 1}, "shapes": {"single": 1, "chain": 3}}, "75 samples are to be of length 1, and 25"),
+        ({"lengths": {1: 1, 2: 3}, "shapes": {"single": 3, "chain": 1}}, "25 samples are to be of length 1, and 75"),
+        ({"lengths": {2: 3, 4: 1}, "shapes": {"chain": 1, "tree": 3}}, "75 samples have shapes of 3 calls and more"),
+    ],
+)
+def test_quotas_that_exclude_each_other_are_refused(quotas: dict[str, Any], named: str) -> None:
+    config = SynthesisConfig(accepted=100, quotas=QuotasConfig.model_validate(quotas))
+    with pytest.raises(ConfigError, match=named):
+        check_quotas(config, SamplingConfig(lengths={2: 1, 3: 1}))
+
+
+def test_quotas_that_can_be_met_are_not_refused() -> None:
+    for quotas in ({}, {"lengths": {1: 1, 2: 2}, "shapes": {"single": 1, "chain": 2}}, {"services": {"a": 1}}):
+        check_quotas(SynthesisConfig(accepted=100, quotas=QuotasConfig.model_validate(quotas)), SamplingConfig())
+
+
+def test_a_service_that_is_not_there_is_refused_with_the_nearest_name() -> None:
+    check_services({"films"}, {"films", "books"})
+    with pytest.raises(ConfigError, match=r"no function is of service 'flims'\. Did you mean 'films'\?"):
+        check_services({"books", "flims"}, {"films", "books"})
