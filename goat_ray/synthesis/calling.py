@@ -67,9 +67,7 @@ class Call(Step[CallPlan, CallTrace]):
         filled = self._fill(batch)
         yield from self.executor.run(self._run_all(batch, filled))
 
-    async def _run_all(
-        self, batch: Sequence[CallPlan], filled: Sequence[Free | Reject]
-    ) -> list[CallTrace | Reject]:
+    async def _run_all(self, batch: Sequence[CallPlan], filled: Sequence[Free | Reject]) -> list[CallTrace | Reject]:
         return await asyncio.gather(*(self._run(plan, free) for plan, free in zip(batch, filled, strict=True)))
 
     async def _run(self, plan: CallPlan, filled: Free | Reject) -> CallTrace | Reject:
