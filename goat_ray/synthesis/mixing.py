@@ -1,7 +1,7 @@
 """Which kinds of plans are drawn for a corpus with quotas, and whether they can meet them."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from goat_ray.errors import ConfigError
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
@@ -19,7 +19,7 @@ def wanted_mix(quotas: Quotas, config: SynthesisConfig, sampling: SamplingConfig
         return None
     by_length, by_shape, by_service = quotas.room
     lengths = sampling.lengths if by_length is None else by_length
-    shapes = {"single": 1.0} | sampling.shapes if by_shape is None else by_shape
+    shapes: Mapping[Shape, float] = {"single": 1.0, **sampling.shapes} if by_shape is None else by_shape
     services = (sampling.services or {"": 1.0}) if by_service is None else by_service
     mix: dict[Cell, float] = {}
     for length in lengths:

@@ -166,7 +166,7 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
     """Keeps samples whose query implies all calls and whose response fits (paper: section 3.2, last step)."""
 
     name = "judge-sample"
-    version = 2
+    version = 3
     answer = Judgement
 
     def messages(self, request: AnsweredStory) -> list[Message]:
