@@ -107,14 +107,12 @@ def is_plain(story: Story, word: str) -> bool:
 
 def _documented(story: Story, text: str) -> bool:
     """Whether all words of a text stand in the documents of the functions or in the names of output fields."""
-    key = "words of documents"
-    if key not in story.memory:
-        functions = [told.function for told in story.calls]
-        texts = [text for one in functions for text in (one.name, one.path, one.summary, one.description)]
-        keys = [key for one in story.containers if isinstance(one, dict) for key in one]
-        story.memory[key] = {singular(word) for text in (*texts, *keys) for word in words(text)}
     parts = {singular(part) for part in words(text)}
-    return bool(parts) and parts <= story.memory[key]
+    missing = parts.difference(*(story.phrases.vocabulary(told.function) for told in story.calls))
+    if not missing:
+        return bool(parts)
+    keys = {key for one in story.containers if isinstance(one, dict) for key in one}  # some are in no document
+    return missing <= {singular(word) for key in keys for word in words(key)}
 
 
 def _value(text: str) -> int:

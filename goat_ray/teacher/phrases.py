@@ -71,6 +71,7 @@ class Phrasebook:
         self._topics: dict[str, Topic] = {}
         self._resources: dict[str, str] = {}
         self._technical: dict[str, tuple[str, ...]] = {}
+        self._vocabulary: dict[str, frozenset[str]] = {}
         self._tasks: dict[str, str] = {}
         self._lists: dict[str, tuple[jsonpath.Token, ...] | None] = {}
         self.member = lru_cache(maxsize=NAMES)(self._find_member)
@@ -113,6 +114,16 @@ class Phrasebook:
             names = (function.name, function.path, *(parameter.name for parameter in function.parameters))
             self._technical[function.id] = tuple(name.lower() for name in names if _COMPOUND.search(name))
         return self._technical[function.id]
+
+    def vocabulary(self, function: ApiFunction) -> frozenset[str]:
+        """The words of a function's document, each in the singular: of its names, its texts and its output fields."""
+        if function.id not in self._vocabulary:
+            texts = (function.name, function.path, function.summary, function.description)
+            fields = (field.path for field in function.outputs)
+            self._vocabulary[function.id] = frozenset(
+                singular(word) for text in (*texts, *fields) for word in words(text)
+            )
+        return self._vocabulary[function.id]
 
     def noun(self, kind: str) -> str:
         """How to call one thing of a kind: "TV show" for ``tv`` where the documents say so."""
