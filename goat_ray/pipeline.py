@@ -336,6 +336,8 @@ class Road:
             connect(self.config.cluster)
             check_road(self.config, part, nodes())
             getattr(self, part)()
+            if part == "synthesize":  # trainings make them anyway, and exports offer them as tools
+                self._lookalikes()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

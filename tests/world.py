@@ -19,6 +19,7 @@ from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, CallPlan, CallTrace, CandidateEdge, Edge, PlanOrder, Reject, Sample
 from goat_ray.storage import FunctionStore, write_records
 from goat_ray.synthesis.calling import Call
+from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.orders import configured_mix, plan_orders
@@ -74,9 +75,9 @@ def make_world(documents: Path, folder: Path) -> World:
     return World(store, data, [edge for edge in execute.process(accepted) if isinstance(edge, Edge)])
 
 
-def make_samples(world: World, plans: int) -> list[Sample]:
-    """Samples of some plans, by the rules and in the sandbox."""
-    call = Call(RulesTeacher(), ExecutorConfig(), world.data)
+def make_samples(world: World, plans: int, recovery: float = 0.0) -> list[Sample]:
+    """Samples of some plans, by the rules and in the sandbox; of so large a share, recoveries."""
+    call = Call(RulesTeacher(), ExecutorConfig(), world.data, calling=CallingConfig(recovery=recovery))
     narrate = Narrate(RulesTeacher(), world.data, SynthesisConfig(), "traces")
     call.start()
     narrate.start()

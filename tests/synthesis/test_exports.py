@@ -11,6 +11,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
+from goat_ray.identity import canonical_json
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import Dataset, FunctionStore, write_records
 from goat_ray.synthesis.exports.corpus import Corpus
@@ -70,6 +72,28 @@ def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: st
             assert set(schema["required"]) <= set(arguments) <= set(schema["properties"])
             assert re.fullmatch(r"[a-zA-Z0-9]{9}", made["id"]) and heard["tool_call_id"] == made["id"]
             assert json.loads(heard["content"]) == call.body
+
+
+@pytest.mark.parametrize("form", ["openai", "messages", "sharegpt"])
+def test_nobody_is_trained_to_fail(world: World, tmp_path: Path, form: str) -> None:
+    samples = [one for one in make_samples(world, 60, recovery=1.0) if any(call.corrected_by for call in one.calls)]
+    assert samples
+    write_records(tmp_path / "samples", Sample, samples)
+    corpus = Corpus(Dataset(Place.of(tmp_path / "samples"), Sample, "samples", len(samples), {}), world.functions)
+    name = "train.json" if form == "sharegpt" else "train.jsonl"
+    for sample, entry in zip(corpus, written(corpus, form, tmp_path / form)[name], strict=True):
+        right = [call.values for call in sample.calls if call.corrected_by is None]
+        if form == "sharegpt":
+            turns = [json.loads(turn["value"]) for turn in entry["conversations"] if turn["from"] == "function_call"]
+            assert [turn["arguments"] for turn in turns] == right
+            continue
+        turns = [turn for turn in entry["messages"] if turn.get("tool_calls")]
+        trained = [call for turn in turns if turn.get("weight") != 0 for call in turn["tool_calls"]]
+        shown = [call for turn in turns if turn.get("weight") == 0 for call in turn["tool_calls"]]
+        read = json.loads if form == "openai" else lambda as_it_is: as_it_is
+        said = (canonical_json(read(call["function"]["arguments"])) for call in trained)
+        assert sorted(said) == sorted(map(canonical_json, right))
+        assert len(shown) == (len(sample.calls) - len(right) if form == "openai" else 0)
 
 
 TEMPLATES = {
