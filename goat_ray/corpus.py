@@ -20,6 +20,7 @@ from goat_ray.storage import Dataset
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.contamination import Benchmarks
+from goat_ray.synthesis.coverage import Coverage
 from goat_ray.synthesis.curation import Selection, curate
 from goat_ray.synthesis.examination import CONTAMINATED, Examine
 from goat_ray.synthesis.imports import Published
@@ -165,10 +166,12 @@ class CorpusMaker:
 
     def _select(self, rounds: Sequence[Round], account: Account | None) -> Dataset[Sample]:
         settings = self.config.model_dump(mode="json", include={"accepted", "quotas", "near_duplicates"})
+        facts = {} if account is None else account.facts()
+        coverage = Coverage(self.source.graph, facts, max(1, self.source.config.coverage))
 
         def tables() -> Iterator[pa.Table]:
             quotas = None if account is None else Quotas(account.asked, self.config.quotas)
-            yield from curate([one.narrated for one in rounds], self._selection(rounds, quotas))
+            yield from coverage.count(curate([one.narrated for one in rounds], self._selection(rounds, quotas)))
 
         self._report([one.examined for one in rounds])
         return self.runner.gather_tables(
@@ -177,7 +180,7 @@ class CorpusMaker:
             tables,
             settings=settings,
             inputs=[dataset for one in rounds for dataset in (one.narrated, one.examined)],
-            facts={} if account is None else account.facts(),
+            facts=facts,
         )
 
     def _report(self, examined: Sequence[Dataset[Traits]]) -> None:

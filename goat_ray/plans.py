@@ -1,5 +1,6 @@
 """Call plans as bulk work: orders are written down, drawn in parallel, and rid of surplus variants."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from goat_ray.synthesis.orders import Mix, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.synthesis.variants import distinct_plans
 
+ORDERS = "_orders"  # behind the name of the plans that are made of them
 GRAPH = "call_graph"  # folder of the graph's arrays in the run directory
 FUNCTION_COLUMNS = ("id", "service", "name", "method", "path", "parameters")  # what the graph is made from
 
@@ -64,28 +66,34 @@ class PlanSource:
         graph = self.graph  # made first, as the workers only read it
         count = self.config.plans if count is None else count
         mix = configured_mix(self.config) if mix is None else mix
-        orders = self._orders(first, count, mix, f"{into}_orders")
+        orders = self._orders(first, count, mix, into, earlier)
         draw = DrawPlans(self._folder, self._graph_id, self.config)
         drawn = self.runner.bulk(draw, orders, into=f"{into}_drawn")
         facts: dict[str, int] = {}
         return self.runner.gather_tables(
             into,
             CallPlan,
-            lambda: Coverage(graph, facts).count(distinct_plans(drawn, earlier, self.config.variants)),
+            lambda: Coverage(graph, facts, max(1, self.config.coverage)).count(
+                distinct_plans(drawn, earlier, self.config.variants)
+            ),
             settings={"variants": self.config.variants},
             inputs=[drawn, *earlier],
             facts=facts,
         )
 
-    def _orders(self, first: int, count: int, mix: Mix, into: str) -> Dataset[PlanOrder]:
+    def _orders(
+        self, first: int, count: int, mix: Mix, into: str, earlier: Sequence[Dataset[CallPlan]]
+    ) -> Dataset[PlanOrder]:
         shares = sorted([*cell, weight] for cell, weight in mix.items())
         settings = [self._graph_id, shares, first, count, self.config.coverage, self.config.seed]
+        before = [self.runner.finished(f"{one.name}{ORDERS}", PlanOrder) for one in earlier]
 
         def orders() -> Iterator[pa.Table]:
             possible = PlanSampler(self.graph, self.config).possible(mix)
-            yield from plan_orders(self.graph, possible, self.config, first, count)
+            done = _by_kind(before) if before else None
+            yield from plan_orders(self.graph, possible, self.config, first, count, done)
 
-        return self.runner.gather_tables(into, PlanOrder, orders, settings=settings)
+        return self.runner.gather_tables(f"{into}{ORDERS}", PlanOrder, orders, settings=settings, inputs=before)
 
     @property
     def _graph_id(self) -> str:
@@ -107,6 +115,16 @@ class PlanSource:
             with self._folder.made(SEAL) as folder:
                 build_graph(_functions(self.functions), self.edges.batches(EDGE_COLUMNS)).save(folder)
         return CallGraph.open(self._folder.fetch())
+
+
+def _by_kind(orders: Sequence[Dataset[PlanOrder]]) -> Counter[tuple[int, str]]:
+    """How many orders there are of each length and service."""
+    found: Counter[tuple[int, str]] = Counter()
+    for batch in (batch for one in orders for batch in one.batches(["length", "service"])):
+        grouped = pa.table(batch).group_by(["length", "service"]).aggregate([([], "count_all")])
+        for row in grouped.to_pylist():
+            found[row["length"], row["service"]] += row["count_all"]
+    return found
 
 
 def _functions(functions: Dataset[ApiFunction]) -> Iterator[ApiFunction]:

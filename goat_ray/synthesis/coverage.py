@@ -1,4 +1,4 @@
-"""Which part of the graph a set of plans uses, counted in columns while the plans are written."""
+"""Which part of the graph plans or samples use, counted in columns while they are written."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -16,61 +16,84 @@ Numbers = npt.NDArray[np.int64]
 
 
 class Coverage:
-    """Counts the functions, pairs of functions and links of plans, and adds them to ``facts`` in the end.
+    """Counts the functions, pairs of functions and links that calls use, and adds them to ``facts`` in the end.
 
     A pair is a function and one that it feeds; a link is a pair and the parameter that is fed. Memory grows
-    by 8 bytes for each function and for each pair and link that is used, not with the plans.
+    by 16 bytes for each function and for each pair and link that is used, not with the records.
     """
 
-    def __init__(self, graph: CallGraph, facts: dict[str, int]) -> None:
+    def __init__(self, graph: CallGraph, facts: dict[str, int], wanted: int = 1) -> None:
+        """``wanted`` is how often each function and link should be used; what is used less often is counted."""
         self.graph = graph
         self.facts = facts
-        self.uses = np.zeros(len(graph.ids), np.int64)
-        self.pairs = np.empty(0, np.int64)
-        self.links = np.empty(0, np.int64)
+        self.wanted = wanted
+        self.functions = _Uses()
+        self.pairs = _Uses()
+        self.links = _Uses()
 
     def count(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """Pass tables of ``CallPlan`` and its rejects on, and count what is kept."""
+        """Pass tables of ``CallPlan`` or ``Sample`` and their rejects on, and count what is kept."""
         for table in tables:
-            for batch in table.filter(pc.equal(table[OUTCOME], KEPT)).select(["calls"]).to_batches():
+            kept = table.filter(pc.equal(table[OUTCOME], KEPT)) if OUTCOME in table.column_names else table
+            for batch in kept.select(["calls"]).to_batches():
                 self._add(batch["calls"])
             yield table
         self.facts.update(self._facts())
 
-    def _add(self, plans: pa.ListArray) -> None:
-        """``plans`` are lists of calls, and calls have lists of bindings; flattened, all are told by numbers."""
-        calls = plans.flatten()
+    def _add(self, records: pa.ListArray) -> None:
+        """``records`` are lists of calls, and calls have lists of arguments; flattened, all are told by numbers."""
+        calls = records.flatten()
+        arguments = calls.field("bindings" if calls.type.get_field_index("bindings") >= 0 else "arguments")
         function = _numbers(pc.index_in(calls.field("function"), self.graph.ids))
-        self.uses += np.bincount(function, minlength=len(self.uses))
-        bindings = calls.field("bindings").flatten()
-        bound = pc.is_valid(bindings.field("step"))
-        target = _holders(calls.field("bindings"))[_numbers(bound)]
-        plan = _holders(plans)
-        first_call = np.searchsorted(plan, plan[target])
-        source = function[first_call + _numbers(bindings.field("step").filter(bound))]
-        pair = source * np.int64(len(self.uses)) + function[target]
-        parameter = _numbers(pc.index_in(bindings.field("parameter").filter(bound), self.graph.names))
-        self.pairs = np.union1d(self.pairs, pair)
-        self.links = np.union1d(self.links, pair * len(self.graph.names) + parameter)
+        self.functions.add(function)
+        given = arguments.flatten()
+        bound = pc.is_valid(given.field("step"))
+        target = _holders(arguments)[_numbers(bound)]
+        record = _holders(records)
+        first_call = np.searchsorted(record, record[target])
+        source = function[first_call + _numbers(given.field("step").filter(bound))]
+        pair = source * np.int64(len(self.graph.ids)) + function[target]
+        parameter = _numbers(pc.index_in(given.field("parameter").filter(bound), self.graph.names))
+        self.pairs.add(pair)
+        self.links.add(pair * len(self.graph.names) + parameter)
 
     def _facts(self) -> dict[str, int]:
         first = links(self.graph)
         source, target = self.graph.source[first], self.graph.owner[self.graph.slot[first]]
-        return {
-            "functions": len(self.uses),
-            "functions used": int((self.uses > 0).sum()),
-            "links": len(first),
-            "links used": len(self.links),
-            "pairs of functions": len(np.unique(source * np.int64(len(self.uses)) + target)),
-            "pairs of functions used": len(self.pairs),
-            "evenness of the functions' use in percent": round(100 * evenness(self.uses)),
-        }
+        pairs = np.unique(source * np.int64(len(self.graph.ids)) + target)
+        facts = {}
+        for name, uses, there in (
+            ("functions", self.functions, len(self.graph.ids)),
+            ("links", self.links, len(first)),
+            ("pairs of functions", self.pairs, len(pairs)),
+        ):
+            facts[name] = there
+            facts[f"{name} used"] = len(uses.what)
+            facts[f"{name} used fewer than {self.wanted} times"] = there - int((uses.times >= self.wanted).sum())
+            facts[f"evenness of the {name}' use in percent"] = round(100 * evenness(uses.times, there))
+        return facts
 
 
-def evenness(uses: Numbers) -> float:
-    """The entropy of the uses by the most that it could be (Pielou 1966): 1.0 where all are used alike."""
-    shares = uses[uses > 0] / max(uses.sum(), 1)
-    return float(-(shares * np.log(shares)).sum() / math.log(len(uses))) if len(uses) > 1 else 1.0
+class _Uses:
+    """How often each thing was used."""
+
+    def __init__(self) -> None:
+        self.what = np.empty(0, np.int64)  # sorted
+        self.times = np.empty(0, np.int64)
+
+    def add(self, used: Numbers) -> None:
+        what, times = np.unique(used, return_counts=True)
+        both = np.union1d(self.what, what)
+        total = np.zeros(len(both), np.int64)
+        total[np.searchsorted(both, self.what)] += self.times
+        total[np.searchsorted(both, what)] += times
+        self.what, self.times = both, total
+
+
+def evenness(times: Numbers, there: int) -> float:
+    """The entropy of the uses by the most that it could be (Pielou 1966): 1.0 where all that is there is used alike."""
+    shares = times / max(times.sum(), 1)
+    return float(-(shares * np.log(shares)).sum() / math.log(there)) if there > 1 else 1.0
 
 
 def _numbers(column: pa.Array) -> Any:

@@ -46,13 +46,22 @@ def configured_mix(config: SamplingConfig) -> dict[Cell, float]:
     return {cell: weight for cell, weight in mix.items() if weight > 0}
 
 
-def plan_orders(graph: CallGraph, mix: Mix, config: SamplingConfig, first: int, count: int) -> Iterator[pa.Table]:
+def plan_orders(
+    graph: CallGraph,
+    mix: Mix,
+    config: SamplingConfig,
+    first: int,
+    count: int,
+    earlier: Mapping[tuple[int, str], int] | None = None,
+) -> Iterator[pa.Table]:
     """The orders ``[first, first + count)`` as tables of ``PlanOrder``.
 
     Each order is a function of graph, mix, settings and its number. Kinds of plans are dealt out by the golden
     ratio's multiples, so that any stretch of orders has the mix. Within each length and service, orders start
     from each function ``config.coverage`` times, costly ones first, and then as often from each link of two
     functions, rare ones first; all further orders start from functions by the graph's even weights.
+
+    ``earlier`` counts the orders before ``first`` by length and service, where another mix has made them.
     """
     cells = sorted(cell for cell, weight in mix.items() if weight > 0)
     if not cells or not len(graph.ids):
@@ -65,8 +74,10 @@ def plan_orders(graph: CallGraph, mix: Mix, config: SamplingConfig, first: int, 
     for length, service in sorted({(cell.length, cell.service) for cell in cells}):
         same = np.array([(cell.length, cell.service) == (length, service) for cell in cells])
         mine = np.flatnonzero(same[dealt])
-        done = int(np.searchsorted(mine, first))
-        function[mine[done:] - first], edge[mine[done:] - first] = starts.deal(length, service, done, len(mine))
+        before = int(np.searchsorted(mine, first))
+        here = mine[before:] - first
+        done = before if earlier is None else earlier.get((length, service), 0)
+        function[here], edge[here] = starts.deal(length, service, done, done + len(here))
     for start in range(0, count, ROWS):
         yield _table(cells, dealt[first:], function, edge, first, range(start, min(start + ROWS, count)))
 

@@ -289,3 +289,16 @@ def test_a_shape_counts_what_carries_out_one_call_once() -> None:
         PlannedCall(function="c", bindings=[Binding(parameter="p", step=0, field="$.id")]),
     ]
     assert shape_of(CallPlan(id="", calls=calls, seed=0)) == "parallel"
+
+
+def test_coverage_goes_on_where_earlier_orders_of_another_mix_have_ended(graph: CallGraph) -> None:
+    """As in a corpus with quotas, whose rounds lean towards what is missing."""
+
+    def starts(found):
+        return [(order.function, order.edge) for order in found if order.length == 4]
+
+    even = orders(graph, CONFIG, 0, 300)
+    done = len(starts(even))
+    tables = plan_orders(graph, {Cell(4, "chain"): 1.0}, CONFIG, 300, 200, {(4, ""): done})
+    more = [PlanOrder.from_row(row) for table in tables for row in table.to_pylist()]
+    assert starts(even) + starts(more) == starts(orders(graph, CONFIG, 0, done + 200, {Cell(4, "chain"): 1.0}))

@@ -1,5 +1,6 @@
 """Surplus variants go, whoever drew them; what is left is counted against the graph."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pyarrow as pa
 import pytest
 
 from goat_ray.graph.adjacency import build_graph, links
-from goat_ray.records import CallPlan
+from goat_ray.places import Place
+from goat_ray.records import CallPlan, Reject, Sample
 from goat_ray.storage import KEPT, OUTCOME, Dataset, count_outcomes, write_records, write_tables
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.coverage import Coverage, evenness
 from goat_ray.synthesis.variants import DUPLICATE, distinct_plans, surplus
-from tests.world import World, edge_columns, sample_plans
+from tests.world import World, edge_columns, make_samples, sample_plans
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +69,47 @@ def test_nothing_drawn_is_no_surplus() -> None:
 def test_coverage_counts_what_the_plans_use(world: World, plans: list[CallPlan], tmp_path: Path) -> None:
     graph = build_graph(world.functions, [edge_columns(world.edges)])
     facts: dict[str, int] = {}
-    for _ in Coverage(graph, facts).count(distinct_plans(dataset(tmp_path, plans), [], 1000)):
+    for _ in Coverage(graph, facts, wanted=3).count(distinct_plans(dataset(tmp_path, plans), [], 1000)):
         pass
-    linked = {
+    linked = Counter(
         (plan.calls[b.step].function, call.function, b.parameter)
         for plan in plans
         for call in plan.calls
         for b in call.bindings
         if b.step is not None
-    }
+    )
+    called = Counter(call.function for plan in plans for call in plan.calls)
     assert facts["functions"] == len(world.functions)
-    assert facts["functions used"] == len({call.function for plan in plans for call in plan.calls})
+    assert facts["functions used"] == len(called)
+    rare = len(world.functions) - sum(times >= 3 for times in called.values())
+    assert facts["functions used fewer than 3 times"] == rare > 0
+    assert facts["links used fewer than 3 times"] == len(links(graph)) - sum(times >= 3 for times in linked.values())
     assert (facts["links used"], facts["links"]) == (len(linked), len(links(graph)))
     assert facts["pairs of functions used"] == len({link[:2] for link in linked})
-    assert 50 < facts["evenness of the functions' use in percent"] <= 100
+    for name in ("functions", "links", "pairs of functions"):
+        assert 50 < facts[f"evenness of the {name}' use in percent"] <= 100
+
+
+def test_coverage_counts_what_accepted_samples_use(world: World, tmp_path: Path) -> None:
+    graph = build_graph(world.functions, [edge_columns(world.edges)])
+    samples = make_samples(world, 60)
+    rejected = [Reject(id="0" * 16, reason="near-duplicate")]
+    write_records(tmp_path, Sample, [*samples, *rejected])
+    facts: dict[str, int] = {}
+    tables = (pa.table(batch) for batch in Dataset(Place.of(tmp_path), Sample, "", 0, {}).batches(["id", "calls"]))
+    assert sum(table.num_rows for table in Coverage(graph, facts).count(tables)) == len(samples)
+    linked = {
+        (sample.calls[a.step].function, call.function, a.parameter)
+        for sample in samples
+        for call in sample.calls
+        for a in call.arguments
+        if a.step is not None
+    }
+    assert facts["functions used"] == len({call.function for sample in samples for call in sample.calls})
+    assert (facts["links used"], facts["pairs of functions used"]) == (len(linked), len({one[:2] for one in linked}))
 
 
 def test_evenness() -> None:
-    assert evenness(np.array([3, 3, 3])) == pytest.approx(1.0)
-    assert evenness(np.array([9, 0, 0])) == 0.0
-    assert evenness(np.array([1])) == 1.0
+    assert evenness(np.array([3, 3, 3]), 3) == pytest.approx(1.0)
+    assert evenness(np.array([9]), 3) == 0.0
+    assert evenness(np.array([1]), 1) == 1.0
