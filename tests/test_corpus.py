@@ -1,0 +1,93 @@
+"""So many accepted samples, with quotas: rounds lean towards what is missing, and the account says why they end."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goat_ray import corpus
+from goat_ray.console import Console
+from goat_ray.corpus import CorpusMaker
+from goat_ray.errors import ConfigError, RunError
+from goat_ray.executors.build import ALONE
+from goat_ray.executors.config import ExecutorConfig
+from goat_ray.places import Place
+from goat_ray.plans import PlanSource
+from goat_ray.records import ApiFunction, Edge, Sample, without_failures
+from goat_ray.runner import Runner
+from goat_ray.storage import MANIFEST, Dataset, open_dataset, read_json
+from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.teacher.rules import RulesTeacher
+from tests.killing import prepare
+from tests.world import World
+
+pytestmark = pytest.mark.ray
+
+BOOKSHOP, LIBRARY = "Lanternleaf Bookshop Catalogue", "Four Rivers Library Loans"
+
+
+@pytest.fixture
+def made(ray_cluster: None, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a corpus on the demo's finished graph, in rounds of few plans."""
+    monkeypatch.setattr(corpus, "SMALLEST", 60)
+    monkeypatch.setattr(corpus, "LARGEST", 90)
+    prepare(tmp_path / "run", world)
+
+    def make(**synthesis: Any) -> Dataset[Sample]:
+        runner = Runner(tmp_path / "run", Console())
+        functions, edges = runner.finished("functions", ApiFunction), runner.finished("edges", Edge)
+        return CorpusMaker(
+            runner,
+            RulesTeacher(),
+            ALONE,
+            PlanSource(runner, functions, edges, SamplingConfig()),
+            executor=ExecutorConfig(),
+            synthesis=SynthesisConfig.model_validate({"paraphrases": 0, **synthesis}),
+            embedder="",
+        ).samples()
+
+    return make
+
+
+def facts(samples: Dataset[Sample]) -> dict[str, Any]:
+    manifest = read_json(samples.folder / MANIFEST)
+    assert manifest is not None
+    found: dict[str, Any] = manifest["facts"]
+    return found
+
+
+def test_quotas_are_met_exactly(made: Any, world: World) -> None:
+    quotas = {"lengths": {1: 1, 2: 2, 3: 1}, "services": {BOOKSHOP: 3, LIBRARY: 1}}
+    samples = made(accepted=40, quotas=quotas)
+    found = list(samples.records())
+    assert len(found) == len({sample.id for sample in found}) == 40
+    assert Counter(len({call.planned for call in sample.calls}) for sample in found) == {1: 10, 2: 20, 3: 10}
+    last = [world.functions[without_failures(sample.calls)[-1].function].service for sample in found]
+    assert Counter(last) == {BOOKSHOP: 30, LIBRARY: 10}
+    known = facts(samples)
+    assert known["asked"] == 40 and known["rounds"] >= 1 and known["orders"] >= 60 * known["rounds"]
+    assert known["functions used"] >= 5 and known["functions used fewer than 2 times"] > 0
+
+
+def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"of 1,000 samples from 60 plans in 1 rounds; the budget of 60 plans is spent"):
+        made(accepted=1000, max_plans=60, shortfall="stop")
+    kept = open_dataset(Place.of(tmp_path / "run" / "samples"), Sample).rows
+    assert 0 < kept < 60
+    samples = made(accepted=1000, max_plans=60, shortfall="go-on")
+    assert samples.rows == kept
+    assert facts(samples)["stopped: the budget of 60 plans is spent"] == 1
+
+
+def test_a_graph_that_has_no_more_ends_it(made: Any) -> None:
+    with pytest.raises(RunError, match=r"of 10 samples from 150 plans in 2 rounds; the graph is exhausted; missing"):
+        made(accepted=10, quotas={"lengths": {12: 1}, "shapes": {"diamond": 1}, "services": {LIBRARY: 1}})
+
+
+def test_what_can_never_be_is_refused_before_anything_is_drawn(made: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=BOOKSHOP):
+        made(accepted=10, quotas={"services": {BOOKSHOP[:-1]: 1}})
+    with pytest.raises(ConfigError):
+        made(accepted=10, quotas={"lengths": {1: 1}, "shapes": {"chain": 1}})
+    assert not list((tmp_path / "run").glob("plans*"))
