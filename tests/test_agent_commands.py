@@ -92,8 +92,10 @@ def test_a_second_interrupt_ends_a_release_that_hangs() -> None:
     def interrupt() -> None:
         while signal.getsignal(signal.SIGINT) is before:
             time.sleep(0.01)
-        signal.raise_signal(signal.SIGINT)
+        # As the kernel delivers it: a signal that this thread raised for itself would wake nobody who waits.
+        signal.pthread_kill(main, signal.SIGINT)
 
+    main = threading.get_ident()
     thread = threading.Thread(target=interrupt)
     thread.start()
     until_stopped()
