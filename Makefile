@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # On a machine with NVIDIA GPUs: make install GPU=1
 GPU ?=
 
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test soak lint format bench clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ demo: $(VENV)/.installed  ## The whole road on the shipped documents, on this ma
 
 test: $(VENV)/.installed  ## All tests, two processes of them, each with a local Ray cluster
 	$(BIN)/pytest -n 2
+
+soak: $(VENV)/.installed  ## Longer variants of tests, which would make "make test" too long
+	$(BIN)/pytest -n 2 -m soak
 
 lint: $(VENV)/.installed  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -80,6 +80,7 @@ def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, t
     assert facts(samples)["stopped: the budget of 60 plans is spent"] == 1
 
 
+@pytest.mark.soak
 def test_a_graph_that_has_no_more_ends_it(made: Any) -> None:
     with pytest.raises(RunError, match=r"of 10 samples from 150 plans in 2 rounds; the graph is exhausted; missing"):
         made(accepted=10, quotas={"lengths": {12: 1}, "shapes": {"diamond": 1}, "services": {LIBRARY: 1}})

@@ -98,7 +98,7 @@ def test_openais_client_is_served(url: str, equipment: Equipment, model: FakeSer
         serving.deploy(equipment, elsewhere)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_the_command_serves_until_it_is_interrupted(
     ray_cluster: None, model: FakeServer, world: World, tmp_path: Path, number: signal.Signals
 ) -> None:

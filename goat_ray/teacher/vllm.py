@@ -186,6 +186,7 @@ class VllmClient:
         self._handle = deploy(config)
         self._sampling = {**config.sampling, "max_tokens": config.max_tokens}
         self._recovery = asyncio.Lock()
+        self._well = self._revived = float("-inf")  # when an engine was last known to serve, and to serve again
 
     async def attempt(
         self,
@@ -209,7 +210,9 @@ class VllmClient:
             return result
         except TimeoutError:
             response.cancel()  # type: ignore[no-untyped-call]
-            return Setback(TIMEOUT, f"The engine did not answer within {self._config.timeout_s:g} s.")
+            # Serve keeps requests waiting while no replica is there; only those of one that is there are slow.
+            healed = await self._recover()
+            return Setback(TIMEOUT, f"The engine did not answer within {self._config.timeout_s:g} s.", healed=healed)
         except asyncio.CancelledError:
             response.cancel()  # type: ignore[no-untyped-call]
             raise
@@ -219,11 +222,19 @@ class VllmClient:
             await self._recover()
             return Setback("unreachable", " ".join(str(error).split())[-_DETAIL_CHARACTERS:], healed=True)
 
-    async def _recover(self) -> None:
-        async with self._recovery:  # one at a time asks the controller
-            waiting = _Waiting(self._config)
+    async def _recover(self) -> bool:
+        """Wait until an engine serves; whether there was none."""
+        began = time.monotonic()
+        async with self._recovery:  # one at a time asks the controller, and the others take its word
+            if self._revived > began or time.monotonic() - self._well < _POLL_S:
+                return self._revived > began
+            waiting, missed = _Waiting(self._config), False
             while not waiting.is_over():
+                missed = True
                 await asyncio.sleep(_POLL_S)
+            self._well = time.monotonic()
+            self._revived = self._well if missed else self._revived
+            return missed
 
     async def close(self) -> None:
         """Leave the engines running for others; ``shutdown`` stops them."""

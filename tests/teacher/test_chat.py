@@ -26,7 +26,7 @@ class Scripted:
         self.cancelled = 0
         self.closed = 0
 
-    async def attempt(self, messages, schema, seed, max_tokens=None):
+    async def attempt(self, messages, schema, seed, max_tokens=None, tools=()):
         self.asked.append(messages)
         self.seeds[seed] += 1
         try:
@@ -196,7 +196,7 @@ class Reviving:
     def __init__(self, deaths):
         self.deaths = deaths
 
-    async def attempt(self, messages, schema, seed, max_tokens=None):
+    async def attempt(self, messages, schema, seed, max_tokens=None, tools=()):
         if self.deaths:
             self.deaths -= 1
             await asyncio.sleep(0.3 if self.deaths < 4 else 0)

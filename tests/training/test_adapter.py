@@ -14,7 +14,7 @@ from tests.training.conftest import make_example, write_parquet
 from tests.training.plain_loop import plain_losses
 from tests.training.test_agent import CONFIG, HELD_OUT, kill_a_driver, kill_a_worker, safe_steps
 
-pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow, pytest.mark.soak]
 
 ON_TWO = CONFIG.model_copy(
     update={
