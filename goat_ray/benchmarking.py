@@ -101,7 +101,7 @@ class Benchmarking:
             lambda: samples,
             settings=content_id([sample.id for sample in samples]),
         )
-        agents = {agent: models[agent] for agent in self.agents}
+        agents = {agent: models[agent] for agent in dict.fromkeys([*self.agents, contender])}
         made = road.predictions(agents, queries, into=f"predictions_{self.benchmark.name}")
         solutions = {one.id: self.benchmark.solution(one) for one in made[contender].records()}
         return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
