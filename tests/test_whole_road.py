@@ -87,8 +87,9 @@ def _measured_on_its_own_samples_in_the_published_form(road: Road, run: Place) -
     """Agent and baseline as contenders; what is written for the agent scores the same as given predictions."""
     with (run / "published").filled() as folder:
         FORMATS["goat"](corpus_of(run, 6), folder)
-    benchmarking = Benchmarking.open("goatbench", (run / "published").fetch() / "test" / "test.json", road, ["graph", "tuned"])
-    results = {name: benchmarking.evaluate(name, run / "benchmarks") for name in ("graph", "tuned")}
+    names, file = ("graph", "tuned"), (run / "published").fetch() / "test" / "test.json"
+    benchmarking = Benchmarking.open("goatbench", file, road, names)
+    results = {name: benchmarking.evaluate(name, run / "benchmarks") for name in names}
     for result, folder in results.values():
         assert len(result.tasks) == len(benchmarking.benchmark.tasks) > 0
         assert Result.read(folder) == result
