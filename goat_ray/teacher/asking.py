@@ -10,7 +10,7 @@ from itertools import count
 from goat_ray import metering
 from goat_ray.errors import ModelError
 from goat_ray.teacher.budget import Lease, Spend
-from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, ChatClient, Completion, Schema, Setback, Tools
+from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, ChatClient, ChatRequest, Completion, Schema, Setback, Tools
 from goat_ray.teacher.limiter import AdaptiveLimit
 from goat_ray.teacher.task import Failure, Message
 
@@ -31,18 +31,7 @@ class Patience:
     timeout_s: float = 60.0  # of one attempt; the client enforces it
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is sent at each attempt."""
-
-    messages: Sequence[Message]
-    schema: Schema | None
-    seed: int
-    max_tokens: int | None = None
-    tools: Tools = ()
-
-
-_PROBE = _Request(
+_PROBE = ChatRequest(
     [{"role": "user", "content": "Answer in JSON: {}"}],
     {"title": "Probe", "type": "object", "properties": {}, "additionalProperties": False},
     seed=0,
@@ -90,7 +79,7 @@ class Asker:
         """
         began = time.monotonic()
         for tries in count(1):
-            result = await self._attempt(_Request(messages, schema, seed, max_tokens, tools), whom)
+            result = await self._attempt(ChatRequest(messages, schema, seed, max_tokens, tools), whom)
             if not isinstance(result, Setback):
                 self._check_refusals(result)
                 return result
@@ -108,7 +97,7 @@ class Asker:
         """Release connections."""
         await self._client.close()
 
-    async def _attempt(self, request: "_Request", whom: str) -> Completion | Failure:
+    async def _attempt(self, request: ChatRequest, whom: str) -> Completion | Failure:
         estimate = self._estimate(request) if self._lease.is_limited else Spend(requests=1)
         await self._lease.take(estimate)
         spent = Spend()
@@ -128,13 +117,11 @@ class Asker:
             metering.count("prompt tokens", whom, spent.prompt_tokens)
             metering.count("completion tokens", whom, spent.completion_tokens)
 
-    async def _within(self, entered: float, request: "_Request") -> Completion | Failure:
+    async def _within(self, entered: float, request: ChatRequest) -> Completion | Failure:
         """One attempt in a slot of the limit, which learns from how it went."""
         result: Completion | Failure | None = None
         try:
-            result = await self._client.attempt(
-                request.messages, request.schema, request.seed, request.max_tokens, request.tools
-            )
+            result = await self._client.attempt(request)
         finally:
             setback = result if isinstance(result, Setback) else None
             overloaded = setback is not None and (setback.busy or setback.reason == TIMEOUT)
@@ -145,7 +132,7 @@ class Asker:
             self._limit.pause(min(setback.retry_after_s, self._patience.patience_s))
         return result
 
-    def _estimate(self, request: "_Request") -> Spend:
+    def _estimate(self, request: ChatRequest) -> Spend:
         characters = sum(len(message["content"]) for message in request.messages) + len(str(request.tools or ""))
         return Spend(1, characters // _CHARACTERS_PER_TOKEN + 1, request.max_tokens or self._max_tokens)
 

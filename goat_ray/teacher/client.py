@@ -35,21 +35,24 @@ class Setback(Failure):
         return Failure(self.reason, self.detail)
 
 
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is sent at each attempt."""
+
+    messages: Sequence[Message]
+    schema: Schema | None
+    seed: int
+    max_tokens: int | None = None  # of this answer; None takes the configured bound
+    tools: Tools = ()
+
+
 class ChatClient(Protocol):
     """One connection to a served chat model. It makes single attempts; ``Asker`` decides about others."""
 
-    async def attempt(
-        self,
-        messages: Sequence[Message],
-        schema: Schema | None,
-        seed: int,
-        max_tokens: int | None = None,
-        tools: Tools = (),
-    ) -> Completion | Failure:
+    async def attempt(self, request: ChatRequest) -> Completion | Failure:
         """The model's text, held to the schema where there is one and the endpoint can.
 
-        ``max_tokens`` bounds this answer; None takes the configured bound. Of ``tools`` the model may call one: its
-        call is then in the text, as a JSON object with name and arguments.
+        Of ``tools`` the model may call one: its call is then in the text, as a JSON object with name and arguments.
 
         A ``Setback`` may be tried again, any other ``Failure`` is final; ``TOO_LONG`` as its reason asks for
         a shorter prompt. Raises ``GoatError`` for what no other request would survive either, such as a wrong

@@ -5,7 +5,7 @@ ten times the CPU time on each request, most of it in a connection pool that sca
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +15,9 @@ from goat_ray.errors import ModelError
 from goat_ray.hiding import Secrets
 from goat_ray.retry_after import retry_after_s
 from goat_ray.settings import environment_variable
-from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, Completion, Schema, Setback, Tools
+from goat_ray.teacher.client import ENDPOINT_ERROR, TIMEOUT, TOO_LONG, ChatRequest, Completion, Schema, Setback
 from goat_ray.teacher.config import OPENAI_URL, TeacherConfig
-from goat_ray.teacher.task import Failure, Message
+from goat_ray.teacher.task import Failure
 
 _DETAIL_CHARACTERS = 300
 _BUSY = (429, 503, 529)
@@ -46,21 +46,14 @@ class OpenAiClient:
         self._limit = "max_completion_tokens" if config.base_url == OPENAI_URL else "max_tokens"
         self._options = {"model": config.adapter or config.model, **config.sampling}
 
-    async def attempt(
-        self,
-        messages: Sequence[Message],
-        schema: Schema | None,
-        seed: int,
-        max_tokens: int | None = None,
-        tools: Tools = (),
-    ) -> Completion | Failure:
+    async def attempt(self, request: ChatRequest) -> Completion | Failure:
         """Ask once (see ``ChatClient``); raises ``ModelError`` for a refused key or an unknown model."""
-        limit = max_tokens or self._config.max_tokens
-        form = self._form(schema) if schema is not None else json.dumps(self._options)[:-1] + ","
-        if tools:
-            form += f'"tools":{json.dumps(list(tools))},'
-        written = json.dumps([_with_text_arguments(message) for message in messages])
-        body = f'{form}"{self._limit}":{limit},"seed":{seed},"messages":{written}}}'.encode()
+        limit = request.max_tokens or self._config.max_tokens
+        form = self._form(request.schema) if request.schema is not None else json.dumps(self._options)[:-1] + ","
+        if request.tools:
+            form += f'"tools":{json.dumps(list(request.tools))},'
+        written = json.dumps([_with_text_arguments(message) for message in request.messages])
+        body = f'{form}"{self._limit}":{limit},"seed":{request.seed},"messages":{written}}}'.encode()
         try:
             async with self._session.post(
                 self._url, data=body, headers=self._headers, allow_redirects=False

@@ -9,7 +9,6 @@ import json
 import logging
 import re
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -24,7 +23,7 @@ from goat_ray import placement
 from goat_ray.cluster import nodes
 from goat_ray.errors import ModelError, RunError
 from goat_ray.identity import content_id
-from goat_ray.teacher.client import TIMEOUT, Completion, Schema, Setback, Tools
+from goat_ray.teacher.client import TIMEOUT, ChatRequest, Completion, Setback
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.engine import (
     Engine,
@@ -35,7 +34,7 @@ from goat_ray.teacher.engine import (
     place,
 )
 from goat_ray.teacher.model_folder import check_folders, source
-from goat_ray.teacher.task import Failure, Message
+from goat_ray.teacher.task import Failure
 
 logger = logging.getLogger(__name__)
 
@@ -188,22 +187,17 @@ class VllmClient:
         self._recovery = asyncio.Lock()
         self._well = self._revived = float("-inf")  # when an engine was last known to serve, and to serve again
 
-    async def attempt(
-        self,
-        messages: Sequence[Message],
-        schema: Schema | None,
-        seed: int,
-        max_tokens: int | None = None,
-        tools: Tools = (),
-    ) -> Completion | Failure:
-        """Ask once (see ``ChatClient``); ``seed`` is not used.
+    async def attempt(self, request: ChatRequest) -> Completion | Failure:
+        """Ask once (see ``ChatClient``); its seed is not used.
 
         Where a replica died, waits until one serves again: an engine that restarts with a big model takes
         longer than anyone's retries. Raises ``ModelError`` when the engines are gone for good.
         """
-        form = None if schema is None else json.dumps(schema)
-        sampling = self._sampling if max_tokens is None else self._sampling | {"max_tokens": max_tokens}
-        response = self._handle.complete.remote(list(messages), form, sampling, self._config.adapter, list(tools))
+        form = None if request.schema is None else json.dumps(request.schema)
+        sampling = self._sampling if request.max_tokens is None else self._sampling | {"max_tokens": request.max_tokens}
+        response = self._handle.complete.remote(
+            list(request.messages), form, sampling, self._config.adapter, list(request.tools)
+        )
         assert isinstance(response, DeploymentResponse)
         try:
             result: Completion | Failure = await asyncio.wait_for(response, self._config.timeout_s)

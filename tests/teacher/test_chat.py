@@ -26,12 +26,12 @@ class Scripted:
         self.cancelled = 0
         self.closed = 0
 
-    async def attempt(self, messages, schema, seed, max_tokens=None, tools=()):
-        self.asked.append(messages)
-        self.seeds[seed] += 1
+    async def attempt(self, request):
+        self.asked.append(request.messages)
+        self.seeds[request.seed] += 1
         try:
             await asyncio.sleep(0)
-            answer = await self.answer(messages)
+            answer = await self.answer(request.messages)
             return answer if isinstance(answer, Failure) else Completion(answer)
         except asyncio.CancelledError:
             self.cancelled += 1
@@ -196,7 +196,7 @@ class Reviving:
     def __init__(self, deaths):
         self.deaths = deaths
 
-    async def attempt(self, messages, schema, seed, max_tokens=None, tools=()):
+    async def attempt(self, request):
         if self.deaths:
             self.deaths -= 1
             await asyncio.sleep(0.3 if self.deaths < 4 else 0)
