@@ -98,7 +98,7 @@ class CorpusMaker:
         Raises ``ConfigError`` before anything is drawn where no such corpus can be.
         """
         check_quotas(self.config, self.source.config)
-        check_services({*self.config.quotas.services, *self.source.config.services}, self.source.services)
+        check_services(self.config.quotas.services, self.source.services)
         if self.config.accepted is None:
             plans = self.source.plans()
             return self._select([self._round(plans, plans.rows + sum(plans.rejects.values()))], None)
@@ -167,7 +167,7 @@ class CorpusMaker:
     def _select(self, rounds: Sequence[Round], account: Account | None) -> Dataset[Sample]:
         settings = self.config.model_dump(mode="json", include={"accepted", "quotas", "near_duplicates"})
         facts = {} if account is None else account.facts()
-        coverage = Coverage(self.source.graph, facts, max(1, self.source.config.coverage))
+        coverage = Coverage(self.source.graph, facts, self.source.config.coverage)
 
         def tables() -> Iterator[pa.Table]:
             quotas = None if account is None else Quotas(account.asked, self.config.quotas)

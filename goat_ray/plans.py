@@ -73,7 +73,7 @@ class PlanSource:
         return self.runner.gather_tables(
             into,
             CallPlan,
-            lambda: Coverage(graph, facts, max(1, self.config.coverage)).count(
+            lambda: Coverage(graph, facts, self.config.coverage).count(
                 distinct_plans(drawn, earlier, self.config.variants)
             ),
             settings={"variants": self.config.variants},

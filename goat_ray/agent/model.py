@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from goat_ray.agent.batching import Batcher
 from goat_ray.errors import ModelError
-from goat_ray.places import Place, fetched
-from goat_ray.storage import read_json
+from goat_ray.places import fetched
 from goat_ray.teacher.client import TOO_LONG, Completion, Tools
+from goat_ray.teacher.model_folder import adapter_config
 from goat_ray.teacher.task import Failure, Message
 
 Chat = Sequence[Message]
@@ -113,5 +113,5 @@ class TransformersModel:
 
 def base_of(folder: str) -> str:
     """The base model that an adapter folder names; the folder itself where it holds a whole model."""
-    adapter = read_json(Place.of(folder) / "adapter_config.json")
+    adapter = adapter_config(folder)
     return folder if adapter is None else str(adapter["base_model_name_or_path"])

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from goat_ray.executors.executor import CallResult, Executor, Session, count_status
+from goat_ray.executors.executor import READS, CallResult, Executor, Session, count_status
 from goat_ray.identity import canonical_json, content_id
 from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction
@@ -28,7 +28,6 @@ SCHEMA = pa.schema(
      ("status", pa.int64()), ("body", pa.string()), ("problem", pa.string())]
 )  # fmt: skip
 
-READS = ("GET", "HEAD")
 ANSWER = ("status", "body", "problem")
 
 

@@ -15,6 +15,9 @@ from goat_ray.rows import Json, Part
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Awaitable["CallResult"]])
 
+READS = ("GET", "HEAD")
+"""Methods that change nothing and may be called again (RFC 9110, section 9.2.1)."""
+
 UNANSWERED = frozenset(
     {
         "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "not-recorded",

@@ -59,8 +59,9 @@ class HostLimits:
         """Take note of a report and grant some of the permits that a process wants."""
         now = self._clock()
         self._forget_the_dead(now)
+        if config not in self._configs:
+            self._config = _strictest([*self._configs, config])
         self._configs[config] = now
-        self._config = _strictest(self._configs)
         held = max(0, self._held.get(process, (0, now))[0] - report.done)
         self._held[process] = (held, now)
         self._note(process, report, now)
@@ -74,7 +75,11 @@ class HostLimits:
         dead = [process for process, (_, seen) in self._held.items() if now - seen > LEASE_S]
         for process in dead:
             del self._held[process]
-        self._configs = {config: seen for config, seen in self._configs.items() if now - seen <= LEASE_S}
+        unused = [config for config, seen in self._configs.items() if now - seen > LEASE_S]
+        for config in unused:
+            del self._configs[config]
+        if unused and self._configs:
+            self._config = _strictest(self._configs)
         if self._probing not in self._held:
             self._probing = None
 

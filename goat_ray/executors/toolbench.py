@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from goat_ray.executors.executor import CallResult, SharedExecutor
+from goat_ray.executors.executor import READS, CallResult, SharedExecutor
 from goat_ray.executors.http.auth import secret
 from goat_ray.executors.http.caller import Caller, failure
 from goat_ray.executors.http.config import CallingConfig, HostConfig, LimitsConfig, Method
@@ -92,7 +92,7 @@ class ToolbenchExecutor(SharedExecutor):
         headers = {"Content-Type": "application/json"}
         content = canonical_json(question).encode("utf-8", "replace")
         # The question is a POST; whether it may be asked again depends on what it asks for.
-        is_repeatable = function.method in ("GET", "HEAD")
+        is_repeatable = function.method in READS
         result = await self._caller.call(
             Draft("POST", self._url, headers=headers, content=content), function, repeatable=is_repeatable
         )

@@ -26,7 +26,7 @@ class Coverage:
         """``wanted`` is how often each function and link should be used; what is used less often is counted."""
         self.graph = graph
         self.facts = facts
-        self.wanted = wanted
+        self.wanted = max(1, wanted)
         self.functions = _Uses()
         self.pairs = _Uses()
         self.links = _Uses()
@@ -34,8 +34,7 @@ class Coverage:
     def count(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Pass tables of ``CallPlan`` or ``Sample`` and their rejects on, and count what is kept."""
         for table in tables:
-            kept = table.filter(pc.equal(table[OUTCOME], KEPT)) if OUTCOME in table.column_names else table
-            for batch in kept.select(["calls"]).to_batches():
+            for batch in table.filter(pc.equal(table[OUTCOME], KEPT)).select(["calls"]).to_batches():
                 self._add(batch["calls"])
             yield table
         self.facts.update(self._facts())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.executors.executor import CallResult, Session, mark_unanswered
+from goat_ray.executors.executor import READS, CallResult, Session, mark_unanswered
 from goat_ray.graph.coercion import WrongType, coerced
 from goat_ray.identity import rng
 from goat_ray.jsonpath import ANY
@@ -14,8 +14,6 @@ from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.picking import NoValue, Picks
 from goat_ray.synthesis.recovery import PASSING, call_to_spoil, is_mistaken, mistakes
 from goat_ray.teacher.simulation import SimulateResponse
-
-READS = frozenset(("GET", "HEAD"))
 
 
 class NoTrace(Exception):

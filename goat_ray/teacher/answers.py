@@ -67,7 +67,7 @@ class AnswerCache:
             group = self._group(file, row // _GROUP_ROWS)
             at = row % _GROUP_ROWS
             if group["key"][at].as_py() == key:  # the index knows half of the key
-                found[key] = StoredAnswer(**group.slice(at, 1).to_pylist()[0])
+                found[key] = StoredAnswer(key, *(group[name][at].as_py() for name in _SCHEMA.names[1:]))
         return found
 
     def add(self, answer: StoredAnswer) -> None:
@@ -92,7 +92,7 @@ class AnswerCache:
         found = self._groups.get((file, number))
         if found is None:
             source = open_parquet(self._files[file])
-            found = source.read_row_group(number).combine_chunks()
+            found = _whole(source.read_row_group(number)).combine_chunks()
             self._groups[file, number] = found
             if len(self._groups) > _GROUPS_AT_HAND:
                 self._groups.popitem(last=False)
@@ -174,12 +174,16 @@ def compact(folder: Where) -> None:
         file.remove()
 
 
+def _whole(table: pa.Table) -> pa.Table:
+    """With the columns that an older version did not write."""
+    return pa.concat_tables([_SCHEMA.empty_table(), table], promote_options="default")
+
+
 def _blocks(files: Sequence[Place]) -> Iterable[pa.Table]:
     """The rows of all files in tables of whole row groups, for places count in row groups of one size."""
     waiting: list[pa.Table] = []
     for file in files:
-        known = [_SCHEMA.empty_table(), read_parquet(file)]  # what an older version wrote lacks columns
-        waiting.append(pa.concat_tables(known, promote_options="default"))
+        waiting.append(_whole(read_parquet(file)))
         while sum(table.num_rows for table in waiting) >= _GROUP_ROWS:
             whole = pa.concat_tables(waiting)
             yield whole.slice(0, _GROUP_ROWS)

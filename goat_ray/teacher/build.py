@@ -42,7 +42,7 @@ class _ConfiguredTeacher(ChatTeacher):
         self._config = config
         # Here, on the driver: workers elsewhere may not see the folders.
         folders = [config.model, *([config.engine.adapters[config.adapter]] if config.adapter else [])]
-        self._weights = [stamp(folder) for folder in folders if config.backend == "vllm" and stamp(folder)]
+        self._weights = list(filter(None, map(stamp, folders))) if config.backend == "vllm" else []
 
     def settings(self) -> Json:
         decisive = {"backend", "model", "temperature", "max_tokens"}

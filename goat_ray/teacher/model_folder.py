@@ -38,7 +38,7 @@ def stamp(model: str) -> str:
 
 def adapter_rank(name: str, folder: str) -> int:
     """The rank of a LoRA adapter; raises ``ModelError`` where the folder holds none."""
-    written = _adapter(folder)
+    written = adapter_config(folder)
     if written is None or not isinstance(written.get("r"), int):
         raise ModelError(
             f"{folder} holds no LoRA adapter (no adapter_config.json with a rank)",
@@ -54,12 +54,13 @@ def check_folders(config: TeacherConfig) -> None:
     What this machine does not see (a hub's model, a folder of other nodes) is left to the engine.
     """
     model = Path(source(config.model))
-    if model.is_dir():
+    here = stamp(config.model)
+    if here:
         _check_model(_described(model), config.engine)
     for name, folder in config.engine.adapters.items():
         adapter_rank(name, folder)
-        base = (_adapter(folder) or {}).get("base_model_name_or_path")
-        if model.is_dir() and isinstance(base, str) and stamp(base) not in ("", stamp(config.model)):
+        base = (adapter_config(folder) or {}).get("base_model_name_or_path")
+        if here and isinstance(base, str) and stamp(base) not in ("", here):
             raise ModelError(
                 f"the adapter was trained on {base}, which is another model than {config.model}",
                 place=f"teacher.engine.adapters.{name}",
@@ -67,7 +68,8 @@ def check_folders(config: TeacherConfig) -> None:
             )
 
 
-def _adapter(folder: str) -> dict[str, Any] | None:
+def adapter_config(folder: str) -> dict[str, Any] | None:
+    """What a LoRA adapter's folder says of it; None where it holds none."""
     return read_json(Place.of(folder) / "adapter_config.json")
 
 

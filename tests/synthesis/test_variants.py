@@ -96,7 +96,8 @@ def test_coverage_counts_what_accepted_samples_use(world: World, tmp_path: Path)
     rejected = [Reject(id="0" * 16, reason="near-duplicate")]
     write_records(tmp_path, Sample, [*samples, *rejected])
     facts: dict[str, int] = {}
-    tables = (pa.table(batch) for batch in Dataset(Place.of(tmp_path), Sample, "", 0, {}).batches(["id", "calls"]))
+    batches = Dataset(Place.of(tmp_path), Sample, "", 0, {}).batches(["id", "calls"])
+    tables = (pa.table(batch).append_column(OUTCOME, pa.array([KEPT] * len(batch))) for batch in batches)
     assert sum(table.num_rows for table in Coverage(graph, facts).count(tables)) == len(samples)
     linked = {
         (sample.calls[a.step].function, call.function, a.parameter)

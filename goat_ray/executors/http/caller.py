@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx2
 
 from goat_ray import metering
-from goat_ray.executors.executor import CallResult
+from goat_ray.executors.executor import READS, CallResult
 from goat_ray.executors.http.auth import Authenticator, AuthFailed, authenticator
 from goat_ray.executors.http.cleaning import Cleaner
 from goat_ray.executors.http.config import CallingConfig, HostConfig, OAuth2Auth
@@ -198,7 +198,7 @@ def _redirected(draft: Draft, status: int, location: str) -> Draft:
         there = here.join(location)
     except (httpx2.InvalidURL, UnicodeError, ValueError):
         raise Failed(502, "bad-redirect") from None
-    keeps = status in (307, 308) or draft.method in ("GET", "HEAD")
+    keeps = status in (307, 308) or draft.method in READS
     headers = {name: value for name, value in draft.headers.items() if keeps or name != "Content-Type"}
     return Draft(
         method=draft.method if keeps else "GET",
