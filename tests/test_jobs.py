@@ -1,5 +1,6 @@
 """The road on a real cluster: `ray start --head`, then `ray job submit` of an entry point."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,43 +39,61 @@ def free_ports(count: int) -> list[int]:
 @pytest.fixture
 def head(tmp_path: Path) -> Iterator[str]:
     """The dashboard address of a cluster of its own, ended by the pids that it started and no others."""
+    folder = tmp_path.parent / "r"  # socket paths have a limit of 107 characters
+    for _ in range(3):  # a port that was free may be another cluster's by the time that this one takes it
+        process, dashboard = start(folder)
+        if comes_up(process, dashboard):
+            break
+        end(process)
+    else:
+        pytest.fail("no cluster came up: " + (folder / "head.log").read_text()[-3000:])
+    yield f"http://127.0.0.1:{dashboard}"
+    end(process)
+
+
+def start(folder: Path) -> "tuple[subprocess.Popen[bytes], int]":
+    """`ray start --head` and the port of its dashboard; other clusters on this machine hold the default ports."""
     gcs, dashboard, client, agent, agent_grpc = free_ports(5)
+    command = [
+        *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=6", "--disable-usage-stats", f"--port={gcs}"),
+        *(f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", f"--ray-client-server-port={client}"),
+        *(f"--dashboard-agent-listen-port={agent}", f"--dashboard-agent-grpc-port={agent_grpc}"),
+        f"--temp-dir={folder}",
+    ]
+    folder.mkdir(exist_ok=True)
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # of the nodes, on which a job's `python` is found
-    process = subprocess.Popen(
-        [
-            *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=6", "--disable-usage-stats", f"--port={gcs}"),
-            *(f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", f"--ray-client-server-port={client}"),
-            # Other clusters on this machine, such as the test session's, hold the default ports.
-            *(f"--dashboard-agent-listen-port={agent}", f"--dashboard-agent-grpc-port={agent_grpc}"),
-            f"--temp-dir={tmp_path.parent / 'r'}",  # socket paths have a limit of 107 characters
-        ],
-        env={**authorized(), "PATH": path},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(process, dashboard)
-        yield f"http://127.0.0.1:{dashboard}"
-    finally:
-        family = psutil.Process(process.pid).children(recursive=True)
-        os.killpg(process.pid, signal.SIGTERM)
-        for member in psutil.wait_procs(family, timeout=5)[1]:
-            member.kill()
-        process.wait(30)
+    with (folder / "head.log").open("wb") as log:
+        environment = {**authorized(), "PATH": path}
+        process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)
+    return process, dashboard
 
 
-def wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
+def comes_up(process: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Whether the cluster answers; False where it ended, or has not answered after five minutes."""
     for _ in range(600):  # beside other tests a cluster once took more than a minute
-        assert process.poll() is None, "ray start ended"
+        if process.poll() is not None:
+            return False
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/gcs_healthz", timeout=5) as answer:
                 if answer.status == 200:
-                    return
+                    return True
         except (urllib.error.URLError, OSError):
             pass
         time.sleep(0.5)
-    pytest.fail("the cluster did not come up")
+    return False
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """The cluster's processes asked, then made, to end; what is left of one that ended by itself too."""
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    for member in psutil.wait_procs(family, timeout=5)[1]:
+        member.kill()
+    process.wait(30)
 
 
 def authorized() -> dict[str, str]:
