@@ -31,7 +31,9 @@ class ExecutorConfig(Settings):
             pace, limits = dict.fromkeys(CallingConfig.model_fields, True), set(LimitsConfig.model_fields)
             exclude = {**pace, **dict.fromkeys(limits, True), "hosts": {"__all__": limits}}
         settings: dict[str, Any] = {"backend": self.backend}
-        if self.backend != "llm":  # whose settings are the teacher's
+        if self.backend == "python":
+            settings["python"] = self.python.decisive()
+        elif self.backend != "llm":  # whose settings are the teacher's
             section: Settings = getattr(self, self.backend)
             settings[self.backend] = section.model_dump(mode="json", exclude=exclude)
         return settings | ({"cassette": self.cassette.model_dump()} if self.cassette.mode == "replay" else {})

@@ -393,3 +393,23 @@ def test_what_cannot_start_is_told_at_once(root: Path, settings: dict[str, Any],
 def test_the_settings_are_plain(root: Path) -> None:
     config = ExecutorConfig.model_validate({"backend": "python", "python": {"root": str(root)}})
     assert json.loads(config.model_dump_json())["python"]["root"] == str(root)
+
+
+def test_answers_are_known_by_the_code_and_the_databases_that_give_them(tmp_path: Path) -> None:
+    def decisive(root: Path) -> dict[str, Any]:
+        config = {"backend": "python", "python": {"root": str(root)}}
+        return build(config, ExecutorConfig, place="test").decisive()
+
+    tool, database = tmp_path / "tools" / "apis" / "agenda.py", tmp_path / "tools" / "init_database" / "Agenda.json"
+    for file, text in ((tool, "def add(): return 1"), (database, "{}")):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    before = decisive(tmp_path / "tools")
+    assert decisive(tmp_path / "tools") == before
+    tool.write_text("def add(): return 2", encoding="utf-8")
+    changed = decisive(tmp_path / "tools")
+    database.write_text('{"John": []}', encoding="utf-8")
+    refilled = decisive(tmp_path / "tools")
+    assert len({before["python"]["files"], changed["python"]["files"], refilled["python"]["files"]}) == 3
+    moved = (tmp_path / "tools").rename(tmp_path / "elsewhere")
+    assert decisive(moved) == refilled

@@ -1,5 +1,10 @@
 """Configuration of the executor that runs Python tools."""
 
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
 from pydantic import Field
 
 from goat_ray.settings import Settings
@@ -37,3 +42,13 @@ class PythonConfig(Settings):
 
     workers: int = Field(default=4, ge=1)
     """Calls that run at once. Sessions hold an idle process each besides."""
+
+    def decisive(self) -> dict[str, Any]:
+        """What answers depend on, for fingerprints: code and databases as they are now, wherever their folder lies."""
+        root = Path(self.root).expanduser()
+        files = sorted({*root.rglob("*.py"), *(root / self.init_database).rglob("*.json")})
+        read = hashlib.sha256()
+        for file in filter(Path.is_file, files):
+            content = file.read_bytes()
+            read.update(f"{os.path.relpath(file, root)}\0{len(content)}\0".encode() + content)
+        return self.model_dump(mode="json", exclude={"root", "workers"}) | {"files": read.hexdigest()}
