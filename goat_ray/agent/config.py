@@ -81,6 +81,11 @@ class AgentConfig(Settings):
         DEFAULT_PARTS, min_length=1, description="What the retriever, tuned or not, reads of a function, in this order."
     )
     candidates: int = Field(6, ge=1, description="Documents to plan with, retrieved or, in training, mixed in.")
+    only_candidates: bool = Field(
+        False,
+        description="Hold plans to the names of these documents while they are decoded, so that none is made up, which "
+        "small models do. In plan mode, where the agent's own process runs the model.",
+    )
     max_calls: int = Field(
         8, ge=1, description="Calls of one query, at most. In react and chat mode a turn without a call counts as one."
     )
@@ -121,4 +126,6 @@ class AgentConfig(Settings):
     def _one_model(self) -> Self:
         if self.engine is not None and self.endpoint is not None:
             raise ValueError("engine and endpoint both serve the model; leave one of them out")
+        if self.only_candidates and (self.mode != "plan" or self.engine is not None or self.endpoint is not None):
+            raise ValueError("only_candidates holds plans in mode: plan without engine and endpoint; leave it out")
         return self

@@ -89,11 +89,11 @@ class Episode:
         """The function that a model means; None where there is none of that name."""
         return self._catalogue.find(name, self.candidates)
 
-    async def ask(self, chat: Sequence[Message], max_tokens: int, tools: Tools = ()) -> str:
+    async def ask(self, chat: Sequence[Message], max_tokens: int, tools: Tools = (), names: Sequence[str] = ()) -> str:
         """The model's next message; raises ``Stopped`` where the query's tokens are spent, or ``Unanswered``."""
         if self.usage.tokens >= self.config.max_tokens:
             raise Stopped("token-limit", f"{self.usage.tokens:,} tokens are spent, {self.config.max_tokens:,} allowed")
-        result = await self._model.complete(chat, max_tokens, tools)
+        result = await self._model.complete(chat, max_tokens, tools, names)
         if isinstance(result, Failure):
             raise Unanswered(f"model-{result.reason}", result.detail)
         self.usage = self.usage.plus(*_tokens(chat, result))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from goat_ray.agent.batching import Batcher
+from goat_ray.agent.decoding import NamesOnly
 from goat_ray.errors import ModelError
 from goat_ray.places import fetched
 from goat_ray.teacher.client import TOO_LONG, Completion, Tools
@@ -12,15 +13,19 @@ from goat_ray.teacher.model_folder import adapter_config
 from goat_ray.teacher.task import Failure, Message
 
 Chat = Sequence[Message]
-_Asked = tuple[Chat, int, Tools]
+_Asked = tuple[Chat, int, Tools, tuple[str, ...]]
+_Row = tuple[int, list[int], tuple[str, ...]]  # number, prompt, names that the answer is held to
 
 
 class LanguageModel(Protocol):
     """Anything that goes on with a chat. What many tasks ask at once is worked on together."""
 
-    async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
+    async def complete(
+        self, chat: Chat, max_tokens: int, tools: Tools = (), names: Sequence[str] = ()
+    ) -> Completion | Failure:
         """The next message, of at most so many tokens; greedy unless configured otherwise.
 
+        With ``names``, it is nothing but some of them, one a line, where the model is in the agent's own process.
         Raises ``GoatError`` where no other chat would get an answer either.
         """
 
@@ -58,8 +63,10 @@ class TransformersModel:
         self._model.to(self._device).eval()
         self._batcher = Batcher(self._answer_all)
 
-    async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
-        return await self._batcher((chat, max_tokens, tools))
+    async def complete(
+        self, chat: Chat, max_tokens: int, tools: Tools = (), names: Sequence[str] = ()
+    ) -> Completion | Failure:
+        return await self._batcher((chat, max_tokens, tools, tuple(names)))
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -67,44 +74,59 @@ class TransformersModel:
     def _answer_all(self, asked: Sequence[_Asked]) -> list[Completion | Failure]:
         answers: dict[int, Completion | Failure] = {}
         for max_tokens, rows in self._batches(asked, answers):
-            numbers, ids = zip(*rows, strict=True)
-            answers.update(zip(numbers, self._generate(ids, max_tokens), strict=True))
+            numbers, ids, names = zip(*rows, strict=True)
+            answers.update(zip(numbers, self._generate(ids, max_tokens, names), strict=True))
         return [answers[number] for number in range(len(asked))]
 
     def _batches(
         self, asked: Sequence[_Asked], answers: dict[int, Completion | Failure]
-    ) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
-        """Prompts with one limit, by length so that little is padded; those beyond the context are answered at once."""
+    ) -> Iterator[tuple[int, list[_Row]]]:
+        """Prompts with one limit, by length so that little is padded; those beyond the context are answered at once.
+
+        Those that are held to names are in batches of their own.
+        """
         context = self._model.config.max_position_embeddings
-        by_limit: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)
-        for number, (chat, max_tokens, tools) in enumerate(asked):
+        alike: dict[tuple[int, bool], list[_Row]] = defaultdict(list)
+        for number, (chat, max_tokens, tools, names) in enumerate(asked):
             ids = self._encode(chat, tools)
             if len(ids) + max_tokens > context:
                 detail = f"{len(ids)} tokens of prompt and {max_tokens} of answer exceed the context of {context}"
                 answers[number] = Failure(TOO_LONG, detail)
             else:
-                by_limit[max_tokens].append((number, ids))
-        for max_tokens, rows in by_limit.items():
+                alike[max_tokens, bool(names)].append((number, ids, names))
+        for (max_tokens, _), rows in alike.items():
             rows.sort(key=lambda row: len(row[1]))
             for start in range(0, len(rows), self._batch_size):
                 yield max_tokens, rows[start : start + self._batch_size]
 
     def _encode(self, chat: Chat, tools: Tools) -> list[int]:
-        text = self._tokenizer.apply_chat_template(
-            list(chat), tools=list(tools) or None, tokenize=False, add_generation_prompt=True
+        return self._tokens(
+            self._tokenizer.apply_chat_template(
+                list(chat), tools=list(tools) or None, tokenize=False, add_generation_prompt=True
+            )
         )
+
+    def _tokens(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _generate(self, prompts: Sequence[list[int]], max_tokens: int) -> Iterator[Completion]:
+    def _generate(
+        self, prompts: Sequence[list[int]], max_tokens: int, names: Sequence[tuple[str, ...]]
+    ) -> Iterator[Completion]:
+        ends = self._model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
         inputs = self._tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(self._device)
+        width = inputs["input_ids"].shape[1]
+        held = [NamesOnly(some, self._tokens, ends) for some in names if some]
         with self._torch.inference_mode():
             output = self._model.generate(
-                **inputs, max_new_tokens=max_tokens, do_sample=False, pad_token_id=self._tokenizer.pad_token_id
+                **inputs,
+                max_new_tokens=max_tokens,
+                do_sample=False,
+                pad_token_id=self._tokenizer.pad_token_id,
+                prefix_allowed_tokens_fn=(lambda row, ids: held[row].allowed(ids[width:].tolist())) if held else None,
             )
-        ends = self._model.generation_config.eos_token_id
-        ends = set(ends if isinstance(ends, list) else [ends])
-        for prompt, row in zip(prompts, output[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+        for prompt, row in zip(prompts, output[:, width:].tolist(), strict=True):
             length = next((place for place, token in enumerate(row) if token in ends), None)
             written = row if length is None else row[:length]
             text = self._tokenizer.decode(written, skip_special_tokens=True)

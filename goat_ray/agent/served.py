@@ -1,5 +1,7 @@
 """The agent's model on engines or endpoints that others serve, instead of in the agent's own process."""
 
+from collections.abc import Sequence
+
 from goat_ray import metering
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.model import Chat, LanguageModel, TransformersModel, base_of
@@ -71,7 +73,9 @@ class ServedModel:
         self._config = config
         self._asker: Asker | None = None
 
-    async def complete(self, chat: Chat, max_tokens: int, tools: Tools = ()) -> Completion | Failure:
+    async def complete(
+        self, chat: Chat, max_tokens: int, tools: Tools = (), names: Sequence[str] = ()
+    ) -> Completion | Failure:
         if self._asker is None:
             self._asker = connect(self._config)
         seed = digest(list(chat)) >> 33  # 31 bits, from what is asked

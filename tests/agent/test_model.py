@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from goat_ray.agent.batching import Batcher
 from goat_ray.agent.config import AgentConfig
 from goat_ray.agent.equipment import Equipment
-from goat_ray.agent.events import Answered
+from goat_ray.agent.events import Answered, Planned, Retrieved
 from goat_ray.agent.model import TransformersModel
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.teacher.client import TOO_LONG, Completion
@@ -113,3 +113,22 @@ def test_whatever_a_random_model_says_the_agent_comes_to_an_end(world, folder, m
     assert all(isinstance(attempt.events[-1], Answered) for attempt in attempts)
     assert all(attempt.problems for attempt in attempts)
     agent.executor.shutdown()
+
+
+def test_plans_can_be_held_to_the_candidates(world, folder):
+    config = AgentConfig(only_candidates=True, candidates=3, repairs=0, call_tokens=4, answer_tokens=4)
+    agent = Equipment(folder, "", world.data, ExecutorConfig(), config).open()
+    for attempt in agent.run(["the first book by Maren Holloway", "hotels in Port Ellery"]):
+        (retrieved,) = (event for event in attempt.events if isinstance(event, Retrieved))
+        (planned,) = (event for event in attempt.events if isinstance(event, Planned))
+        assert planned.functions and all(function in retrieved.functions for function in planned.functions)
+        assert not any(problem.startswith("unknown-function") for problem in attempt.problems)
+    agent.executor.shutdown()
+
+
+@pytest.mark.parametrize(
+    "other", [{"mode": "react"}, {"engine": {}}, {"endpoint": {"model": "m", "base_url": "http://h"}}]
+)
+def test_only_plans_of_its_own_process_can_be_held(other):
+    with pytest.raises(ValueError, match="only_candidates"):
+        AgentConfig.model_validate({"only_candidates": True, **other})

@@ -84,7 +84,9 @@ class Recited:
         self.lines = [_written(turn) for turn in chat.messages if turn["role"] == "assistant"]
         self.asked: list[list[Any]] = []
 
-    async def complete(self, chat: Sequence[Any], max_tokens: int, tools: Sequence[Any] = ()) -> Completion:
+    async def complete(
+        self, chat: Sequence[Any], max_tokens: int, tools: Sequence[Any] = (), names: Sequence[str] = ()
+    ) -> Completion:
         self.asked.append([list(chat), list(tools)])
         return Completion(self.lines[min(len(self.asked), len(self.lines)) - 1])
 
