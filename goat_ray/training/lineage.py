@@ -1,12 +1,26 @@
 """Where a trained model comes from, and the model card that says so."""
 
+import hashlib
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from goat_ray import __version__
+from pydantic import Field
+
+import goat_ray
 from goat_ray.settings import Settings
 
 CARD = "README.md"
+
+
+@cache
+def code_version(package: Path = Path(goat_ray.__file__).parent) -> str:
+    """The version with an id of the sources behind it (PEP 440's local part): states of one version differ in it."""
+    sources = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        sources.update(f"{file.relative_to(package).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    return f"{goat_ray.__version__}+{sources.hexdigest()[:12]}"
 
 
 class Lineage(Settings):
@@ -17,7 +31,7 @@ class Lineage(Settings):
     examples: str  # where the training examples lay
     corpus: str  # an id of their content
     config: dict[str, Any]
-    code: str = __version__  # of goat-ray
+    code: str = Field(default_factory=code_version)  # of goat-ray
     merged: bool = False  # an adapter that was merged into its base
     retriever: bool = False  # an embedder of requests and documents, and no language model
 

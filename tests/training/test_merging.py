@@ -12,7 +12,7 @@ from goat_ray.cli import app
 from goat_ray.errors import ModelError, RunError
 from goat_ray.places import Place
 from goat_ray.training.config import AgentTrainingConfig
-from goat_ray.training.lineage import Lineage
+from goat_ray.training.lineage import CARD, Lineage, code_version
 from goat_ray.training.merging import merge_adapter
 from goat_ray.training.models import with_adapters
 from goat_ray.training.progress import TrainingReport
@@ -96,6 +96,16 @@ def test_cards_say_where_a_model_comes_from(adapter: Path, tmp_path: Path) -> No
         assert f'base_model: "{adapter.parent / "base"}"' in card
     assert 'library_name: "peft"' in trained and "# agent\n" in trained
     assert 'base_model_relation: "merge"' in merged and "# merged\n" in merged
+
+
+def test_states_of_the_code_can_be_told_apart(adapter: Path, tmp_path: Path) -> None:
+    assert f"goat-ray {code_version()} " in (adapter / CARD).read_text(encoding="utf-8")
+    versions = set()
+    for number, text in enumerate(("x = 1", "x = 2", "x = 1")):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "module.py").write_text(text, encoding="utf-8")
+        versions.add(code_version(tmp_path / f"{number}"))
+    assert len(versions) == 2
 
 
 def test_what_cannot_be_merged_is_a_clear_error(adapter: Path, tmp_path: Path) -> None:
