@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,17 @@ def test_settings_that_cannot_be_are_refused(config: Path, setting: str, said: s
     assert said in result.output and result.output.count("\n") == 1
 
 
-def test_a_second_interrupt_ends_a_release_that_hangs() -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def python_interrupts() -> Iterator[Callable[..., object]]:
+    """Python's own handler of SIGINT, whatever earlier tests' libraries have left in this process."""
+    others = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, others)
 
+
+def test_a_second_interrupt_ends_a_release_that_hangs(python_interrupts: Callable[..., object]) -> None:
     def interrupt() -> None:
-        while signal.getsignal(signal.SIGINT) is before:
+        while signal.getsignal(signal.SIGINT) is python_interrupts:
             time.sleep(0.01)
         # As the kernel delivers it: a signal that this thread raised for itself would wake nobody who waits.
         signal.pthread_kill(main, signal.SIGINT)
