@@ -17,6 +17,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "goat_tokens_total": ("Tokens of served models", ("task", "kind")),
     "goat_answers_total": ("Answers from the cache, repaired, shortened or failed", ("task", "kind")),
     "goat_queue_wait_seconds_total": ("Waiting for a slot to ask a served model", ("task",)),
+    "goat_permit_wait_seconds_total": ("Waiting for a permit to call an API", ("host",)),
     "goat_redactions_total": ("Personal data and secrets taken out of answers", ("kind",)),
     "goat_executor_calls_total": ("Calls of APIs, by host or by backend", ("host", "status")),
 }
@@ -80,6 +81,8 @@ class Tally:
                 self._exporter.add("goat_requests_total", amount, task=whom)
             elif what == "queue wait ms":
                 self._exporter.add("goat_queue_wait_seconds_total", amount * _MILLISECOND, task=whom)
+            elif what == "permit wait ms":
+                self._exporter.add("goat_permit_wait_seconds_total", amount * _MILLISECOND, host=whom)
             elif what.endswith(" tokens"):
                 self._exporter.add("goat_tokens_total", amount, task=whom, kind=what.removesuffix(" tokens"))
             elif what == "redacted":

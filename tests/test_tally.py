@@ -25,6 +25,7 @@ COUNTED = {
     ("cached prompt tokens", "judge"): 200,
     ("cache hits", "judge"): 4,
     ("queue wait ms", "judge"): 2500,
+    ("permit wait ms", "api.example"): 1500,
     ("status 200", "api.example"): 7,
     ("redacted", "email"): 2,
 }
@@ -64,6 +65,7 @@ def test_counts_reach_rays_metrics(ray_cluster: None, tmp_path: Path) -> None:
         ("tokens_total", ("cached prompt", "judge")): 200,
         ("answers_total", ("cache hits", "judge")): 4,
         ("queue_wait_seconds_total", ("judge",)): 2.5,
+        ("permit_wait_seconds_total", ("api.example",)): 1.5,
         ("executor_calls_total", ("api.example", "200")): 7,
         ("redactions_total", ("email",)): 2,
     }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from goat_ray import metering
 from goat_ray.executors.http.config import LimitsConfig
 
 MAX_BATCH = 64  # permits per exchange
@@ -172,6 +173,7 @@ class Gate:
     async def enter(self) -> None:
         """Wait for a permit; raises ``CircuitOpen``. Each permit is given back by ``leave``."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        began = time.monotonic()
         self._waiting.append(turn)
         self._wake()
         try:
@@ -180,6 +182,8 @@ class Gate:
             if turn.done() and not turn.cancelled() and not turn.exception():
                 self.leave()  # granted and cancelled at once
             raise
+        finally:
+            metering.count("permit wait ms", self._host, round((time.monotonic() - began) * 1000))
 
     def leave(self, *, succeeded: bool = False, failed: bool = False, pause_s: float = 0.0) -> None:
         """Give a permit back, and say what was learnt about the host's health."""

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from goat_ray import metering
 from goat_ray.executors.http.config import LimitsConfig
 from goat_ray.executors.http.sending import MAX_PAUSE_S, retry_after
 from goat_ray.executors.limits import LEASE_S, POLL_S, CircuitOpen, Gate, Grant, HostLimits, Report
@@ -164,7 +165,9 @@ def test_many_calls_share_few_exchanges_and_never_exceed_the_slots(clock: Clock)
         await asyncio.gather(*(one() for _ in range(1000)))
         await gate.settle()
 
+    metering.drain()
     asyncio.run(calls())
+    assert metering.drain()["permit wait ms", "h"] > 1000  # twenty turns of 2 ms, for which most of 1,000 wait
     assert (counted.most, counted.held) == (50, 0)
     assert counted.exchanges < 200
 
