@@ -12,6 +12,8 @@ from ray.cluster_utils import Cluster
 
 AT_WORK = ("ray::MapWorker", "ray::_MapWorker", "ray::RayTrainWorker", "ray::_RayTrainWorker")
 STORE = 200 << 20  # bytes of each node's object store
+SOON = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+"""A killed node is missed after three seconds, not fifteen; how long an answer may take stays as it is."""
 
 
 class Nodes:
@@ -19,7 +21,7 @@ class Nodes:
 
     def __init__(self, workers: int, **each: Any) -> None:
         self._each = {"num_cpus": 3, "object_store_memory": STORE, **each}
-        head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
+        head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False, "_system_config": SOON}
         # It writes its address where any ``ray.init()`` of this machine would find it, and join.
         with patch("ray._private.utils.write_ray_address"):
             self._cluster = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=True)

@@ -12,7 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-@pytest.mark.parametrize(("kind", "place"), [("output", "disk/run"), ("spilling", "object_spilling_directory")])
+SPILLING = pytest.param("spilling", "object_spilling_directory", marks=pytest.mark.soak)
+
+
+@pytest.mark.parametrize(("kind", "place"), [("output", "disk/run"), SPILLING])
 def test_a_full_disk_is_one_error_and_loses_nothing(kind: str, place: str, tmp_path: Path, private_home: None) -> None:
     command = ["unshare", "--map-root-user", "--mount", sys.executable, "-m", "tests.full_disk", kind, str(tmp_path)]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=400)

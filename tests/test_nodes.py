@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]  # f
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 240.0  # for a stage to come to its place
-KILLED_IN = ("embeddings", "verified", "edges", "traces", "narrated")
+STAGES = ("embeddings", "verified", "edges", "traces", "narrated")
 POOL, OTHER = {"pool_cpu": 1.0}, {"pool_other": 1.0}
 
 
@@ -67,8 +67,11 @@ def road(nodes: Nodes, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]
     return start
 
 
+@pytest.mark.parametrize(
+    "killed_in", [("embeddings", "verified", "traces"), pytest.param(STAGES, marks=pytest.mark.soak)]
+)
 def test_killed_nodes_leave_no_trace(
-    nodes: Nodes, road: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+    nodes: Nodes, road: Callable[..., "subprocess.Popen[str]"], tmp_path: Path, killed_in: tuple[str, ...]
 ) -> None:
     """The undisturbed run has two logical CPUs in all; each kill hits a worker of the pool at its work."""
     (other,) = [node for node in nodes.workers if "pool_other" in node.get_resource_and_label_spec().resources]
@@ -78,7 +81,7 @@ def test_killed_nodes_leave_no_trace(
     nodes.add()
     driver, run = road("train_agent", "killed"), tmp_path / "killed"
     try:
-        for dataset in KILLED_IN:
+        for dataset in killed_in:
             node = wait_for(driver, lambda name=dataset: working_on(nodes, run / name), f"work on {dataset}")
             assert not (run / dataset / MANIFEST).exists()
             assert node is not other

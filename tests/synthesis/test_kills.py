@@ -13,10 +13,9 @@ from tests.world import World
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-KILLS = 5
 
-
-def test_killed_drivers_and_workers_leave_no_trace(ray_cluster: None, world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+def test_killed_drivers_and_workers_leave_no_trace(ray_cluster: None, world: World, tmp_path: Path, kills: int) -> None:
     import ray
 
     address = ray.get_runtime_context().gcs_address
@@ -25,9 +24,9 @@ def test_killed_drivers_and_workers_leave_no_trace(ray_cluster: None, world: Wor
         prepare(tmp_path / name, world)
     killer.undisturbed(tmp_path / "whole")
 
-    killer.run(tmp_path / "killed", KILLS)
+    hits = killer.run(tmp_path / "killed", kills)
 
-    assert sum(killer.kills.values()) > 0
+    assert hits >= kills / 2  # the last of them may come too late
     lines = sample_lines(tmp_path / "killed")
     assert len(lines) == 150
     assert lines == sample_lines(tmp_path / "whole")
