@@ -19,6 +19,7 @@ from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.report import CorpusReport
+from goat_ray.synthesis.splits import SplitsConfig
 
 R = TypeVar("R", bound=Record)
 
@@ -187,7 +188,14 @@ def functions_of(run: Place) -> FunctionStore:
 def corpus_of(run: Place, tools: int = 6) -> Corpus:
     """The finished samples of a run; raises ``RunError`` where they are not there."""
     near = open_dataset(run / "lookalikes", Lookalikes).data if (run / "lookalikes" / MANIFEST).exists() else ""
-    return Corpus(open_dataset(run / "samples", Sample), functions_of(run), tools, near, list(history(run)))
+    samples = open_dataset(run / "samples", Sample)
+    return Corpus(samples, functions_of(run), tools, near, _splits(run), list(history(run)))
+
+
+def _splits(run: Place) -> SplitsConfig:
+    """What the samples were split by, as the step that did it has noted; nothing is unseen in an imported corpus."""
+    manifests = (read_json(run / name / MANIFEST) for name in ("examined", "examined-001"))
+    return next((SplitsConfig(**one["settings"]["splits"]) for one in manifests if one), SplitsConfig())
 
 
 def spread(records: Iterable[R], rows: int, count: int) -> Iterator[R]:

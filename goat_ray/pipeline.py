@@ -227,7 +227,8 @@ class Road:
         functions = self.runner.finished("functions", ApiFunction)
         training = self.config.training
         self.console.heading("Agent")
-        step = FormatExamples(functions.data, training.examples, self.config.agent, self._lookalikes())
+        splits = self.config.synthesis.splits
+        step = FormatExamples(functions.data, training.examples, self.config.agent, self._lookalikes(), splits)
         examples = self.runner.bulk(step, samples, into="examples")
         folder = self.runner.directory / "agent"
         report = train_agent(

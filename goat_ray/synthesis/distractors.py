@@ -5,17 +5,19 @@ are described in similar words, as those are that a retriever finds beside the r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import pyarrow as pa
 from pydantic import Field
 
 from goat_ray.identity import rng
-from goat_ray.records import ApiFunction, Lookalikes, Neighbours
+from goat_ray.records import ApiFunction, Lookalikes, Neighbours, Split
 from goat_ray.settings import Settings
 from goat_ray.storage import FunctionStore, parquet_files, read_parquet
+from goat_ray.synthesis.splits import SplitsConfig, is_unseen
 
 KEPT = 16  # neighbours of each kind that are remembered
+FEWEST = 2  # others that even a sample with many functions is shown with: a choice without any is none
 
 
 class DistractorsConfig(Settings):
@@ -46,27 +48,52 @@ def lookalikes(
 class Distractors:
     """Chooses them. Rows stay in Arrow until they are asked for."""
 
-    def __init__(self, functions: FunctionStore, config: DistractorsConfig | None = None, data: str = "") -> None:
+    def __init__(
+        self,
+        functions: FunctionStore,
+        config: DistractorsConfig | None = None,
+        data: str = "",
+        splits: SplitsConfig | None = None,
+    ) -> None:
+        """``data`` is the Parquet folder of the lookalikes, if any; ``splits`` says what ``offered`` holds back."""
         self._functions = functions
         self._ids = functions.ids
+        share, seed = (splits.unseen_functions, splits.seed) if splits else (0.0, 0)
+        self._unseen = frozenset(id_ for id_ in self._ids if share and is_unseen(id_, share, seed))
         self._config = config or DistractorsConfig()
         names = Lookalikes.arrow_schema().names
         tables = [read_parquet(file, names) for file in parquet_files(data)] if data else []
         self._table = pa.concat_tables(tables) if tables else Lookalikes.arrow_schema().empty_table()
         self._rows = {id_: row for row, id_ in enumerate(self._table["id"].to_pylist())}
 
-    def among(self, needed: Sequence[ApiFunction], count: int, *seed: object) -> list[ApiFunction]:
-        """``count`` functions, shuffled: each needed one once, even beyond the count, then hard and random others."""
+    def offered(
+        self, needed: Sequence[ApiFunction], count: int, *seed: object, split: Split, fewest: int = FEWEST
+    ) -> list[ApiFunction]:
+        """What a model chooses from: ``count`` functions as by ``among``, but at least ``fewest`` that are not needed.
+
+        Functions of the split "unseen" are offered in that split only: elsewhere they could only ever be wrong.
+        """
+        hidden = frozenset[str]() if split == "unseen" else self._unseen
+        distinct = len({function.id for function in needed})
+        return self.among(needed, max(count, distinct + fewest), *seed, hidden=hidden)
+
+    def among(
+        self, needed: Sequence[ApiFunction], count: int, *seed: object, hidden: Set[str] = frozenset()
+    ) -> list[ApiFunction]:
+        """``count`` functions, shuffled: each needed one once, even beyond the count, then hard and random others.
+
+        Functions with an id in ``hidden`` are not drawn.
+        """
         random_ = rng("candidates", *seed)
         chosen = dict.fromkeys(function.id for function in needed)
         room = max(0, count - len(chosen))
         for kind, wanted in (("linked", self._config.linked), ("similar", self._config.similar)):
-            pool = sorted({id_ for one in needed for id_ in self._near(one.id, kind)} - set(chosen))
+            pool = sorted({id_ for one in needed for id_ in self._near(one.id, kind)} - set(chosen) - hidden)
             for id_ in random_.sample(pool, min(len(pool), wanted, room)):
                 chosen[id_] = None
                 room -= 1
-        for id_ in random_.sample(self._ids, min(len(self._ids), room + len(chosen))):
-            if room and id_ not in chosen:
+        for id_ in random_.sample(self._ids, min(len(self._ids), room + len(chosen) + len(hidden))):
+            if room and id_ not in chosen and id_ not in hidden:
                 chosen[id_] = None
                 room -= 1
         functions = [self._functions[id_] for id_ in chosen]

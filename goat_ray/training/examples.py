@@ -23,7 +23,8 @@ from goat_ray.rows import Json
 from goat_ray.settings import Settings
 from goat_ray.step import Resources, Step
 from goat_ray.storage import Dataset, FunctionStore
-from goat_ray.synthesis.distractors import Distractors, DistractorsConfig
+from goat_ray.synthesis.distractors import FEWEST, Distractors, DistractorsConfig
+from goat_ray.synthesis.splits import SplitsConfig
 
 
 class ExamplesConfig(Settings):
@@ -52,18 +53,24 @@ class FormatExamples(Step[Sample, Example]):
     """Writes the examples of each sample."""
 
     name = "format"
-    version = 2
+    version = 3
     takes = Sample
     gives = Example
     one_to_one = False
 
     def __init__(
-        self, functions: str, config: ExamplesConfig, agent: AgentConfig, lookalikes: Dataset[Lookalikes] | None = None
+        self,
+        functions: str,
+        config: ExamplesConfig,
+        agent: AgentConfig,
+        lookalikes: Dataset[Lookalikes] | None = None,
+        splits: SplitsConfig | None = None,
     ) -> None:
         self.functions = functions  # Parquet folder of the functions dataset
         self.lookalikes = lookalikes  # without them all distractors are random
         self.config = config
         self.agent = agent
+        self.splits = splits or SplitsConfig()  # that the samples were given
         self.resources = Resources()
 
     def settings(self) -> Json:
@@ -72,12 +79,13 @@ class FormatExamples(Step[Sample, Example]):
             "prompt": self.agent.prompt.model_dump(mode="json"),
             "candidates": self.agent.candidates,
             "lookalikes": self.lookalikes.fingerprint if self.lookalikes else "",
+            "unseen": [self.splits.unseen_functions, self.splits.seed],
         }
 
     def start(self) -> None:
         self.store = FunctionStore.open(self.functions)
         data = self.lookalikes.data if self.lookalikes else ""
-        self.distractors = Distractors(self.store, self.config.distractors, data)
+        self.distractors = Distractors(self.store, self.config.distractors, data, self.splits)
 
     def process(self, batch: Sequence[Sample]) -> Iterator[Example | Reject]:
         for sample in batch:
@@ -87,9 +95,13 @@ class FormatExamples(Step[Sample, Example]):
         config = self.agent.prompt
         functions = [self.store[call.function] for call in sample.calls]
         planned = [self.store[call.function] for call in without_failures(sample.calls)]
+        # A chat brings whole schemas and must fit as a whole; a plan has a line for each function.
+        fewest = 0 if self.config.form == "chat" else FEWEST
         queries = [sample.query, *(sample.paraphrases if self.config.paraphrases and sample.split == "train" else [])]
         for query in queries:
-            candidates = self.distractors.among(functions, self.agent.candidates, sample.id, query)
+            candidates = self.distractors.offered(
+                functions, self.agent.candidates, sample.id, query, split=sample.split, fewest=fewest
+            )
             if self.config.form == "chat":
                 yield self._example(sample, "chat", self._chat(sample, query, candidates), "")
                 continue

@@ -6,7 +6,8 @@ import pytest
 
 from goat_ray.records import ApiFunction, Lookalikes, Neighbours
 from goat_ray.storage import FunctionStore, write_records
-from goat_ray.synthesis.distractors import Distractors, DistractorsConfig, lookalikes
+from goat_ray.synthesis.distractors import FEWEST, Distractors, DistractorsConfig, lookalikes
+from goat_ray.synthesis.splits import SplitsConfig, is_unseen
 
 
 @pytest.fixture
@@ -46,3 +47,24 @@ def test_without_lookalikes_all_others_are_random(store: FunctionStore) -> None:
     distractors = Distractors(store)
     seen = {one.id for seed in range(60) for one in distractors.among([store[store.ids[0]]], 6, seed)}
     assert seen == set(store.ids)
+
+
+def test_functions_held_back_are_offered_in_their_own_split_only(store: FunctionStore, tmp_path: Path) -> None:
+    ids = store.ids
+    write_records(tmp_path, Lookalikes, [Lookalikes(id=ids[0], linked=ids[1:10], similar=ids[10:20])])
+    config, splits = DistractorsConfig(linked=9, similar=9), SplitsConfig(unseen_functions=0.5, seed=3)
+    distractors = Distractors(store, config, str(tmp_path / "outcome=kept"), splits)
+    hidden = {id_ for id_ in ids if is_unseen(id_, 0.5, 3)} - {ids[0]}
+    assert 10 < len(hidden) < 30
+    for split in ("train", "validation", "test"):
+        offered = distractors.offered([store[ids[0]]], len(store), split=split)
+        assert {one.id for one in offered} == set(ids) - hidden
+    assert {one.id for one in distractors.offered([store[ids[0]]], len(store), split="unseen")} == set(ids)
+
+
+@pytest.mark.parametrize("needed", [1, 4, 6, 12])
+def test_even_long_samples_are_offered_a_choice(store: FunctionStore, needed: int) -> None:
+    functions = [store[id_] for id_ in store.ids[:needed]]
+    offered = Distractors(store).offered(functions * 2, 6, split="train")
+    assert len(offered) == max(6, needed + FEWEST)
+    assert len(Distractors(store).offered(functions, 6, split="train", fewest=0)) == max(6, needed)

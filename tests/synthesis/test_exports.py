@@ -15,6 +15,7 @@ from goat_ray.identity import canonical_json
 from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import Dataset, FunctionStore, write_records
+from goat_ray.synthesis.distractors import FEWEST
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.files import JsonFiles
 from goat_ray.synthesis.exports.formats import FORMATS
@@ -32,7 +33,7 @@ def corpus(world: World, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     split = [one.model_copy(update={"split": SPLITS[number % 3]}) for number, one in enumerate(samples)]
     folder = tmp_path_factory.mktemp("samples")
     write_records(folder, Sample, split)
-    return Corpus(Dataset(folder, Sample, "samples", len(split), {}), world.functions)
+    return Corpus(Dataset(Place.of(folder), Sample, "samples", len(split), {}), world.functions)
 
 
 def written(corpus: Corpus, form: str, folder: Path) -> dict[str, list[Any]]:
@@ -59,7 +60,8 @@ def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: st
         user, *turns, answer = entry["messages"]
         assert (user["content"], answer["content"]) == (sample.query, sample.response)
         tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in entry["tools"]}
-        assert len(tools) == len(entry["tools"]) >= min(6, len(corpus.functions))
+        needed = len({call.function for call in sample.calls})
+        assert len(tools) == len(entry["tools"]) == max(6, needed + FEWEST)
         said = [turn["tool_calls"] for turn in turns if turn["role"] == "assistant"]
         assert len(said) == len({call.group for call in sample.calls} if form == "openai" else sample.calls)
         results = [turn for turn in turns if turn["role"] == "tool"]

@@ -7,6 +7,8 @@ import pytest
 from goat_ray.agent.config import AgentConfig, PromptConfig
 from goat_ray.agent.reading import read_arguments, read_plan
 from goat_ray.records import Example, Sample
+from goat_ray.synthesis.distractors import FEWEST
+from goat_ray.synthesis.splits import SplitsConfig, is_unseen
 from goat_ray.training.examples import ExamplesConfig, FormatExamples
 from tests.world import World, make_samples
 
@@ -16,8 +18,11 @@ def samples(world: World) -> list[Sample]:
     return make_samples(world, 80)
 
 
-def examples(world: World, samples: list[Sample], config: ExamplesConfig, style: str) -> list[Example]:
-    step = FormatExamples(world.data, config, AgentConfig(prompt=PromptConfig(argument_style=style)))  # type: ignore[arg-type]
+def examples(
+    world: World, samples: list[Sample], config: ExamplesConfig, style: str, splits: SplitsConfig | None = None
+) -> list[Example]:
+    agent = AgentConfig(prompt=PromptConfig(argument_style=style))
+    step = FormatExamples(world.data, config, agent, splits=splits)
     step.start()
     return [outcome for outcome in step.process(samples) if isinstance(outcome, Example)]
 
@@ -35,11 +40,17 @@ def test_each_sample_gives_plans_calls_and_an_answer(world: World, samples: list
 def test_plan_prompts_list_the_functions_that_the_target_names(world: World, samples: list[Sample]) -> None:
     names = {function.id: function.name for function in world.functions}
     by_id = {sample.id: sample for sample in samples}
-    for example in examples(world, samples, ExamplesConfig(), "values"):
+    splits = SplitsConfig(unseen_functions=0.2)
+    unseen = {id_ for id_ in world.functions.ids if is_unseen(id_, splits.unseen_functions, splits.seed)}
+    assert unseen
+    for example in examples(world, samples, ExamplesConfig(), "values", splits):
         if example.kind == "plan":
             assert read_plan(example.target) == [names[call.function] for call in by_id[example.sample].calls]
             listed = [line for line in example.prompt.splitlines() if line.startswith("- ")]
-            assert len(listed) >= 6
+            planned = read_plan(example.target)
+            assert len(listed) == max(6, len(set(planned)) + FEWEST)
+            needed = {call.function for call in by_id[example.sample].calls}
+            assert not any(line.startswith(f"- {names[id_]}:") for id_ in unseen - needed for line in listed)
             assert all(any(line.startswith(f"- {name}:") for line in listed) for name in read_plan(example.target))
 
 

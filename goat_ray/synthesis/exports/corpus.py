@@ -8,6 +8,7 @@ from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.distractors import Distractors
 from goat_ray.synthesis.exports.tools import tool_names
+from goat_ray.synthesis.splits import SplitsConfig
 
 
 @dataclass
@@ -16,8 +17,9 @@ class Corpus:
 
     samples: Dataset[Sample]
     functions: FunctionStore
-    tools: int = 6  # shown with each sample: those it needs and others (paper: section 3.3 has six)
+    tools: int = 6  # shown with each sample, or more: those it needs and others (paper: section 3.3 has six)
     lookalikes: str = ""  # Parquet folder of the lookalikes dataset, for hard negatives; empty for random ones
+    splits: SplitsConfig = field(default_factory=SplitsConfig)  # that the corpus was made with
     history: list[str] = field(default_factory=list)  # what was dropped on the way to it, as text for its card
 
     def __iter__(self) -> Iterator[Sample]:
@@ -36,8 +38,8 @@ class Corpus:
     def offered(self, sample: Sample) -> list[ApiFunction]:
         """The functions that a model gets to choose from."""
         needed = [self.functions[call.function] for call in sample.calls]
-        return self._distractors.among(needed, self.tools, sample.id)
+        return self._distractors.offered(needed, self.tools, sample.id, split=sample.split)
 
     @cached_property
     def _distractors(self) -> Distractors:
-        return Distractors(self.functions, data=self.lookalikes)
+        return Distractors(self.functions, data=self.lookalikes, splits=self.splits)
