@@ -40,7 +40,8 @@ def prepare(directory: Path, world: World) -> None:
     for name, kind, records in (("functions", ApiFunction, list(world.functions)), ("edges", Edge, world.edges)):
         (directory / name).mkdir(parents=True)
         write_records(directory / name, kind, records)
-        write_json(directory / name / MANIFEST, {"fingerprint": name, "rows": len(records), "rejects": {}})
+        finished = {"fingerprint": name, "rows": len(records), "rejects": {}, "facts": {}, "seconds": 0.0}
+        write_json(directory / name / MANIFEST, finished)
 
 
 def make_corpus(directory: Path, accepted: int) -> None:

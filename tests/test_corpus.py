@@ -1,5 +1,6 @@
 """So many accepted samples, with quotas: rounds lean towards what is missing, and the account says why they end."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from goat_ray.corpus import CorpusMaker
 from goat_ray.errors import ConfigError, RunError
 from goat_ray.executors.build import ALONE
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.inspection import corpus_of
 from goat_ray.places import Place
 from goat_ray.plans import PlanSource
 from goat_ray.records import ApiFunction, Edge, Sample, without_failures
 from goat_ray.runner import Runner
 from goat_ray.storage import MANIFEST, Dataset, open_dataset, read_json
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.splits import SplitsConfig
 from goat_ray.teacher.rules import RulesTeacher
 from tests.killing import prepare
 from tests.world import World
@@ -71,13 +74,26 @@ def test_quotas_are_met_exactly(made: Any, world: World) -> None:
 
 
 def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, tmp_path: Path) -> None:
+    wanted = {"accepted": 1000, "max_plans": 60, "splits": {"unseen_functions": 0.2}}
     with pytest.raises(RunError, match=r"of 1,000 samples from 60 plans in 1 rounds; the budget of 60 plans is spent"):
-        made(accepted=1000, max_plans=60, shortfall="stop")
+        made(**wanted, shortfall="stop")
     kept = open_dataset(Place.of(tmp_path / "run" / "samples"), Sample).rows
     assert 0 < kept < 60
-    samples = made(accepted=1000, max_plans=60, shortfall="go-on")
+    samples = made(**wanted, shortfall="go-on")
     assert samples.rows == kept
     assert facts(samples)["stopped: the budget of 60 plans is spent"] == 1
+    exported = corpus_of(Place.of(tmp_path / "run"))
+    assert exported.splits == SplitsConfig(unseen_functions=0.2), "exports hold back what training does"
+    # A benchmark asks what one of them asks: it goes, and the report says why.
+    gone = next(iter(exported))
+    (tmp_path / "bench.txt").write_text(gone.query)
+    left = made(
+        **wanted, shortfall="go-on", contamination={"benchmarks": [str(tmp_path / "bench.txt")], "similarity": None}
+    )
+    assert gone.id not in {sample.id for sample in left.records()}
+    report = [json.loads(line) for line in (tmp_path / "run" / corpus.REPORT).read_text().splitlines()]
+    exact = f"exact: bench.txt#1: {gone.query}"
+    assert {"sample": gone.id, "match": exact, "query": gone.query} in report
 
 
 @pytest.mark.soak

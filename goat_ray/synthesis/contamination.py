@@ -25,7 +25,9 @@ class ContaminationConfig(Settings):
     """What counts as a benchmark's query."""
 
     benchmarks: list[str] = Field(
-        [], description="Files of queries: RestBench's JSON, JSON or JSON Lines with a 'query', or a query a line."
+        [],
+        description="Files of queries: RestBench's, BFCL's or API-Bank's, JSON or JSON Lines with a 'query', or a "
+        "query a line. Of several messages each one by a user is a query.",
     )
     ngram: int = Field(8, ge=SHORTEST, description="Equal words in a row; shorter benchmark queries count as a whole.")
     similarity: float | None = Field(
@@ -166,4 +168,15 @@ def _texts(items: list[Any]) -> Iterator[str]:
         if isinstance(item, str):
             yield item
         elif isinstance(item, dict):
-            yield from (item[key] for key in KEYS if isinstance(item.get(key), str))
+            yield from _said_by_user([item])
+            for key in KEYS:
+                yield from [item[key]] if isinstance(item.get(key), str) else _said_by_user(item.get(key))
+
+
+def _said_by_user(messages: Any) -> Iterator[str]:
+    """Of messages with a role each, alone (API-Bank's lines) or in lists, also of turns (BFCL's questions)."""
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, list):
+            yield from _said_by_user(message)
+        elif isinstance(message, dict) and str(message.get("role")).lower() == "user":
+            yield from (message[key] for key in ("content", "text") if isinstance(message.get(key), str))

@@ -40,6 +40,11 @@ def started(file: Path, **settings: object) -> Benchmarks:
         json.dumps([{"query": query} for query in QUERIES]),
         json.dumps(QUERIES),
         "\n".join(json.dumps({"question": query, "id": 1}) for query in QUERIES),
+        "\n".join(json.dumps({"question": [[{"role": "user", "content": query}]]}) for query in QUERIES),
+        "\n".join(
+            json.dumps({"role": role, "text": QUERIES[n]})
+            for role, n in [("User", 0), ("AI", 0), ("User", 1), ("User", 2)]
+        ),
         "\n".join([QUERIES[0], "", f"  {QUERIES[1]} ", QUERIES[2], ""]),
     ],
 )
@@ -51,8 +56,12 @@ def test_all_forms_are_read(text: str, folder: Place) -> None:
     assert [entry.name for entry in entries] == [f"queries.any#{number}" for number in (1, 2, 3)]
 
 
-def test_a_real_benchmark_is_read() -> None:
+def test_real_benchmarks_are_read() -> None:
     assert len(list(read_queries(shared("restbench", "tmdb_queries.json")))) == 100
+    assert len(list(read_queries(shared("functions", "bfcl_live_multiple_200.jsonl")))) >= 200
+    dialogues = sorted(shared("apibank").rglob("*.jsonl"))
+    first = [next(read_queries(file)).query for file in dialogues]
+    assert len(first) > 20 and "Can you calculate (5+6)*3 for me?" in first
 
 
 @pytest.mark.parametrize("text", ["", "[]", '[{"answer": 1}]', "\n \n"])
