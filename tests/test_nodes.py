@@ -79,19 +79,19 @@ def test_killed_nodes_leave_no_trace(
     assert whole.wait(2 * LIMIT_S) == 0, said(tmp_path / "whole.log")
 
     nodes.add()
-    driver, run = road("train_agent", "killed"), tmp_path / "killed"
+    driver, run, log = road("train_agent", "killed"), tmp_path / "killed", tmp_path / "killed.log"
     try:
         for dataset in killed_in:
-            node = wait_for(driver, lambda name=dataset: working_on(nodes, run / name), f"work on {dataset}")
+            node = wait_for(driver, log, lambda name=dataset: working_on(nodes, run / name), f"work on {dataset}")
             assert not (run / dataset / MANIFEST).exists()
             assert node is not other
             nodes.replace(node)
-        wait_for(driver, lambda: checkpoints(run), "a checkpoint")
-        node = wait_for(driver, nodes.at_work, "a training worker")
+        wait_for(driver, log, lambda: checkpoints(run), "a checkpoint")
+        node = wait_for(driver, log, nodes.at_work, "a training worker")
         assert not (run / "agent").exists()
         assert node is not other
         nodes.replace(node)
-        assert driver.wait(2 * LIMIT_S) == 0, said(tmp_path / "killed.log")
+        assert driver.wait(2 * LIMIT_S) == 0, said(log)
     finally:
         driver.kill()
 
@@ -105,11 +105,11 @@ def test_killed_nodes_leave_no_trace(
     assert steps == sorted(set(steps)) and steps[-1] == report["steps"]
 
 
-def wait_for(driver: "subprocess.Popen[str]", condition: Callable[[], object], what: str) -> object:
+def wait_for(driver: "subprocess.Popen[str]", log: Path, condition: Callable[[], object], what: str) -> object:
     """The first true value of a condition."""
     deadline = time.monotonic() + LIMIT_S
     while not (found := condition()):
-        assert driver.poll() is None, f"the driver ended before {what}"
+        assert driver.poll() is None, f"the driver ended before {what}: {said(log)}"
         assert time.monotonic() < deadline, f"no {what} after {LIMIT_S} s"
         time.sleep(0.05)
     return found
