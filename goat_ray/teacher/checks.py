@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from goat_ray.naming import plural
+from goat_ray import jsonpath
+from goat_ray.naming import ordinal, plural
 from goat_ray.teacher.grounding import RESPONSE_END, is_plain, occurs, unsupported_name, unsupported_number
+from goat_ray.teacher.ranking import names_choice
 from goat_ray.teacher.story import Story
 
 MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
@@ -103,6 +105,21 @@ def leaked_value(story: Story, said: _Said) -> Flaw | None:
     return None
 
 
+def unnamed_choice(story: Story, said: _Said) -> Flaw | None:
+    """An item of a list that is not the first or was not taken by its place, and the query does not say which."""
+    for told in story.calls:
+        for argument in told.call.arguments:
+            if argument.step is None:
+                continue
+            indices = [token for token in jsonpath.parse(argument.location) if isinstance(token, int)]
+            # Where an item was chosen otherwise, the path does not tell whether in the outer or in the inner list.
+            for index in [0] if argument.chosen else indices:
+                if not names_choice(said.own, index, argument.chosen):
+                    meant = argument.chosen or ordinal(index)
+                    return Flaw("unnamed-choice", f"the query does not say that {meant!r} is meant")
+    return None
+
+
 def named_api(story: Story, said: _Said) -> Flaw | None:
     """A function, path or parameter that is called by its technical name."""
     words = said.own.lower()
@@ -157,7 +174,7 @@ def unreadable(_story: Story, said: _Said) -> Flaw | None:
 
 
 _QUERY_CHECKS: tuple[Callable[[Story, _Said], Flaw | None], ...] = (
-    *(bad_length, missing_value, leaked_value, named_api, listed_steps, foreign_language, unreadable),
+    *(bad_length, missing_value, leaked_value, unnamed_choice, named_api, listed_steps, foreign_language, unreadable),
 )
 
 

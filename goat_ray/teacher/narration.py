@@ -166,7 +166,7 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
     """Keeps samples whose query implies all calls and whose response fits (paper: section 3.2, last step)."""
 
     name = "judge-sample"
-    version = 3
+    version = 4
     answer = Judgement
 
     def messages(self, request: AnsweredStory) -> list[Message]:
@@ -174,7 +174,8 @@ class JudgeSample(Task[AnsweredStory, Judgement]):
         return prompt(
             "You check training samples. Accept only if (1) the request reads like a "
             "person's goal, (2) it makes every step necessary, (3) it contains all values the user must give "
-            "and no value that only a call reveals, (4) the response follows from the outputs. Answer in JSON.",
+            "and no value that only a call reveals, (4) it says which item of a list is meant wherever that is not the "
+            "first, as the call chose it, (5) the response follows from the outputs. Answer in JSON.",
             f"Calls and outputs:\n{request.story.prompt(outputs=True)}\n\nSteps:\n{steps}"
             f"\n\nRequest: {request.query}\n\nResponse: {request.response}",
         )

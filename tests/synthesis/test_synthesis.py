@@ -1,15 +1,25 @@
 """Call first, then language: provenance is exact, queries hide what only calls know, answers are grounded."""
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from goat_ray.naming import ordinal
 from goat_ray.records import CallTrace, Reject, Sample
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.rules import RulesTeacher
 from tests.world import World
+
+EXTREMES = {
+    "highest": ["highest", "most"],
+    "lowest": ["lowest", "least", "fewest"],
+    "latest": ["most recent"],
+    "earliest": ["earliest"],
+    "each": ["each of the first"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +87,17 @@ def test_paraphrases_are_other_words_for_the_same(samples: list[Sample]) -> None
         for value in values(sample, "user"):
             if isinstance(value, str):
                 assert all(value.lower() in text.lower() for text in sample.paraphrases)
+
+
+def test_every_choice_among_items_is_named(samples: list[Sample]) -> None:
+    """By the words that the rules have for it, found without the check."""
+    kinds: Counter[str] = Counter()
+    for sample in samples:
+        for argument in (argument for call in sample.calls for argument in call.arguments if argument.step is not None):
+            kind = argument.chosen.partition(" ")[0]
+            places = [int(index) for index in re.findall(r"\[(\d+)\]", argument.location) if int(index)]
+            wanted = EXTREMES.get(kind, []) if kind else [ordinal(place) for place in places[:1]]
+            kinds[kind or "by place"] += bool(wanted)
+            for text in (sample.query, *sample.paraphrases):
+                assert not wanted or any(word in text for word in wanted), (argument, text)
+    assert kinds["by place"] > 5 and sum(kinds[kind] for kind in EXTREMES) > 5

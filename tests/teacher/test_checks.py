@@ -22,9 +22,16 @@ BOOKS = {"results": [{"id": "BK-4411", "title": 'The "Quiet" Tide', "author": "A
 LULLABY = "Gute Nacht, schlaf schön, mein Kind"
 
 
-def story(title: object = "Quiet Tide") -> Story:
+def story(title: object = "Quiet Tide", index: int = 0, chosen: str = "") -> Story:
     search = Argument(parameter="search_text", value=title, provenance="user")
-    book = Argument(parameter="book_id", value="BK-4411", provenance="upstream", step=0, location="$.results[0].id")
+    book = Argument(
+        parameter="book_id",
+        value="BK-4411",
+        provenance="upstream",
+        step=0,
+        location=f"$.results[{index}].id",
+        chosen=chosen,
+    )
     calls = [
         ExecutedCall(function=SEARCH.id, arguments=[search], status=200, body=BOOKS, origin="simulated"),
         ExecutedCall(
@@ -81,6 +88,31 @@ def test_honest_queries_pass(query: str) -> None:
 )
 def test_planted_flaws_of_queries_are_found(query: str, expected: str) -> None:
     assert reason(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("index", "chosen", "query", "named"),
+    [
+        (0, "", "What are the reviews of Quiet Tide?", True),
+        (2, "", "What are the reviews of Quiet Tide?", False),
+        (2, "", "What are the reviews of the third book that Quiet Tide brings?", True),
+        (2, "", "What are the reviews of the 3rd result for Quiet Tide?", True),
+        (2, "", "What are the reviews of the second book that Quiet Tide brings?", False),
+        (0, "highest pages", "On request, what are the reviews of Quiet Tide?", False),
+        (0, "highest pages", "What are the reviews of the longest book called Quiet Tide?", True),
+        (1, "latest date", "What are the reviews of the newest Quiet Tide?", True),
+        (1, "each", "What are the reviews of Quiet Tide?", False),
+        (1, "each", "What are the reviews of each of the first two books called Quiet Tide?", True),
+    ],
+)
+def test_a_query_says_which_item_is_meant(index: int, chosen: str, query: str, named: bool) -> None:
+    flaw = query_flaw(story(index=index, chosen=chosen), query)
+    assert (flaw.reason if flaw else "") == ("" if named else "unnamed-choice")
+
+
+def test_the_users_words_do_not_name_a_choice() -> None:
+    flaw = query_flaw(story("Second Thoughts", index=1), "What are the reviews of Second Thoughts?")
+    assert flaw is not None and flaw.reason == "unnamed-choice"
 
 
 @pytest.mark.parametrize(
