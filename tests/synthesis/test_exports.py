@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -16,6 +17,7 @@ from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import Dataset, FunctionStore, write_records
 from goat_ray.synthesis.distractors import FEWEST
+from goat_ray.synthesis.exports import huggingface
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.files import JsonFiles
 from goat_ray.synthesis.exports.formats import FORMATS
@@ -200,13 +202,21 @@ def test_the_published_scripts_find_what_they_look_up(corpus: Corpus, tmp_path: 
             assert all(item["paraphrase"][key] for key in ("query1", "query2", "response1", "response2"))
 
 
-def test_a_hub_folder_loads_with_the_hubs_library(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_hub_folder_loads_with_the_hubs_library(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import datasets
 
+    monkeypatch.setattr(huggingface, "ROWS_PER_FILE", 10)
+    monkeypatch.setattr(huggingface, "ROWS_PER_GROUP", 4)
     FORMATS["huggingface"](corpus, tmp_path / "hub")
+    files = [pq.ParquetFile(file).metadata for file in (tmp_path / "hub" / "data").iterdir()]
+    groups = [file.row_group(number).num_rows for file in files for number in range(file.num_row_groups)]
+    assert max(file.num_rows for file in files) == 10 and max(groups) == 4, "written bit by bit"
     loaded = datasets.load_dataset(str(tmp_path / "hub"), cache_dir=str(tmp_path / "cache"))
     assert set(loaded) == set(SPLITS)
-    assert {row["query"] for split in loaded.values() for row in split} == {sample.query for sample in corpus}
+    for split, rows in loaded.items():
+        assert [row["query"] for row in rows] == [sample.query for sample in corpus if sample.split == split]
     card = (tmp_path / "hub" / "README.md").read_text()
     assert f"samples             {len(list(corpus)):,}" in card
     assert "distinct-2" in card and next(iter(corpus)).query in card

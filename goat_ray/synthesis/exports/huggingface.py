@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from goat_ray.synthesis.exports.tools import openai_tool
 from goat_ray.synthesis.report import CorpusReport
 
 ROWS_PER_FILE = 50_000
+ROWS_PER_GROUP = 1_000  # of each split in memory at a time
 SHOWN = 10
 # Calls, messages and tools are JSON text: Arrow would give every object the keys of all others.
 SCHEMA = pa.schema(
@@ -28,24 +30,49 @@ SCHEMA = pa.schema(
 def write(corpus: Corpus, folder: Path) -> dict[str, int]:
     """``data/SPLIT-00000.parquet`` and so on, and ``README.md``."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    counts: dict[str, int] = {}
-    pending: dict[str, list[dict[str, Any]]] = {}
-    files: dict[str, int] = {}
+    splits: dict[str, _SplitFiles] = {}
+    with ExitStack() as stack:
+        for sample in corpus:
+            if sample.split not in splits:
+                splits[sample.split] = stack.enter_context(closing(_SplitFiles(folder / "data", sample.split)))
+            splits[sample.split].add(_row(sample, corpus))
+    (folder / "README.md").write_text("\n".join(_card(corpus, list(splits))) + "\n", encoding="utf-8")
+    return {f"data/{split}": files.rows for split, files in splits.items()}
 
-    def flush(split: str) -> None:
-        name = f"{split}-{files.get(split, 0):05d}.parquet"
-        pq.write_table(pa.Table.from_pylist(pending.pop(split), schema=SCHEMA), folder / "data" / name)
-        files[split] = files.get(split, 0) + 1
 
-    for sample in corpus:
-        pending.setdefault(sample.split, []).append(_row(sample, corpus))
-        counts[sample.split] = counts.get(sample.split, 0) + 1
-        if len(pending[sample.split]) == ROWS_PER_FILE:
-            flush(sample.split)
-    for split in list(pending):
-        flush(split)
-    (folder / "README.md").write_text("\n".join(_card(corpus, list(counts))) + "\n", encoding="utf-8")
-    return {f"data/{split}": count for split, count in counts.items()}
+class _SplitFiles:
+    """The files of one split, written a row group at a time, so that a corpus of any size takes little memory."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self._folder = folder
+        self._split = split
+        self._pending: list[dict[str, Any]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self.rows = 0
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one row."""
+        self._pending.append(row)
+        self.rows += 1
+        if len(self._pending) == ROWS_PER_GROUP or self.rows % ROWS_PER_FILE == 0:
+            self._flush()
+        if self.rows % ROWS_PER_FILE == 0:
+            self.close()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            number = (self.rows - 1) // ROWS_PER_FILE
+            self._writer = pq.ParquetWriter(self._folder / f"{self._split}-{number:05d}.parquet", SCHEMA)
+        self._writer.write_table(pa.Table.from_pylist(self._pending, schema=SCHEMA))
+        self._pending = []
+
+    def close(self) -> None:
+        """Write what is left and end the file."""
+        if self._pending:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
 
 def _row(sample: Sample, corpus: Corpus) -> dict[str, Any]:
