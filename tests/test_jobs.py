@@ -1,123 +1,64 @@
-"""The road on a real cluster: `ray start --head`, then `ray job submit` of an entry point."""
+"""The road by `ray job submit`, on clusters of `ray start` processes: a head without CPUs, and a worker node."""
 
-import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from goat_ray.records import CallPlan
-from goat_ray.storage import open_dataset
-
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
-TOKEN = "0123456789abcdef0123456789abcdef"
+from goat_ray.records import CallPlan, Sample
+from goat_ray.storage import MANIFEST, UNFINISHED, open_dataset
+from tests.killing import sample_lines
+from tests.ray_start import BIN, ROOT, Nodes, authorized, call, started
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-@pytest.fixture
-def head(tmp_path: Path) -> Iterator[str]:
-    """The dashboard address of a cluster of its own, ended by the pids that it started and no others."""
-    folder = tmp_path.parent / "r"  # socket paths have a limit of 107 characters
-    for _ in range(3):  # a port that was free may be another cluster's by the time that this one takes it
-        process, dashboard = start(folder)
-        if comes_up(process, dashboard):
-            break
-        end(process)
-    else:
-        pytest.fail("no cluster came up: " + (folder / "head.log").read_text()[-3000:])
-    yield f"http://127.0.0.1:{dashboard}"
-    end(process)
-
-
-def start(folder: Path) -> "tuple[subprocess.Popen[bytes], int]":
-    """`ray start --head` and the port of its dashboard; other clusters on this machine hold the default ports."""
-    gcs, dashboard, client, agent, agent_grpc = free_ports(5)
-    command = [
-        *(str(BIN / "ray"), "start", "--head", "--block", "--num-cpus=6", "--disable-usage-stats", f"--port={gcs}"),
-        *(f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", f"--ray-client-server-port={client}"),
-        *(f"--dashboard-agent-listen-port={agent}", f"--dashboard-agent-grpc-port={agent_grpc}"),
-        f"--temp-dir={folder}",
-    ]
-    folder.mkdir(exist_ok=True)
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # of the nodes, on which a job's `python` is found
-    with (folder / "head.log").open("wb") as log:
-        environment = {**authorized(), "PATH": path}
-        process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)
-    return process, dashboard
+CONFIG = "configs/demo.yaml"
+SMALL = (
+    "documents.paths=[configs/demo/documents/travel.yaml]",
+    "sampling.plans=60",
+    "synthesis.paraphrases=0",
+    "training.agent.epochs=1",
+    "training.agent.tiny={hidden: 32, layers: 2, heads: 2, vocabulary: 512, context: 1024}",
+    "training.agent.workers=1",
+    "training.retriever.workers=1",
+    "training.agent.checkpoint_every=1000",
+    "evaluation.samples=3",
+    "evaluation.cpus=1",  # of two in all, and reading and writing take some
+    "agent.plan_tokens=24",
+    "agent.call_tokens=24",
+    "agent.answer_tokens=8",
+)
+MADE_BY = {
+    "ingest": "functions",
+    "graph": "edges",
+    "sample": "plans",
+    "synthesize": "samples",
+    "train": "agent",
+    "evaluate": "scores",
+}
+LIMIT_S = 300.0  # for a job to come to a step
 
 
-def comes_up(process: "subprocess.Popen[bytes]", port: int) -> bool:
-    """Whether the cluster answers; False where it ended, or has not answered after five minutes."""
-    for _ in range(600):  # beside other tests a cluster once took more than a minute
-        if process.poll() is not None:
-            return False
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/gcs_healthz", timeout=5) as answer:
-                if answer.status == 200:
-                    return True
-        except (urllib.error.URLError, OSError):
-            pass
-        time.sleep(0.5)
-    return False
+@pytest.fixture(scope="module")
+def nodes(private_home: None) -> Iterator[Nodes]:
+    """Two logical CPUs in all."""
+    with started(2) as cluster:
+        yield cluster
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """The cluster's processes asked, then made, to end; what is left of one that ended by itself too."""
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    for member in psutil.wait_procs(family, timeout=5)[1]:
-        member.kill()
-    process.wait(30)
+def settings(run: Path, *changes: str) -> list[str]:
+    """The options of a command that works in a run directory."""
+    return [word for change in (f"run.directory={run}", *changes) for word in ("--set", change)]
 
 
-def authorized() -> dict[str, str]:
-    return {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
-
-
-def call(
-    command: Sequence[str], environment: dict[str, str] | None = None, cwd: Path = ROOT
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        cwd=cwd,
-        env=environment or authorized(),
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-
-
-def test_jobs_run_once_and_fail_loudly(head: str, tmp_path: Path) -> None:
+def test_jobs_run_once_and_fail_loudly(nodes: Nodes, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    config = ["configs/demo.yaml", "--set", f"run.directory={run}"]
-    goat = ["goat", "submit", *config, "--address", head, "--part", "sample", "--set", "sampling.plans=50"]
+    goat = ["goat", "submit", CONFIG, *settings(run, "sampling.plans=50"), "--address", nodes.address]
+    goat += ["--part", "sample"]
 
     stranger = call(goat, {**os.environ, "RAY_AUTH_MODE": "disabled"})
     assert stranger.returncode == 1
@@ -133,10 +74,83 @@ def test_jobs_run_once_and_fail_loudly(head: str, tmp_path: Path) -> None:
     assert job.startswith("goat-sample-") and job.endswith("-1")
     assert f"{job}: sent before, succeeded" in call(goat).stdout
 
-    job = ["--address", head, "--working-dir", ".", "--", "python", "jobs/graph.py", "--config", *config]
-    failed = call(["ray", "job", "submit", *job, "--set", "documents.paths=[nowhere]"])
+    failed = submitted(nodes, "graph", settings(run, "documents.paths=[nowhere]"))
     assert failed.returncode != 0
     assert "no file is at 'nowhere'" in failed.stdout + failed.stderr
     report = json.loads((run / "failure.json").read_text())
     assert "no file is at 'nowhere'" in report["error"] and report["remedy"]
     assert report["part"] == "graph" and report["finished"]["functions"]["rows"] == 55
+
+
+def submitted(nodes: Nodes, script: str, options: list[str]) -> "subprocess.CompletedProcess[str]":
+    """`ray job submit` of an entry point, up to its end."""
+    job = ["python", f"jobs/{script}.py", "--config", CONFIG, *options]
+    return call(["ray", "job", "submit", "--address", nodes.address, "--working-dir", ".", "--", *job])
+
+
+@pytest.mark.soak
+@pytest.mark.train
+@pytest.mark.timeout(2000)
+def test_each_script_does_its_part(nodes: Nodes, tmp_path: Path) -> None:
+    """One after the other in one run directory; the whole road then finds everything done."""
+    assert {path.stem for path in (ROOT / "jobs").glob("*.py")} == {*MADE_BY, "pipeline"}
+    run = tmp_path / "run"
+    for script, dataset in MADE_BY.items():
+        assert not (run / dataset).exists()
+        made = submitted(nodes, script, settings(run, *SMALL))
+        assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
+        assert "Traceback" not in made.stdout and not (run / "failure.json").exists()
+        assert (run / dataset / ("training.json" if dataset == "agent" else MANIFEST)).exists()
+    before = written(run)
+    whole = submitted(nodes, "pipeline", settings(run, *SMALL))
+    assert whole.returncode == 0, whole.stdout[-3000:] + whole.stderr[-3000:]
+    assert whole.stdout.count("finished before") >= 10 and "\nDone\n" in whole.stdout
+    assert written(run) == before
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2000)
+def test_a_new_cluster_goes_on_where_a_dead_one_was(private_home: None, tmp_path: Path) -> None:
+    """As KubeRay's backoffLimit does it: head, driver and workers are killed, the same is sent to another cluster."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    with started(2) as nodes:
+        command = [*synthesize(run), "--address", nodes.address]
+        with subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=authorized(), stdout=subprocess.PIPE, text=True
+        ) as follower:
+            wait_for(follower, (run / "traces" / UNFINISHED).exists)
+            nodes.kill()
+            follower.kill()
+    assert not (run / "traces" / MANIFEST).exists() and not (run / "samples").exists()
+    before = written(run)
+    assert before
+
+    with started(2) as nodes:
+        made = call([*synthesize(run), "--address", nodes.address])
+        assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
+        assert "-1: sent\n" in made.stdout and "finished before" in made.stdout  # this cluster knows of no job
+        assert before.items() <= written(run).items()
+        undisturbed = call([*synthesize(whole), "--address", nodes.address])
+        assert undisturbed.returncode == 0, undisturbed.stdout[-3000:] + undisturbed.stderr[-3000:]
+    assert sample_lines(run) == sample_lines(whole) != []
+    ids = [sample.id for sample in open_dataset(run / "samples", Sample).records()]
+    assert len(ids) == len(set(ids))
+
+
+def synthesize(run: Path) -> list[str]:
+    """The command that sends the synthesis and follows it."""
+    return ["goat", "submit", CONFIG, "--part", "synthesize", *settings(run, *SMALL)]
+
+
+def written(run: Path) -> dict[str, int]:
+    """When each Parquet file of a run was written."""
+    return {str(file.relative_to(run)): file.stat().st_mtime_ns for file in run.rglob("*.parquet")}
+
+
+def wait_for(follower: "subprocess.Popen[str]", condition: Callable[[], bool]) -> None:
+    """Until the job that somebody follows has come so far."""
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert follower.poll() is None, follower.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

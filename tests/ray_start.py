@@ -1,0 +1,161 @@
+"""A Ray cluster as people start one by hand: `ray start` processes with a token, one for each node."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+TOKEN = "0123456789abcdef0123456789abcdef"
+TRIES = 3  # Ray gives up after half a minute, too short beside other tests; and free ports may be taken meanwhile
+START_S = 300.0  # for a node to come up; beside other tests one once took more than a minute
+STORE = 200 << 20  # bytes of each node's object store
+LIMIT_S = 900.0  # for a command; at a load of 38 on two cores a training once took more than 400
+
+
+class Nodes:
+    """A head that does no work, as in production, and the worker nodes that join it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start the head; ``folder`` takes logs and sockets, whose paths have a limit of 107 characters."""
+        self._folder = folder
+        self._processes: list[psutil.Popen] = []
+        self._number = 0  # of nodes that have come up
+        for _ in range(TRIES):
+            gcs, dashboard, client = free_ports(3)
+            self.address, self._gcs = f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{gcs}"
+            ports = f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"
+            if self._start("--head", "--num-cpus=0", "--dashboard-host=127.0.0.1", *ports):
+                return
+        self._give_up()
+
+    def join(self, cpus: int) -> None:
+        """Start a worker node with so many logical CPUs."""
+        for _ in range(TRIES):
+            if self._start(f"--address={self._gcs}", f"--num-cpus={cpus}"):
+                return
+        self._give_up()
+
+    def kill(self) -> None:
+        """Kill all processes of the cluster, the head's first, as a power cut does; none but those it started."""
+        for process in self._processes:
+            _kill(process)
+        self._processes.clear()
+
+    def _start(self, *options: str) -> bool:
+        """Whether a node came up; what is left of one that did not is gone."""
+        agent, agent_grpc = free_ports(2)  # other clusters on this machine hold the default ports
+        # Each node has a folder of its own: in a common one each would unpack a job's files over those of the others.
+        folder = self._folder / str(len(self._processes))
+        folder.mkdir()
+        # fmt: off
+        command = [
+            str(BIN / "ray"), "start", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1",
+            f"--dashboard-agent-listen-port={agent}", f"--dashboard-agent-grpc-port={agent_grpc}",
+            "--min-worker-port=0", "--max-worker-port=0", f"--object-store-memory={STORE}", f"--temp-dir={folder}",
+        ]
+        # fmt: on
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # of the nodes, on which a job's `python` is found
+        with (self._folder / "log").open("ab") as log:
+            process = psutil.Popen(
+                [*command, *options],
+                env={**authorized(), "PATH": path},
+                start_new_session=True,
+                stdout=log,
+                stderr=log,
+            )
+        self._processes.append(process)
+        if self._comes_up(process):
+            self._number += 1
+            return True
+        _kill(process)
+        return False
+
+    def _comes_up(self, process: psutil.Popen) -> bool:
+        """Whether the cluster has one node more; False where the process ended, or took too long."""
+        deadline = time.monotonic() + START_S
+        while process.poll() is None and time.monotonic() < deadline:
+            if self._alive() > self._number:
+                return True
+            time.sleep(0.5)
+        return False
+
+    def _alive(self) -> int:
+        """The number of nodes that the dashboard knows to be alive."""
+        request = urllib.request.Request(
+            f"{self.address}/nodes?view=summary", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                found = json.load(answer)["data"]["summary"]
+        except (urllib.error.URLError, OSError, ValueError):
+            return 0
+        return sum(node["raylet"].get("state") == "ALIVE" for node in found)
+
+    def _give_up(self) -> None:
+        pytest.fail("a node did not come up: " + (self._folder / "log").read_text()[-3000:])
+
+
+def _kill(process: psutil.Popen) -> None:
+    """Kill a process and all below it."""
+    family = [process]
+    with suppress(psutil.NoSuchProcess):  # it has ended by itself
+        family += process.children(recursive=True)
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait(30)
+
+
+@contextmanager
+def started(*workers: int) -> Iterator[Nodes]:
+    """A head and worker nodes with so many logical CPUs each; all of it ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        nodes = Nodes(Path(folder))
+        try:
+            for cpus in workers:
+                nodes.join(cpus)
+            yield nodes
+        finally:
+            nodes.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def authorized() -> dict[str, str]:
+    """The environment of whoever has the cluster's token."""
+    return {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+
+
+def call(command: Sequence[str], environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the installation to its end."""
+    return subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=ROOT,
+        env=environment or authorized(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
