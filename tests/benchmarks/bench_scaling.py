@@ -29,7 +29,7 @@ from goat_ray.teacher.config import TeacherConfig
 from tests.benchmarks.bench_orchestration import served, traces_of, write_book
 from tests.world import make_world
 
-BATCH = 4
+BATCH = 1  # trace, of about five requests: with more, a worker that starts late finds too little left
 
 
 def in_flight(times: Sequence[float], latency: float, workers: int) -> tuple[float, float]:
@@ -53,8 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("document", type=Path)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
-    parser.add_argument("--latency", type=float, default=2.0)
-    parser.add_argument("--traces", type=int, default=24, help="for each worker")
+    parser.add_argument("--latency", type=float, default=3.0)
+    parser.add_argument(
+        "--traces", type=int, default=8, help="for each worker: about two minutes for each number of workers"
+    )
     options = parser.parse_args()
     most = max(options.workers)
     with tempfile.TemporaryDirectory() as name:
