@@ -57,6 +57,12 @@ def query_flaw(story: Story, query: str) -> Flaw | None:
     return flaw
 
 
+def subquery_flaw(story: Story, subquery: str) -> Flaw | None:
+    """What no instruction for a call may have: a value that only a call can know, or a technical name."""
+    said = _Said.of(story, subquery)
+    return leaked_value(story, said) or named_api(story, said)
+
+
 def response_flaw(story: Story, query: str, response: str) -> Flaw | None:
     """The first thing that is wrong with the answer to a query; None where nothing is."""
     key = "response flaw", query, response

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field
 
-from goat_ray.teacher.checks import query_flaw, response_flaw
+from goat_ray.teacher.checks import query_flaw, response_flaw, subquery_flaw
 from goat_ray.teacher.shortening import LEVELS, shorter_story
 from goat_ray.teacher.story import Story
 from goat_ray.teacher.task import MAX_REASON, Answer, Failure, Message, Task, prompt
@@ -40,7 +40,7 @@ class WriteSubqueries(Task[Story, Subqueries]):
     """An instruction for each call by itself."""
 
     name = "write-subqueries"
-    version = 3
+    version = 4
     answer = Subqueries
 
     def messages(self, request: Story) -> list[Message]:
@@ -56,7 +56,10 @@ class WriteSubqueries(Task[Story, Subqueries]):
 
     def flaw(self, request: Story, answer: Subqueries) -> str | None:
         wanted, given = len(request.calls), len(answer.subqueries)
-        return None if given == wanted else f"There are {wanted} calls, and {given} instructions."
+        if given != wanted:
+            return f"There are {wanted} calls, and {given} instructions."
+        flaws = (subquery_flaw(request, subquery) for subquery in answer.subqueries)
+        return next((flaw.detail.replace("query", "instruction", 1) for flaw in flaws if flaw), None)
 
     def rule(self, request: Story) -> Subqueries | Failure:
         teller = Teller(request)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from goat_ray.records import ApiFunction, Argument, ExecutedCall, Parameter
 from goat_ray.teacher.checks import query_flaw, response_flaw
 from goat_ray.teacher.grounding import occurs
+from goat_ray.teacher.narration import Subqueries, WriteSubqueries
 from goat_ray.teacher.phrases import Phrasebook
 from goat_ray.teacher.story import Story, Told
 
@@ -177,3 +178,16 @@ def test_numbers_are_compared_as_wholes(number: int) -> None:
 @given(st.text("ab _", max_size=8), st.text("ab", min_size=1, max_size=3))
 def test_a_text_occurs_only_as_whole_words(within: str, text: str) -> None:
     assert occurs(text, within) == (text in within.split(" "))
+
+
+@pytest.mark.parametrize(
+    ("first", "flaw"),
+    [
+        ("Find the book Quiet Tide.", None),
+        ("Find the book BK-4411.", "the instruction reveals 'BK-4411', which only a call can know"),
+        ("Call searchBooks for Quiet Tide.", "the instruction names 'searchbooks'"),
+    ],
+)
+def test_instructions_have_no_ids_and_no_names_of_apis(first: str, flaw: str | None) -> None:
+    subqueries = Subqueries(subqueries=[first, "Get the reviews of that book."])
+    assert WriteSubqueries().flaw(story(), subqueries) == flaw
