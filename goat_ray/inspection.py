@@ -18,7 +18,6 @@ from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Loo
 from goat_ray.rows import Record
 from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
 from goat_ray.synthesis.exports.corpus import Corpus
-from goat_ray.synthesis.report import CorpusReport
 from goat_ray.synthesis.splits import SplitsConfig
 
 R = TypeVar("R", bound=Record)
@@ -111,9 +110,7 @@ def funnel(run: Place) -> Iterator[dict[str, Any]]:
 def corpus_lines(run: Place, count: int) -> Iterator[str]:
     """What a run's corpus is like, what was dropped on the way to it, and some samples."""
     corpus = corpus_of(run)
-    links = len({(edge.source, edge.target) for edge in edges_of(run)}) if _has_graph(run) else 0
-    report = CorpusReport.of(corpus, corpus.functions, links=links, count_tokens=token_counter())
-    yield from report.lines()
+    yield from corpus.report().lines()
     yield from corpus.history
     for sample in spread(corpus, corpus.samples.rows, count):
         yield ""
@@ -121,11 +118,16 @@ def corpus_lines(run: Place, count: int) -> Iterator[str]:
 
 
 def history(run: Place) -> Iterator[str]:
-    """What each step of the road dropped and why, one step a line; then the account of a corpus of a wanted size."""
+    """What each step of the road dropped and why, what it redacted, and the account of a corpus of a wanted size."""
     for stage in funnel(run):
         if stage["rejects"]:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in stage["rejects"].items())
             yield f"dropped: {stage['name']:<11}{reasons}"
+        kinds = {
+            kind: count for what, count in stage["facts"].items() if (kind := what.removesuffix(" redacted")) != what
+        }
+        if kinds:
+            yield "redacted            " + ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
         if "asked" in stage["facts"]:
             yield "account             " + ", ".join(f"{what} {count:,}" for what, count in stage["facts"].items())
 
@@ -189,7 +191,21 @@ def corpus_of(run: Place, tools: int = 6) -> Corpus:
     """The finished samples of a run; raises ``RunError`` where they are not there."""
     near = open_dataset(run / "lookalikes", Lookalikes).data if (run / "lookalikes" / MANIFEST).exists() else ""
     samples = open_dataset(run / "samples", Sample)
-    return Corpus(samples, functions_of(run), tools, near, _splits(run), list(history(run)))
+    return Corpus(
+        samples,
+        functions_of(run),
+        tools,
+        near,
+        _splits(run),
+        list(history(run)),
+        count_links=lambda: _links(run),
+        count_tokens=token_counter(),
+    )
+
+
+def _links(run: Place) -> int:
+    """Pairs of a function and one that it feeds, in the run's graph if it has one."""
+    return len({(edge.source, edge.target) for edge in edges_of(run)}) if _has_graph(run) else 0
 
 
 def _splits(run: Place) -> SplitsConfig:

@@ -10,9 +10,10 @@ from goat_ray.identity import canonical_json
 from goat_ray.records import Sample
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.shapes import shape_of
-from goat_ray.synthesis.variety import DistinctGrams
+from goat_ray.synthesis.variety import DistinctGrams, self_bleu
 
 VARIETY_QUERIES = 10_000  # distinct-n falls with the number of texts, so it is always taken of at most so many
+BLEU_QUERIES = 100  # self-BLEU takes time in their square
 TOKEN_SAMPLES = 1_000  # counting tokens takes longer than all the rest
 
 CountTokens = Callable[[str], int]
@@ -34,9 +35,11 @@ class CorpusReport:
     used: Counter[str] = field(default_factory=Counter)  # function id -> calls
     joined: Counter[tuple[str, str]] = field(default_factory=Counter)  # link -> arguments that go along it
     failed: int = 0  # calls, each with its correction
+    paraphrases: Counter[int] = field(default_factory=Counter)  # other wordings that passed the checks -> samples
     query_words: int = 0
     tokens: Counter[str] = field(default_factory=Counter)  # of TOKEN_SAMPLES samples, by part
     variety: DistinctGrams = field(default_factory=DistinctGrams)  # of the first VARIETY_QUERIES queries
+    first: list[str] = field(default_factory=list)  # queries, BLEU_QUERIES at most
 
     @classmethod
     def of(
@@ -72,7 +75,10 @@ class CorpusReport:
             if argument.step is not None
         )
         self.failed += sum(call.corrected_by is not None for call in sample.calls)
+        self.paraphrases[len(sample.paraphrases)] += 1
         self.query_words += len(sample.query.split())
+        if self.samples <= BLEU_QUERIES:
+            self.first.append(sample.query)
         if self.samples <= VARIETY_QUERIES:
             self.variety.add(sample.query)
 
@@ -89,10 +95,12 @@ class CorpusReport:
             yield f"corrected failures  {self.failed:,}"
         yield f"services            {', '.join(f'{name} {count:,}' for name, count in self.services.most_common(8))}"
         yield f"arguments           {_shares(self.provenance, self.provenance.total())}"
+        yield f"paraphrases         {_shares(self.paraphrases, self.samples)} of the samples"
         yield f"words of a query    {self.query_words / max(self.samples, 1):.1f}"
         queries = min(self.samples, VARIETY_QUERIES)
         distinct = ", ".join(f"distinct-{n} {self.variety.share(n):.3f}" for n in (1, 2))
-        yield f"variety             {distinct} of {queries:,} queries"
+        bleu = f"self-BLEU {self_bleu(self.first):.3f} of {len(self.first)}"
+        yield f"variety             {distinct} of {queries:,} queries, {bleu}"
         if self.tokens:
             counted = min(self.samples, TOKEN_SAMPLES)
             per = ", ".join(f"{part} {count / counted:,.0f}" for part, count in self.tokens.items())

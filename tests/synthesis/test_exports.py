@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.identity import canonical_json
+from goat_ray.inspection import history
 from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Sample
-from goat_ray.storage import Dataset, FunctionStore, write_records
+from goat_ray.storage import MANIFEST, Dataset, FunctionStore, write_json, write_records
 from goat_ray.synthesis.distractors import FEWEST
 from goat_ray.synthesis.exports import huggingface
 from goat_ray.synthesis.exports.corpus import Corpus
@@ -209,7 +211,9 @@ def test_a_hub_folder_loads_with_the_hubs_library(
 
     monkeypatch.setattr(huggingface, "ROWS_PER_FILE", 10)
     monkeypatch.setattr(huggingface, "ROWS_PER_GROUP", 4)
-    FORMATS["huggingface"](corpus, tmp_path / "hub")
+    dropped, count = ["dropped: narrated   3 unreadable"], lambda text: len(text.split())
+    told = replace(corpus, history=dropped, count_links=lambda: 500, count_tokens=count)
+    FORMATS["huggingface"](told, tmp_path / "hub")
     files = [pq.ParquetFile(file).metadata for file in (tmp_path / "hub" / "data").iterdir()]
     groups = [file.row_group(number).num_rows for file in files for number in range(file.num_row_groups)]
     assert max(file.num_rows for file in files) == 10 and max(groups) == 4, "written bit by bit"
@@ -219,7 +223,21 @@ def test_a_hub_folder_loads_with_the_hubs_library(
         assert [row["query"] for row in rows] == [sample.query for sample in corpus if sample.split == split]
     card = (tmp_path / "hub" / "README.md").read_text()
     assert f"samples             {len(list(corpus)):,}" in card
-    assert "distinct-2" in card and next(iter(corpus)).query in card
+    assert "distinct-2" in card and "self-BLEU" in card and next(iter(corpus)).query in card
+    assert dropped[0] in card and " of 500  (entropy" in card and "tokens of a sample  query " in card
+    share = sum(len(sample.paraphrases) == 2 for sample in corpus) / len(list(corpus))
+    assert f"2: {100 * share:.0f} %" in next(line for line in card.splitlines() if line.startswith("paraphrases"))
+
+
+def test_what_was_dropped_and_redacted_on_the_way_is_told(tmp_path: Path) -> None:
+    facts = {"email redacted": 3, "token redacted": 1, "judge-edge requests": 7}
+    manifest = {"rows": 5, "rejects": {"unreadable": 2}, "facts": facts, "seconds": 1.0, "finished": "2026-01-01"}
+    (tmp_path / "narrated").mkdir()
+    write_json(tmp_path / "narrated" / MANIFEST, manifest)
+    assert list(history(Place.of(tmp_path))) == [
+        "dropped: narrated   2 unreadable",
+        "redacted            3 email, 1 token",
+    ]
 
 
 def test_tool_names_are_distinct_and_within_the_limits() -> None:

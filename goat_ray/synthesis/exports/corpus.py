@@ -1,6 +1,6 @@
 """What all exports share: the samples, the functions, and the tools that each sample is shown with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +8,7 @@ from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import Dataset, FunctionStore
 from goat_ray.synthesis.distractors import Distractors
 from goat_ray.synthesis.exports.tools import tool_names
+from goat_ray.synthesis.report import CorpusReport, CountTokens
 from goat_ray.synthesis.splits import SplitsConfig
 
 
@@ -21,9 +22,15 @@ class Corpus:
     lookalikes: str = ""  # Parquet folder of the lookalikes dataset, for hard negatives; empty for random ones
     splits: SplitsConfig = field(default_factory=SplitsConfig)  # that the corpus was made with
     history: list[str] = field(default_factory=list)  # what was dropped on the way to it, as text for its card
+    count_links: Callable[[], int] = lambda: 0  # of its graph; 0 where that is not known
+    count_tokens: CountTokens | None = None
 
     def __iter__(self) -> Iterator[Sample]:
         return self.samples.records()
+
+    def report(self) -> CorpusReport:
+        """What it is like: one pass over all samples."""
+        return CorpusReport.of(self, self.functions, links=self.count_links(), count_tokens=self.count_tokens)
 
     @cached_property
     def names(self) -> dict[str, str]:

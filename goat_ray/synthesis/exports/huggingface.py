@@ -14,7 +14,6 @@ from goat_ray.records import Sample, without_failures
 from goat_ray.synthesis.exports.chat import messages
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.tools import openai_tool
-from goat_ray.synthesis.report import CorpusReport
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 1_000  # of each split in memory at a time
@@ -87,7 +86,7 @@ def _row(sample: Sample, corpus: Corpus) -> dict[str, Any]:
 
 def _card(corpus: Corpus, splits: list[str]) -> Iterator[str]:
     """The card: metadata that the hub reads, then what the corpus is like and some of its samples."""
-    report = CorpusReport.of(corpus, corpus.functions)
+    report = corpus.report()
     yield "---"
     yield "language: [en]"
     yield "task_categories: [text-generation]"
