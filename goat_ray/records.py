@@ -170,7 +170,6 @@ class Binding(Part):
     parameter: str
     step: int | None = None  # index of the upstream call; None means free
     field: str = ""  # JSON path pattern in that call's output
-    each: bool = False  # one call for each item of the list on the field's path, up to a limit, rather than for one
 
 
 class PlannedCall(Part):

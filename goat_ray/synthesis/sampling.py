@@ -175,7 +175,7 @@ class DrawPlans(Step[PlanOrder, CallPlan]):
     """Draws the plans of orders. It reads the graph from a folder, which all nodes must share."""
 
     name = "draw"
-    version = 1
+    version = 2
     takes = PlanOrder
     gives = CallPlan
     one_to_one = False  # a plan's id derives from the plan

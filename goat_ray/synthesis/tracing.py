@@ -75,15 +75,13 @@ class Tracing:
 
     def _choices(self, number: int, planned: PlannedCall) -> list[Picks]:
         """The items that a call takes its arguments from: one choice, or one for each call of a fan-out."""
-        each = [binding for binding in planned.bindings if _is_of_list(binding)]
-        each = each[:1] if number == self._each else [b for b in each if b.each][:1]
-        for binding in each:
-            assert binding.step is not None
-            body = self._calls[self._places[binding.step]].body
-            choices = list(self._picks.spread(binding.step, binding.field, body, self._config.fan_out))
-            if len(choices) > 1:
-                return choices
-        return [self._picks]
+        if number != self._each:
+            return [self._picks]
+        binding = next(binding for binding in planned.bindings if _is_of_list(binding))
+        assert binding.step is not None
+        body = self._calls[self._places[binding.step]].body
+        choices = list(self._picks.spread(binding.step, binding.field, body, self._config.fan_out))
+        return choices if len(choices) > 1 else [self._picks]
 
     def _arguments(self, number: int, planned: PlannedCall, picks: Picks) -> list[Argument]:
         return [self._argument(number, binding, picks) for binding in planned.bindings]
