@@ -67,9 +67,7 @@ def road(nodes: Nodes, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]
     return start
 
 
-@pytest.mark.parametrize(
-    "killed_in", [("embeddings", "verified", "traces"), pytest.param(STAGES, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("killed_in", [("verified", "traces"), pytest.param(STAGES, marks=pytest.mark.soak)])
 def test_killed_nodes_leave_no_trace(
     nodes: Nodes, road: Callable[..., "subprocess.Popen[str]"], tmp_path: Path, killed_in: tuple[str, ...]
 ) -> None:
