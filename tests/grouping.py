@@ -8,8 +8,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG = ("tests/training/", "tests/test_whole_road.py", "tests/test_jobs.py", "tests/test_nodes.py")
-ON_RAY = ("ray_cluster", "mark.vllm", "tests.nodes", "tests.full_disk")
+LONG = ("tests/training/", "tests/test_whole_road.py", "tests/test_nodes.py")
+ON_RAY = ("ray_cluster", "mark.vllm", "tests.nodes", "tests.full_disk", "tests.ray_start")
 
 
 @cache

@@ -39,7 +39,7 @@ def test_a_pilot_foretells_the_requests_and_tokens_of_the_whole(
             "documents": {"paths": [str(sorted(demo_documents.iterdir())[0])]},
             "teacher": teacher,
             "graph": {"execute": False},
-            "sampling": {"plans": 500},
+            "sampling": {"plans": 200},
         }
         road = Road(GoatConfig.model_validate(config))
         steps = road.forecast(60)
@@ -55,6 +55,6 @@ def test_a_pilot_foretells_the_requests_and_tokens_of_the_whole(
         0 < step.seconds < (read_json(tmp_path / "run" / "pilot" / step.name / MANIFEST) or {})["seconds"]
         for step in steps
     )
-    assert [step.whole for step in steps[:2]] == [road.runner.finished("candidates", Edge).rows, 500]
+    assert [step.whole for step in steps[:2]] == [road.runner.finished("candidates", Edge).rows, 200]
     text = "\n".join(forecast(steps, road.config.teacher))
-    assert "USD" in text and re.search(r"\b(5\d|60) of 500 in traces", text)  # not every plan can be drawn
+    assert "USD" in text and re.search(r"\b(5\d|60) of 200 in traces", text)  # not every plan can be drawn

@@ -57,11 +57,14 @@ def test_documents_become_samples_and_a_second_run_makes_nothing_new(demo: Path,
     assert {file: file.stat().st_mtime_ns for file in demo.rglob("*.parquet")} == modified
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_documents_that_grow_and_change_give_what_they_would_have_given_at_once(
     demo: Path, tmp_path: Path, demo_documents: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also: the same input, configuration and seed give the same samples in another directory."""
+    """Also: the same input, configuration and seed give the same samples in another directory.
+
+    What is taken over for one step is in ``test_carryover.py``.
+    """
     first, second, *rest = sorted(demo_documents.iterdir())
     documents = tmp_path / "documents"
     documents.mkdir()

@@ -96,7 +96,7 @@ print("finished", out.rows)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_driver_goes_on_where_it_was_in_an_object_store(
     tmp_path: Path, store_folder: Place, ray_cluster: None
 ) -> None:

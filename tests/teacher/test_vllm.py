@@ -153,6 +153,7 @@ def test_a_killed_engine_is_started_again_and_its_questions_are_asked_again(teac
     assert replicas() and victim not in replicas()
 
 
+@pytest.mark.soak
 def test_model_that_cannot_be_read_says_so(ray_cluster, tmp_path):
     config = TeacherConfig(backend="vllm", model=str(tmp_path), engine=EngineConfig(start_timeout_s=240))
     with pytest.raises(ModelError) as caught:
