@@ -26,7 +26,6 @@ from goat_ray.training.packages import check_packages
 from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import claim, read_report
 from goat_ray.training.scanning import count_rows, dataset_id, scan
-from goat_ray.training.tiny import VERSION as TINY_VERSION
 from goat_ray.training.tiny import make_tiny_model
 from goat_ray.training.tokenization import PackedTokenizer, load_tokenizer
 
@@ -131,8 +130,6 @@ def training_id(data: str, config: AgentTrainingConfig) -> str:
     """The id of all that is trained, and after it the examples of a step: all that may differ for ``left_behind``."""
     spread = {"workers", "batch_size", "gradient_accumulation"}
     settings = config.model_dump(mode="json", exclude={*OPERATIONAL, *spread, "deepspeed"})
-    if config.base_model == TINY:
-        settings["made"] = TINY_VERSION
     deepspeed = {name: value for name, value in deepspeed_settings(config).items() if name not in STEP_SIZE}
     return f"{content_id('agent', VERSION, settings, deepspeed, data)}-{config.examples_per_step}"
 
@@ -147,7 +144,7 @@ def _base(examples: str, data: str, target: Place, config: AgentTrainingConfig) 
     """The base model's folder or hub name; the tiny one is made beside the output if it is not there yet."""
     if config.base_model != TINY:
         return absolute(config.base_model) if Path(config.base_model).is_dir() else config.base_model
-    folder = target.parent / f"{TINY}-{content_id(TINY_VERSION, config.tiny.model_dump(), config.seed, data)}"
+    folder = target.parent / f"{TINY}-{content_id(config.tiny.model_dump(), config.seed, data)}"
     if not (folder / CONFIG_NAME).exists():
         quiet_libraries(gpu=False)
         with folder.made(CONFIG_NAME) as aside:

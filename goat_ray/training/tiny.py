@@ -4,21 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from goat_ray.errors import ConfigError
 
-VERSION = 2
-"""Raise it when the same arguments would give another model."""
-
 _BOS, _EOS, _PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 _SPECIALS = [_BOS, _EOS, _PAD]
-
-_WORDS = Regex(r"\w[\w-]*|[^\s\w]+ ?|\s+")
-"""What tokens do not go beyond. Words keep their hyphens and underscores and go without the blank before them, so that
-a function's name becomes one token, the same wherever it stands: to choose from a prompt's names is then to copy one
-token, and not to spell some ten."""
 
 # ChatML: each turn between markers; the end marker is also the end of text, so that an answer stops there. Tools and
 # calls as Hermes and Qwen write them, without instructions, of which a model made on the spot understands nothing.
@@ -69,9 +61,7 @@ def make_tiny_model(
 
 def _train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(_WORDS, "isolated")
-    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, as_bytes])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,

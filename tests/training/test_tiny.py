@@ -57,18 +57,9 @@ def test_any_text_survives_the_tokenizer(tokenizer, text):
 
 
 def test_texts_teach_the_tokenizer_their_words(tokenizer):
-    assert len(tokenizer.tokenize("returns a movie")) == 5
+    assert len(tokenizer.tokenize(" returns a movie")) == 3
 
 
 def test_vocabulary_must_hold_all_bytes(tmp_path):
     with pytest.raises(ConfigError, match="vocabulary=259"):
         make_tiny_model(tmp_path, TEXTS, vocabulary=258)
-
-
-def test_names_of_functions_become_tokens_that_can_be_copied(tmp_path):
-    names = [f"GET_movie-movie_id-{part}" for part in ("credits", "images", "reviews")]
-    make_tiny_model(tmp_path, [f"APIs:\n- {name}: Get\n- {other}: Get" for name in names for other in names])
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    listed, planned = (tokenizer.encode(text) for text in (f"- {names[0]}: Get", "\n".join([names[1], names[0]])))
-    assert (len(listed), len(planned)) == (4, 3)
-    assert listed[1] == planned[2]
