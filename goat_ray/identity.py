@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import random
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,15 @@ def canonical_json(value: Any) -> str:
 def content_id(*parts: Any) -> str:
     """A stable id of ``ID_HEX_DIGITS`` hex digits for JSON-serialisable parts."""
     return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:ID_HEX_DIGITS]
+
+
+def files_id(files: Iterable[Path], root: Path) -> str:
+    """An id of files by what is in them and where they are seen from ``root``, wherever that lies."""
+    read = hashlib.sha256()
+    for file in sorted(files):
+        content = file.read_bytes()
+        read.update(f"{os.path.relpath(file, root)}\0{len(content)}\0".encode() + content)
+    return read.hexdigest()[:ID_HEX_DIGITS]
 
 
 def rng(*parts: Any) -> random.Random:

@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -132,14 +133,19 @@ def history(run: Place) -> Iterator[str]:
             yield "account             " + ", ".join(f"{what} {count:,}" for what, count in stage["facts"].items())
 
 
-def token_counter() -> Callable[[str], int]:
-    """Counts tokens of the default embedder's tokenizer, which is there without a network."""
+def count_tokens(text: str) -> int:
+    """Tokens by the default embedder's tokenizer, which is there without a network."""
+    return len(_tokenizer().encode(text, add_special_tokens=False).ids)
+
+
+@cache
+def _tokenizer() -> Any:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(Path(resolve_embedder()) / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+    return tokenizer
 
 
 def _has_graph(run: Place) -> bool:
@@ -199,7 +205,7 @@ def corpus_of(run: Place, tools: int = 6) -> Corpus:
         _splits(run),
         list(history(run)),
         count_links=lambda: _links(run),
-        count_tokens=token_counter(),
+        count_tokens=count_tokens,
     )
 
 

@@ -58,7 +58,12 @@ def with_article(phrase: str) -> str:
 @lru_cache(maxsize=1024)
 def ordinal(index: int) -> str:
     """Word for a zero-based index: 0 is ``first``."""
-    return str(_engine.number_to_words(_engine.ordinal(str(index + 1))))
+    return str(_engine.number_to_words(ordinal_numeral(index)))
+
+
+def ordinal_numeral(index: int) -> str:
+    """The same in digits: 0 is ``1st``."""
+    return str(_engine.ordinal(str(index + 1)))
 
 
 def spelled(number: int) -> str:

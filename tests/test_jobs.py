@@ -11,8 +11,9 @@ import pytest
 
 from goat_ray.records import CallPlan, Sample
 from goat_ray.storage import MANIFEST, UNFINISHED, open_dataset
+from tests.conftest import ROOT
 from tests.killing import sample_lines
-from tests.ray_start import BIN, ROOT, Nodes, authorized, call, started
+from tests.ray_start import BIN, Nodes, authorized, call, started
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,17 +24,13 @@ from goat_ray.records import ApiFunction
 from goat_ray.runner import Runner
 from goat_ray.teacher.fake_server import FakeServer
 from tests.agent.scripts import QUERY, book
+from tests.conftest import free_port
 from tests.world import World
 
 pytestmark = pytest.mark.ray
 
 TOKEN = "a-token-of-the-tests"
 TOGETHER = 8
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

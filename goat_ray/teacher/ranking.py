@@ -1,8 +1,9 @@
 """How one says which item of a list is meant: by place, by a number or a date, or each of the first few."""
 
 import re
+from functools import cache
 
-from goat_ray.naming import ordinal, plural, singular, words
+from goat_ray.naming import ordinal, ordinal_numeral, plural, singular, words
 from goat_ray.teacher.phrases import label, pluralise
 from goat_ray.teacher.quantities import measured
 from goat_ray.teacher.story import EACH
@@ -13,8 +14,10 @@ _DATES = {"latest": "most recent", "earliest": "earliest"}
 _COUNTS = {"highest": "most", "lowest": "fewest"}
 _EXTREME = re.compile(r"\b(?:\w{2,}est|most|least|top|best|worst|last|first|maximum|minimum|max|min)\b", re.I)
 _NO_EXTREME = frozenset("request interest guest test contest forest west suggest quest rest harvest digest".split())
-_EVERY = re.compile(r"\b(?:each|every|all|both|any|first|top|respective(?:ly)?|them|their|these|those)\b", re.I)
-_LAST = re.compile(r"\blast\b", re.I)
+_SEVERAL = "|".join((*_NUMBERS[2:], *map(str, range(2, len(_NUMBERS)))))
+_EVERY = re.compile(
+    rf"\b(?:each|every|all|both|any|first|top|respective(?:ly)?|them|their|these|those|{_SEVERAL})\b", re.I
+)
 _POPULAR = {"highest": "most popular", "lowest": "least popular"}
 
 
@@ -48,15 +51,17 @@ def names_choice(text: str, index: int, chosen: str) -> bool:
     The first item needs none. That the words mean this item, of this list, is for a reader to judge.
     """
     if chosen == EACH:
-        return _EVERY.search(text) is not None or any(
-            re.search(rf"\b{number}\b", text, re.I) for number in (*_NUMBERS[2:], *range(2, len(_NUMBERS)))
-        )
+        return _EVERY.search(text) is not None
     if chosen:
         return any(found.lower() not in _NO_EXTREME for found in _EXTREME.findall(text))
-    place = index + 1
-    suffix = "th" if 10 < place % 100 < 20 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
-    words_ = rf"\b(?:{ordinal(index)}|{place}{suffix}|(?:number|no\.?|item|result|entry) {place})\b|#{place}\b"
-    return index == 0 or re.search(words_, text, re.I) is not None or _LAST.search(text) is not None
+    return index == 0 or _places(index).search(text) is not None
+
+
+@cache
+def _places(index: int) -> re.Pattern[str]:
+    """The ways to say a place; a list's last item may be any."""
+    place, ways = index + 1, (ordinal(index), ordinal_numeral(index), "last")
+    return re.compile(rf"\b(?:{'|'.join(ways)}|(?:number|no\.?|item|result|entry) {place})\b|#{place}\b", re.I)
 
 
 def _placed(noun: str, index: int) -> str:

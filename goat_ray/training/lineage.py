@@ -1,6 +1,5 @@
 """Where a trained model comes from, and the model card that says so."""
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 import goat_ray
+from goat_ray.identity import files_id
 from goat_ray.settings import Settings
 
 CARD = "README.md"
@@ -17,10 +17,7 @@ CARD = "README.md"
 @cache
 def code_version(package: Path = Path(goat_ray.__file__).parent) -> str:
     """The version with an id of the sources behind it (PEP 440's local part): states of one version differ in it."""
-    sources = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        sources.update(f"{file.relative_to(package).as_posix()}\0".encode() + file.read_bytes() + b"\0")
-    return f"{goat_ray.__version__}+{sources.hexdigest()[:12]}"
+    return f"{goat_ray.__version__}+{files_id(package.rglob('*.py'), package)}"
 
 
 class Lineage(Settings):

@@ -1,12 +1,11 @@
 """Configuration of the executor that runs Python tools."""
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from goat_ray.identity import files_id
 from goat_ray.settings import Settings
 
 
@@ -46,9 +45,6 @@ class PythonConfig(Settings):
     def decisive(self) -> dict[str, Any]:
         """What answers depend on, for fingerprints: code and databases as they are now, wherever their folder lies."""
         root = Path(self.root).expanduser()
-        files = sorted({*root.rglob("*.py"), *(root / self.init_database).rglob("*.json")})
-        read = hashlib.sha256()
-        for file in filter(Path.is_file, files):
-            content = file.read_bytes()
-            read.update(f"{os.path.relpath(file, root)}\0{len(content)}\0".encode() + content)
-        return self.model_dump(mode="json", exclude={"root", "workers"}) | {"files": read.hexdigest()}
+        files = {*root.rglob("*.py"), *(root / self.init_database).rglob("*.json")}
+        read = files_id(filter(Path.is_file, files), root)
+        return self.model_dump(mode="json", exclude={"root", "workers"}) | {"files": read}
