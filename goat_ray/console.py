@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import ray
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -17,6 +16,9 @@ from goat_ray.records import Score
 
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
 POLL_S = 0.5
+
+Read = Callable[[], tuple[int, int]]
+"""How many records have gone into a step so far, and how many have come out."""
 
 
 class Console:
@@ -109,9 +111,9 @@ class Console:
             yield
 
     @contextmanager
-    def progress(self, name: str, total: int, tally: Any) -> Iterator[None]:
-        """Around a step on the cluster: records done, rate and time left, read from its tally."""
-        with _beside(self._bars if self.rich.is_terminal else self._lines, name, total, tally):
+    def progress(self, name: str, total: int, read: Read) -> Iterator[None]:
+        """Around a step on the cluster: records done, rate and time left."""
+        with _beside(self._bars if self.rich.is_terminal else self._lines, name, total, read):
             yield
 
     def _still(self, name: str, stop: threading.Event) -> None:
@@ -119,7 +121,7 @@ class Console:
         while not stop.wait(PLAIN_INTERVAL_S):
             self.note(f"{name}: at work for {time.monotonic() - started:,.0f} s")
 
-    def _bars(self, name: str, total: int, tally: Any, stop: threading.Event) -> None:
+    def _bars(self, name: str, total: int, read: Read, stop: threading.Event) -> None:
         columns = (
             SpinnerColumn(),
             TextColumn(f"{name:<12}"),
@@ -132,14 +134,14 @@ class Console:
         with Progress(*columns, console=self.rich, transient=True) as progress:
             task = progress.add_task(name, total=total, rate="starting")
             while not stop.wait(POLL_S):
-                done, _, _ = ray.get(tally.read.remote())
+                done, _ = read()
                 if done:
                     progress.update(task, completed=done, rate=f"{done / (time.monotonic() - started):,.0f}/s")
 
-    def _lines(self, name: str, total: int, tally: Any, stop: threading.Event) -> None:
+    def _lines(self, name: str, total: int, read: Read, stop: threading.Event) -> None:
         started = time.monotonic()
         while not stop.wait(PLAIN_INTERVAL_S):
-            done, kept, _ = ray.get(tally.read.remote())
+            done, kept = read()
             if done:
                 rate = done / (time.monotonic() - started)
                 left = max(total - done, 0) / rate

@@ -17,7 +17,7 @@ import ray
 
 from goat_ray import __version__
 from goat_ray.carryover import REMAINING, carried_over, carry_over
-from goat_ray.cluster import ClusterConfig, here, nodes
+from goat_ray.cluster import ClusterConfig, nodes
 from goat_ray.console import Console
 from goat_ray.identity import content_id
 from goat_ray.locking import held
@@ -46,7 +46,6 @@ In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
 
 SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until someone removes them
-TALLIES = 2  # of steps: one that is over lives on until the next, so that its last counts reach Ray's exporter
 
 
 class Runner:
@@ -57,7 +56,6 @@ class Runner:
         self.cluster = cluster or ClusterConfig()
         self.console = console
         self._still_held: Callable[[], None] = lambda: None
-        self._tallies: list[Any] = []
         log_to_stderr(self.cluster.log_level, run=str(self.directory))
         self.directory.make()
 
@@ -258,19 +256,16 @@ class Runner:
         return Dataset(folder, kind, fingerprint, kept, rejects)
 
     def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place) -> None:
-        tally = Tally.options(num_cpus=0, scheduling_strategy=here()).remote(folder.name)  # type: ignore[attr-defined]
-        self._tallies.append(tally)
-        while len(self._tallies) > TALLIES:  # Ray Data holds on to them, and each is a process of 60 MB
-            ray.kill(self._tallies.pop(0))
+        tally = Tally(folder.name)
         EVENTS.info("started", extra={"step": folder.name, "records": count})
         try:
-            with self.console.progress(folder.name, count, tally):
+            with self.console.progress(folder.name, count, tally.read):
                 run_stage(step, data, count, folder, tally, self.cluster)
         finally:
             with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
-                facts = Counter(_counted(folder)) + Counter(ray.get(tally.counts.remote()))
-                at_work = _at_work(folder) + ray.get(tally.seconds_at_work.remote())
-                books = {"facts": dict(facts), "seconds_at_work": at_work}
+                counts, seconds = tally.close()
+                facts = dict(Counter(_counted(folder)) + Counter(counts))
+                books = {"facts": facts, "seconds_at_work": _at_work(folder) + seconds}
                 write_json(folder / UNFINISHED, (read_json(folder / UNFINISHED) or {}) | books)
 
 

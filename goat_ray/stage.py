@@ -24,6 +24,7 @@ from goat_ray.places import Place
 from goat_ray.records import Reject
 from goat_ray.step import Resources, Step
 from goat_ray.storage import OUTCOME, outcome_row, outcome_schema
+from goat_ray.tally import Tally
 
 CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
 IO_CPUS = 0.5  # of a task that reads or writes: on two logical CPUs there is room for it beside a worker
@@ -41,7 +42,7 @@ def needs(name: str, need: Resources) -> list[Need]:
     ]
 
 
-def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally: Any, cluster: ClusterConfig) -> None:
+def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally: Tally, cluster: ClusterConfig) -> None:
     """Turn ``count`` records in the Parquet folder ``data`` into outcomes in ``folder``.
 
     ``tally`` is told of each batch. Raises the step's own ``GoatError``, or a ``RunError`` about what else stopped it.
@@ -139,7 +140,7 @@ class _Worker:
     def __init__(
         self,
         step: Step[Any, Any],
-        tally: Any,
+        tally: Tally,
         committed: tuple[CheckpointConfig, Any] | None,
         folder: Place,
         log_level: Level | None,
@@ -166,7 +167,7 @@ class _Worker:
         if self._failure is not None:
             raise self._failure
         if not self._begun:
-            self._tally.begin.remote()
+            self._tally.begin()
             self._begun = True
         if self._committed is not None:
             table = self._committed.filter_rows_for_block(table)
@@ -174,9 +175,9 @@ class _Worker:
         batch = [self._step.takes.from_row(row) for row in given]
         try:
             outcomes = list(self._step.process(batch))
-        finally:  # what a batch has cost counts even where it ends the run; waiting, as this worker may end, too
+        finally:  # what a batch has cost counts even where it ends the run
             if counts := metering.drain():
-                ray.get(self._tally.count.remote(counts))
+                self._tally.count(counts)
         if self._step.one_to_one and sorted(o.id for o in outcomes) != sorted(r.id for r in batch):
             raise RunError(
                 f"step {self._step.name!r} did not give exactly one outcome for each record",
@@ -184,7 +185,7 @@ class _Worker:
             )
         dropped = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
         rejects = Counter(reject.reason for reject in dropped)
-        self._tally.add.remote(len(batch), len(outcomes) - len(dropped), dict(rejects))
+        self._tally.add(len(batch), len(outcomes) - len(dropped), dict(rejects))
         EVENTS.info("batch", extra={"records": len(batch), "dropped": len(dropped)})
         for reject in dropped:
             EVENTS.debug("dropped", extra={"record": reject.id, "reason": reject.reason})

@@ -1,12 +1,17 @@
 """What the workers of a running step report: for the progress line, for the manifest and for Ray's metrics."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from uuid import uuid4
 
 import ray
 from ray.util.metrics import Counter as Metric
 
+from goat_ray.cluster import here
 from goat_ray.metering import Count
 
 # The metrics by name, each with its description and tags. Ray's exporter writes ``ray_`` before the names.
@@ -43,40 +48,83 @@ class Exporter:
             self._metrics[metric].inc(amount, tags)
 
 
-@ray.remote
 class Tally:
-    """Counts while one step runs. The books count the files; this is for display, costs and metrics."""
+    """Counts while one step runs; its workers get copies. The books count the files; this is for display and costs."""
 
     def __init__(self, step: str) -> None:
         self._step = step
-        self._done = 0
-        self._kept = 0
-        self._rejects: Counter[str] = Counter()
-        self._counts: Counter[str] = Counter()
-        self._began = self._latest = 0.0  # by this process's clock
-        self._exporter = Exporter()
+        self._key = uuid4().hex  # a worker that is late counts for nobody, and not for the step's next run
+        self._counting = _counting(ray.get_runtime_context().get_worker_id())
 
     def begin(self) -> None:
         """A worker has started and takes up its first batch."""
-        if not self._began:
-            self._began = self._latest = time.monotonic()
+        self._counting.begin.remote(self._key)
 
-    def seconds_at_work(self) -> float:
-        """From the first batch that was taken up to the latest that was through: without the start of anything."""
-        return self._latest - self._began
-
-    def add(self, done: int, kept: int, rejects: dict[str, int]) -> None:
+    def add(self, done: int, kept: int, rejects: Mapping[str, int]) -> None:
         """One batch is through: ``done`` records in, ``kept`` records out."""
-        self._latest = time.monotonic()
-        self._done += done
-        self._kept += kept
-        self._rejects.update(rejects)
-        self._exporter.rows(self._step, kept, rejects)
+        self._counting.add.remote(self._key, self._step, done, kept, rejects)
 
-    def count(self, counts: dict[Count, int]) -> None:
-        """What a worker has counted beside its records."""
+    def count(self, counts: Mapping[Count, int]) -> None:
+        """What a worker has counted beside its records. Waits until it is noted, as the worker may end."""
+        ray.get(self._counting.count.remote(self._key, counts))
+
+    def read(self) -> tuple[int, int]:
+        """Records in and records out so far."""
+        return ray.get(self._counting.read.remote(self._key))  # type: ignore[no-any-return]
+
+    def close(self) -> tuple[dict[str, int], float]:
+        """All that was counted, e.g. ``{"judge-edge prompt tokens": 1200}``, and the seconds at work.
+
+        These are from the first batch that was taken up to the latest that was through: without the start of anything.
+        """
+        return ray.get(self._counting.close.remote(self._key))  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _counting(driver: str) -> Any:
+    """The process that counts for all steps of a driver; each would take a second to start and 60 MB."""
+    return _Counting.options(num_cpus=0, scheduling_strategy=here()).remote()  # type: ignore[attr-defined]
+
+
+@dataclass
+class _Counts:
+    """Of one run of a step; times by the counting process's clock."""
+
+    done: int = 0
+    kept: int = 0
+    beside: Counter[str] = field(default_factory=Counter)
+    began: float = 0.0
+    latest: float = 0.0
+
+
+@ray.remote
+class _Counting:
+    def __init__(self) -> None:
+        self._of: defaultdict[str, _Counts] = defaultdict(_Counts)
+        self._exporter = Exporter()
+
+    def begin(self, key: str) -> None:
+        counts = self._of[key]
+        if not counts.began:
+            counts.began = counts.latest = time.monotonic()
+
+    def add(self, key: str, step: str, done: int, kept: int, rejects: Mapping[str, int]) -> None:
+        counts = self._of[key]
+        counts.latest = time.monotonic()
+        counts.done += done
+        counts.kept += kept
+        self._exporter.rows(step, kept, rejects)
+
+    def read(self, key: str) -> tuple[int, int]:
+        return self._of[key].done, self._of[key].kept
+
+    def close(self, key: str) -> tuple[dict[str, int], float]:
+        counts = self._of.pop(key, _Counts())
+        return dict(counts.beside), counts.latest - counts.began
+
+    def count(self, key: str, counts: Mapping[Count, int]) -> None:
         for (what, whom), amount in counts.items():
-            self._counts[f"{whom} {what}"] += amount
+            self._of[key].beside[f"{whom} {what}"] += amount
             if what == "requests":
                 self._exporter.add("goat_requests_total", amount, task=whom)
             elif what == "queue wait ms":
@@ -91,11 +139,3 @@ class Tally:
                 self._exporter.add("goat_executor_calls_total", amount, host=whom, status=what.removeprefix("status "))
             elif what != "unanswered":  # by function: too many for a metric's tags
                 self._exporter.add("goat_answers_total", amount, task=whom, kind=what)
-
-    def counts(self) -> dict[str, int]:
-        """All of it so far, e.g. ``{"judge-edge prompt tokens": 1200}``."""
-        return dict(self._counts)
-
-    def read(self) -> tuple[int, int, dict[str, int]]:
-        """Records in, records out, rejects by reason, so far."""
-        return self._done, self._kept, dict(self._rejects)
