@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # On a machine with NVIDIA GPUs: make install GPU=1
 GPU ?=
+# Some environments set it. The installation compiles nothing, so each worker would then compile all it imports: seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test soak lint format bench clean
 
