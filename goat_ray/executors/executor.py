@@ -18,11 +18,15 @@ Method = TypeVar("Method", bound=Callable[..., Awaitable["CallResult"]])
 READS = ("GET", "HEAD")
 """Methods that change nothing and may be called again (RFC 9110, section 9.2.1)."""
 
+TRANSIENT = frozenset((408, 429, 502, 503, 504))
+"""Statuses of services that cannot answer for now. 500 is not among them: it may be all that an API says to a wrong
+value, or what a tool always breaks with."""
+
 UNANSWERED = frozenset(
     {
-        "circuit-open", "connection-failed", "deadline", "insecure-server", "no-token", "not-recorded",
-        "refused-address", "refused-host", "refused-method", "session-lost", "timeout", "unknown-server",
-        "unreachable-server",
+        "circuit-open", "connection-failed", "deadline", "insecure-server", "invalid-simulation", "no-process",
+        "no-simulation", "no-token", "not-recorded", "rate-limited", "refused-address", "refused-host",
+        "refused-method", "session-lost", "timeout", "unknown-server", "unreachable-server",
     }
 )  # fmt: skip
 """Problems of executors themselves, under which no answer of the API was heard."""

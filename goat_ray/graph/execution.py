@@ -7,7 +7,7 @@ from typing import Any
 from goat_ray import jsonpath
 from goat_ray.executors.build import ALONE, Outside, build_executor
 from goat_ray.executors.config import ExecutorConfig
-from goat_ray.executors.executor import CallResult, Session, mark_unanswered
+from goat_ray.executors.executor import TRANSIENT, CallResult, Session, mark_unanswered
 from goat_ray.graph.feeding import Arguments, is_usable
 from goat_ray.graph.values import fit
 from goat_ray.places import Place
@@ -18,13 +18,14 @@ from goat_ray.storage import Dataset, FunctionStore
 
 ATTEMPTS = 4  # with other arguments each
 VALUES = 3  # tried of one response
+BROKEN = 500
 
 
 class ExecuteEdges(Step[Edge, Edge]):
     """Keeps an edge if source and target succeed and another value gives another result."""
 
     name = "execute"
-    version = 3
+    version = 4
     takes = Edge
     gives = Edge
 
@@ -86,14 +87,17 @@ class ExecuteEdges(Step[Edge, Edge]):
         arguments = await self._arguments(session, target, edge, attempt)
         parameter = target.parameter(edge.parameter)
         for value in list(dict.fromkeys(values))[:VALUES]:
-            second = await session.call(target, {**arguments, parameter.name: fit(parameter, value)})
+            right = {**arguments, parameter.name: fit(parameter, value)}
+            second = await session.call(target, right)
             if second.ok:
                 break
         else:
             return _failed(edge, "target-call-failed", target, second, f"{place} for {value!r}")
-        other = await session.call(target, {**arguments, parameter.name: fit(parameter, _made_up(value))})
-        if not other.heard:  # a host that has gone would look like one that refuses what is made up
-            return _failed(edge, "target-call-failed", target, other, place)
+        wrong = {**arguments, parameter.name: fit(parameter, _made_up(value))}
+        other = await session.call(target, wrong)
+        # A host that has gone, or has too much to do, would look like one that refuses what is made up.
+        if not _is_heard(other) or (other.status == BROKEN and not await _breaks(session, target, right, wrong)):
+            return _failed(edge, "no-answer", target, other, place)
         used = _use(second.body, other)
         if not used:
             return Reject(id=edge.id, reason="value-not-used", detail=f"{place}: any value gives the same response")
@@ -106,6 +110,19 @@ class ExecuteEdges(Step[Edge, Edge]):
         return await self.arguments.fed(session, function, edge.id, attempt)
 
 
+async def _breaks(session: Session, target: ApiFunction, right: dict[str, Any], wrong: dict[str, Any]) -> bool:
+    """Whether it is the wrong value that breaks an API: many have only a 500 for an id that they do not know.
+
+    Then it breaks again, and the right value still succeeds; an API that is broken for a while breaks on both or none.
+    """
+    again, beside = await session.call(target, wrong), await session.call(target, right)
+    return again.status == BROKEN and beside.ok
+
+
+def _is_heard(result: CallResult) -> bool:
+    return result.heard and result.status not in TRANSIENT
+
+
 def _use(body: Json, other: CallResult) -> str:
     """What shows that the target used a value: a made-up one, in the ``other`` call, must not give the same body."""
     if not other.ok:
@@ -115,10 +132,12 @@ def _use(body: Json, other: CallResult) -> str:
 
 def _failed(edge: Edge, reason: str, function: ApiFunction, result: CallResult, place: str) -> Reject:
     """A call's failure, by a reason of its own where no API has answered it."""
-    if not result.heard:
+    if not _is_heard(result):
+        reason = "no-answer"
+    if reason == "no-answer":
         mark_unanswered(function)
     said = f"{place}: status {result.status}" + (f", {result.problem}" if result.problem else "")
-    return Reject(id=edge.id, reason=reason if result.heard else "no-answer", detail=said)
+    return Reject(id=edge.id, reason=reason, detail=said)
 
 
 def _made_up(value: Any) -> Any:

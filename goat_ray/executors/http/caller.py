@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx2
 
 from goat_ray import metering
-from goat_ray.executors.executor import READS, CallResult
+from goat_ray.executors.executor import READS, TRANSIENT, CallResult
 from goat_ray.executors.http.auth import Authenticator, AuthFailed, authenticator
 from goat_ray.executors.http.cleaning import Cleaner
 from goat_ray.executors.http.config import CallingConfig, HostConfig, OAuth2Auth
@@ -23,7 +23,6 @@ from goat_ray.records import ApiFunction
 
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, section 9.2.2
 BUSY = (429, 503)  # statuses whose Retry-After says when to come back
-TRANSIENT = (429, 502, 503, 504)
 REDIRECTS = (301, 302, 303, 307, 308)
 
 Reading = Callable[[Received], Received]
