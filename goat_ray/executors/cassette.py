@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from goat_ray.executors.executor import READS, CallResult, Executor, Session, count_status
+from goat_ray.executors.executor import READS, TRANSIENT, CallResult, Executor, Session, count_status
 from goat_ray.identity import canonical_json, content_id
 from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction
@@ -59,9 +59,11 @@ class Tape:
     def keep(self, key: str, calls_before: str, function: ApiFunction, arguments: Any, result: CallResult) -> None:
         """Remember a real answer, also a failure; each success once.
 
-        What never reached the API is no answer: a replay would repeat an outage for ever.
+        What never reached the API is no answer, nor is a request to come again later: a replay would repeat an outage
+        for ever.
         """
-        if result.origin != "real" or not result.heard or key in self._written:
+        is_passing = result.status in TRANSIENT and not result.problem
+        if result.origin != "real" or not result.heard or is_passing or key in self._written:
             return
         if result.ok:
             self._written.add(key)

@@ -83,7 +83,7 @@ def test_traces_with_writes_are_replayed_exactly(folder: Place) -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_duplicates_and_the_order_of_files_do_not_matter(tmp_path: Path, order: int) -> None:
-    for status in (200, 503)[::order]:
+    for status in (200, 500)[::order]:
         play(Recorder(Notebook(status), tmp_path), WRITES_AND_READS)
     files = sorted(tmp_path.glob("*.parquet"))
     for number, file in enumerate(files[::order]):
@@ -104,6 +104,14 @@ def test_a_miss_fails_or_is_asked_elsewhere(tmp_path: Path) -> None:
     assert (hit.origin, asked.origin, book.asked) == ("recorded", "real", 1)
     ((hit, again),) = play(Player(tmp_path, book), unknown)
     assert (again, book.asked) == (asked.model_copy(update={"origin": "recorded"}), 1), "the cassette fills"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_had_no_time_is_asked_again_by_a_replay(tmp_path: Path, status: int) -> None:
+    play(Recorder(Notebook(status), tmp_path), WRITES_AND_READS)
+    book = Notebook()
+    ((first, *_), _) = play(Player(tmp_path, book), WRITES_AND_READS)
+    assert (first.status, first.origin, book.asked) == (200, "real", 8)
 
 
 class SharedNotebook(Notebook):
