@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any, Protocol
 
 from goat_ray.agent.batching import Batcher
@@ -85,7 +86,8 @@ class TransformersModel:
 
         Those that are held to names are in batches of their own.
         """
-        context = self._model.config.max_position_embeddings
+        text = self._model.config.get_text_config()  # of models that see and hear as well
+        context = getattr(text, "max_position_embeddings", inf)
         alike: dict[tuple[int, bool], list[_Row]] = defaultdict(list)
         for number, (chat, max_tokens, tools, names) in enumerate(asked):
             ids = self._encode(chat, tools)

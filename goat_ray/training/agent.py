@@ -21,7 +21,7 @@ from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import Run, absolute, device_memory, run_loop
 from goat_ray.training.lineage import Lineage
 from goat_ray.training.memory import measure, memory_line
-from goat_ray.training.models import check_length, quiet_libraries, read_model_config
+from goat_ray.training.models import check_base, quiet_libraries, read_model_config
 from goat_ray.training.packages import check_packages
 from goat_ray.training.progress import TrainingReport
 from goat_ray.training.publishing import claim, read_report
@@ -160,9 +160,9 @@ def _texts(examples: str) -> list[str]:
 
 
 def _memory(base: str, config: AgentTrainingConfig, run: Run) -> str:
-    """What the training will take of each device; a model that is too short for the examples is an error here."""
+    """What the training will take of each device; a model that cannot take the examples is an error here."""
     model = read_model_config(base)
-    check_length(model, base, config.max_length)
+    check_base(model, base, config)
     return memory_line(measure(model, config), config, device_memory(run))
 
 

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+_KEEP_APART = {"full_attention", "sliding_attention", "chunked_attention", "attention", "mlp", "moe", "dense", "sparse"}
+"""Kinds of layers that keep packed examples apart by their positions, or look at one token alone. Others run along the
+row, such as linear attention and convolutions, and would have to be told the borders."""
+
 
 def quiet_libraries(gpu: bool) -> None:
     """Keep the libraries to errors, and tell DeepSpeed its accelerator before it guesses with a warning."""
@@ -76,7 +80,7 @@ def _load(base: str, config: AgentTrainingConfig) -> PreTrainedModel:
     except (OSError, ValueError) as error:
         raise _unloadable(base, error) from error
     model.name_or_path = base  # which adapters name: a folder that was fetched is on this machine only
-    check_length(model.config, base, config.max_length)
+    check_base(model.config, base, config)
     model.config.use_cache = False
     checkpointing = {"use_reentrant": False}
     if config.method == "qlora":
@@ -114,13 +118,21 @@ def _unloadable(base: str, error: Exception) -> ModelError:
     )
 
 
-def check_length(model: PreTrainedConfig, base: str, max_length: int) -> None:
-    """Raise ``ConfigError`` where examples may be longer than the model was made for."""
-    longest = getattr(model, "max_position_embeddings", max_length)
-    if max_length > longest:
+def check_base(model: PreTrainedConfig, base: str, config: AgentTrainingConfig) -> None:
+    """Raise ``ConfigError`` where the base model is too short for the examples, or would not keep packed ones apart."""
+    text = model.get_text_config()  # of models that see and hear as well
+    longest = getattr(text, "max_position_embeddings", config.max_length)
+    if config.max_length > longest:
         raise ConfigError(
-            f"max_length is {max_length} and the base model {base!r} was made for {longest} tokens",
+            f"max_length is {config.max_length} and the base model {base!r} was made for {longest} tokens",
             remedy=f"Set max_length to at most {longest}",
+        )
+    layers = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or ()
+    if config.packing and (mixing := sorted(set(layers) - _KEEP_APART)):
+        raise ConfigError(
+            f"packing: true, and the base model {base!r} has layers ({', '.join(mixing)}) that carry what they read of "
+            "one example into the next",
+            remedy="Set packing: false",
         )
 
 

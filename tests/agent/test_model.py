@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3Config, Gemma3ForConditionalGeneration
 
 from goat_ray.agent.batching import Batcher
 from goat_ray.agent.config import AgentConfig
@@ -80,6 +80,19 @@ def test_a_prompt_beyond_the_context_fails_alone(folder):
     long, short = complete(folder, [chats(CONTEXT)[-1], chats(1)[0]], batch_size=2)
     assert isinstance(long, Failure) and long.reason == TOO_LONG
     assert isinstance(short, Completion)
+
+
+def test_a_model_that_sees_as_well_says_its_context_elsewhere(folder, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {"vocab_size": len(tokenizer), "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 64}
+    config = Gemma3Config(text_config={**small, **text}, vision_config={**small, "image_size": 28, "patch_size": 14})
+    config.eos_token_id = tokenizer.eos_token_id
+    Gemma3ForConditionalGeneration(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    short, long = complete(str(tmp_path), [chats(1)[0], chats(50)[-1]], batch_size=2)
+    assert isinstance(short, Completion)
+    assert isinstance(long, Failure) and long.detail.endswith("exceed the context of 64")
 
 
 def test_what_waits_is_worked_on_together():

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from transformers import AutoConfig
 
 from goat_ray.errors import ConfigError
 from goat_ray.training import packages
 from goat_ray.training.config import OPERATIONAL, AgentTrainingConfig, RetrieverTrainingConfig
 from goat_ray.training.deepspeed_settings import deepspeed_settings
+from goat_ray.training.models import check_base
 from goat_ray.training.packages import check_packages
 
 
@@ -121,6 +123,38 @@ def test_offloading_becomes_deepspeeds_settings() -> None:
 def test_settings_that_cannot_go_together_are_errors(settings: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         AgentTrainingConfig.model_validate(settings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "carried"),
+    [
+        ("llama", {}, ""),
+        ("gemma3_text", {}, ""),
+        ("llama4_text", {}, ""),
+        ("lfm2", {"num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]}, "conv"),
+        ("qwen3_next", {}, "linear_attention"),
+        ("qwen3_5", {}, "linear_attention"),
+        ("recurrent_gemma", {}, "recurrent"),
+    ],
+)
+def test_packing_takes_layers_that_keep_examples_apart(kind: str, settings: dict[str, object], carried: str) -> None:
+    model = AutoConfig.for_model(kind, **settings)
+    check_base(model, kind, AgentTrainingConfig(max_length=512))
+    packing = AgentTrainingConfig(max_length=512, packing=True)
+    if not carried:
+        check_base(model, kind, packing)
+        return
+    with pytest.raises(ConfigError, match=rf"{kind}' has layers \({carried}\).*packing: false"):
+        check_base(model, kind, packing)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3", "mistral3"])
+def test_examples_longer_than_the_base_was_made_for_are_an_error(kind: str) -> None:
+    """Models that see as well keep it with the part that reads."""
+    model = AutoConfig.for_model(kind)
+    model.get_text_config().max_position_embeddings = 512
+    with pytest.raises(ConfigError, match="was made for 512 tokens"):
+        check_base(model, kind, AgentTrainingConfig(max_length=1024, base_model=kind))
 
 
 @pytest.mark.parametrize(
