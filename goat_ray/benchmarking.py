@@ -59,7 +59,8 @@ class Benchmarking:
         self.remarks = []
         run, file = named(contender)
         solutions = self._given(file) if file is not None else self._own(run)
-        verdicts, checks = self._verdicts(run, solutions), self._checks(run, solutions)
+        planned = file is None and run in PLANNERS  # a file may be called like a planner
+        verdicts, checks = self._verdicts(run, solutions, planned), self._checks(run, solutions, planned)
         result = score(self.benchmark, run, solutions, verdicts, checks, self.remarks)
         folder = Place.of(into) / self.benchmark.name / run
         result.write(folder, list(as_predictions(self.benchmark, solutions)))
@@ -106,10 +107,10 @@ class Benchmarking:
         solutions = {one.id: self.benchmark.solution(one) for one in made[contender].records()}
         return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
 
-    def _verdicts(self, run: str, solutions: dict[str, Solution]) -> Verdicts:
+    def _verdicts(self, run: str, solutions: dict[str, Solution], planned: bool) -> Verdicts:
         if not any("SR" in task.measures for task in self.benchmark.tasks):
             return {}
-        if run in PLANNERS:
+        if planned:
             self.remarks.append(f"SR is not taken for {run}: its plan has no response to judge")
             return {}
         if self.road is None or self.road.config.teacher.backend == "rules":
@@ -123,10 +124,10 @@ class Benchmarking:
         finally:
             teacher.release()
 
-    def _checks(self, run: str, solutions: dict[str, Solution]) -> dict[str, float]:
+    def _checks(self, run: str, solutions: dict[str, Solution], planned: bool) -> dict[str, float]:
         if not any(task.measures == CALL for task in self.benchmark.tasks):
             return {}
-        if run in PLANNERS:
+        if planned:
             self.remarks.append(f"correctness is not taken for {run}: the calls of its plan have no arguments")
             return {}
         config = self.road.config.executor if self.road is not None else None

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from goat_ray.benchmarking import Benchmarking
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -13,6 +16,7 @@ from goat_ray.evaluation.apibank import CALL, PATH, REPLY, apibank, check_calls,
 from goat_ray.evaluation.benchmark import MadeCall, Solution
 from goat_ray.evaluation.benchmark_scores import score
 from goat_ray.evaluation.metrics import rouge_l
+from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.python.config import PythonConfig
 from goat_ray.executors.python.executor import PythonExecutor
 from goat_ray.records import ApiFunction
@@ -163,6 +167,21 @@ def test_the_tool_says_what_is_correct(bank: Path, made: list[MadeCall], correct
     assert result.values("correct") == {call.id: correct}
     assert remarks == []
     assert result.values("ROUGE-L") == {reply.id: pytest.approx(rouge_l("It is in your agenda.", reply.response))}
+
+
+@pytest.mark.parametrize("name", ["gpt", "graph", "graph-tuned"])
+def test_given_calls_are_checked_whatever_they_are_called(bank: Path, name: str) -> None:
+    """A planner's calls have no arguments; a file that bears its name has."""
+    known = functions(bank)
+    benchmark = apibank(bank / "dialogues", known)
+    entry = {"query": benchmark.tasks[0].query, "api_path": [{"docid": "AddAgenda", "llm_generation": GIVEN}]}
+    (bank / "made.json").write_text(json.dumps([entry]))
+    executor = ExecutorConfig(backend="python", python=PythonConfig(root=str(bank), workers=1))
+    road: Any = SimpleNamespace(config=SimpleNamespace(executor=executor))
+    result, folder = Benchmarking(road, benchmark, known, []).evaluate(f"{name}={bank / 'made.json'}", bank / "into")
+    assert result.values("correct") == {benchmark.tasks[0].id: 1.0}
+    assert not any("not taken" in remark for remark in result.remarks)
+    assert folder.name == name
 
 
 def test_a_gold_call_that_its_tool_finds_wrong_is_said(bank: Path) -> None:
