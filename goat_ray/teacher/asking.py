@@ -26,7 +26,7 @@ _CHARACTERS_PER_TOKEN = 3  # for a cautious estimate of what a prompt will cost
 class Patience:
     """How long to go on asking."""
 
-    max_retries: int = 4  # of one request that fails while others are answered
+    max_retries: int = 10  # of one request that fails while others are answered; waiting for a busy endpoint is none
     patience_s: float = 120.0  # for an endpoint that answers nothing
     timeout_s: float = 60.0  # of one attempt; the client enforces it
 
@@ -78,13 +78,15 @@ class Asker:
         What it costs is counted for ``whom``, each attempt as a request.
         """
         began = time.monotonic()
+        failures = 0  # that the endpoint had time for
         for tries in count(1):
             result = await self._attempt(ChatRequest(messages, schema, seed, max_tokens, tools), whom)
             if not isinstance(result, Setback):
                 self._check_refusals(result)
                 return result
+            failures += not result.busy
             self._check_patience(result, tries)
-            if self._is_exhausted(result, tries, began) and await self._is_well(began):
+            if self._is_exhausted(result, failures, began) and await self._is_well(began):
                 return result.plain()
             await asyncio.sleep(self._delay(tries, result))
         raise AssertionError("unreachable")
@@ -138,10 +140,10 @@ class Asker:
 
     # --- whose fault it is -----------------------------------------------------------------------
 
-    def _is_exhausted(self, setback: Setback, tries: int, began: float) -> bool:
+    def _is_exhausted(self, setback: Setback, failures: int, began: float) -> bool:
         if setback.busy:  # patience is all that a busy endpoint asks for
             return time.monotonic() - began > self._patience.patience_s
-        return tries > self._patience.max_retries
+        return failures > self._patience.max_retries
 
     async def _is_well(self, began: float) -> bool:
         """Whether the endpoint answers others than the request that was first sent at ``began``."""

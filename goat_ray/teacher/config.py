@@ -126,7 +126,8 @@ class TeacherConfig(Settings):
     adapter: str = ""  # vllm: one of engine.adapters that answers instead of the bare model
     concurrency: int = Field(64, ge=1)  # requests in flight per process, at most; fewer where the endpoint is busy
     timeout_s: float = Field(60.0, gt=0)  # per attempt
-    max_retries: int = Field(4, ge=0)  # of a request that fails while others are answered
+    # Of a request that fails while others are answered. Where three of ten fail, 10 lose one in 500,000.
+    max_retries: int = Field(10, ge=0)
     patience_s: float = Field(120.0, gt=0)  # for an endpoint that answers nothing, before the run stops
     temperature: float = Field(0.7, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)  # None leaves it to the endpoint

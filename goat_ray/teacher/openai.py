@@ -82,6 +82,10 @@ class OpenAiClient:
             body = json.loads(content)
         except ValueError:
             body = None
+        if status == 200 and body is None:  # a proxy's page, or half an answer
+            return Setback(
+                ENDPOINT_ERROR, self._tell(f"The reply is no JSON: {content[:80].decode('utf-8', 'replace')}")
+            )
         if status == 200:
             return self._completion(body, limit)
         error = body.get("error") if isinstance(body, dict) else None

@@ -190,6 +190,51 @@ def test_travels_connected_or_not():
     assert copy.answer(JudgeFilm(), ["Heat"]) == [Verdict(accept=True, genre="drama")]
 
 
+class Overrun:
+    """An endpoint that has no time for "unlucky" at first, then loses a connection, and answers all others."""
+
+    def __init__(self):
+        self.troubles = [Setback("rate-limited", busy=True)] * 6 + [Setback("unreachable")]
+
+    async def attempt(self, request):
+        unlucky = request.messages[0]["content"] == "unlucky"
+        return self.troubles.pop(0) if unlucky and self.troubles else Completion("{}")
+
+    async def close(self):
+        pass
+
+
+def test_waiting_for_a_busy_endpoint_counts_as_no_failure(monkeypatch):
+    monkeypatch.setattr("goat_ray.teacher.asking._FIRST_DELAY_S", 0.001)
+
+    async def asked():
+        asker = Asker(Overrun(), "test", 4, Patience(max_retries=1), Lease(None, ""), max_tokens=10)
+
+        async def others():
+            for _ in range(20):
+                await ask(asker, "lucky")
+                await asyncio.sleep(0.001)
+
+        return (await asyncio.gather(ask(asker, "unlucky"), others()))[0]
+
+    assert isinstance(asyncio.run(asked()), Completion)
+
+
+async def ask(asker, text):
+    return await asker.ask([{"role": "user", "content": text}], None, 0, "test")
+
+
+def test_retries_are_spread_around_doubling_waits_or_after_what_the_endpoint_asks():
+    lost = asker(None)
+    for tries, around in [(1, 0.5), (2, 1.0), (5, 8.0), (9, 20.0), (10**6, 20.0)]:
+        waits = [lost._delay(tries, Setback("unreachable")) for _ in range(300)]
+        assert 0.5 * around <= min(waits) < 0.6 * around and 1.4 * around < max(waits) <= 1.5 * around
+    for asked, spread in [(0.2, 0.2), (5.0, 1.0)]:
+        waits = [lost._delay(3, Setback("rate-limited", busy=True, retry_after_s=asked)) for _ in range(300)]
+        assert asked <= min(waits) and asked + 0.8 * spread < max(waits) <= asked + spread
+    assert lost._delay(1, Setback("rate-limited", busy=True, retry_after_s=1e9)) <= Patience().patience_s + 1
+
+
 class Reviving:
     """Engines that die twice, or always, and take longer than the patience to come back the second time."""
 
