@@ -24,7 +24,7 @@ from goat_ray.synthesis.coverage import Coverage
 from goat_ray.synthesis.curation import Selection, curate
 from goat_ray.synthesis.examination import CONTAMINATED, Examine
 from goat_ray.synthesis.imports import Published
-from goat_ray.synthesis.mixing import check_quotas, check_services, wanted_mix
+from goat_ray.synthesis.mixing import check_quotas, check_services, fitted, wanted_mix
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.synthesis.quotas import Quotas
 from goat_ray.teacher.task import Teacher
@@ -128,12 +128,15 @@ class CorpusMaker:
     def _until_accepted(self, asked: int) -> tuple[list[Round], Account]:
         rounds: list[Round] = []
         account = Account(asked)
-        yields: list[float] = []
+        yields: list[float] = []  # of the rounds: accepted samples of a plan
+        gains: list[float] = []  # and of what a round could bring at most: one sample of the last three is much
         while True:
             quotas = Quotas(asked, self.config.quotas)
             selection = self._selection(rounds, quotas)
             if rounds:
-                yields.append(selection.kept_of(len(rounds) - 1) / rounds[-1].orders)
+                kept, orders = selection.kept_of(len(rounds) - 1), rounds[-1].orders
+                yields.append(kept / orders)
+                gains.append(kept / min(orders, quotas.left + kept))
             account.got, account.rounds, account.missing = asked - quotas.left, len(rounds), list(quotas.missing())
             budget = min(LARGEST, (self.config.max_plans or asked * LARGEST) - account.orders)
             if not quotas.left:
@@ -141,7 +144,7 @@ class CorpusMaker:
             if budget <= 0:
                 account.stopped = f"the budget of {self.config.max_plans:,} plans is spent"
                 return rounds, account
-            if len(yields) >= BARREN_ROUNDS and max(yields[-BARREN_ROUNDS:]) < BARREN_YIELD:
+            if len(gains) >= BARREN_ROUNDS and max(gains[-BARREN_ROUNDS:]) < BARREN_YIELD:
                 account.stopped = "the graph is exhausted"
                 return rounds, account
             expected = max(yields[-1], BARREN_YIELD) if yields else FIRST_YIELD
@@ -152,11 +155,12 @@ class CorpusMaker:
     def _next_round(self, rounds: Sequence[Round], first: int, size: int, quotas: Quotas) -> Round:
         suffix = f"-{len(rounds) + 1:03d}"
         self.runner.console.heading(f"Round {len(rounds) + 1}: {size:,} plans for {quotas.left:,} missing samples")
+        mix = wanted_mix(quotas, self.config, self.source.config)
         plans = self.source.plans(
             first,
             size,
             into=f"plans{suffix}",
-            mix=wanted_mix(quotas, self.config, self.source.config),
+            mix=None if mix is None else fitted(self.source.possible(mix, first), quotas),
             earlier=[one.plans for one in rounds],
         )
         return self._round(plans, size, suffix)

@@ -15,10 +15,11 @@ from goat_ray.storage import Dataset
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.coverage import Coverage
 from goat_ray.synthesis.mixing import check_services
-from goat_ray.synthesis.orders import Mix, configured_mix, plan_orders
+from goat_ray.synthesis.orders import Cell, Mix, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.synthesis.variants import distinct_plans
 
+ORDERS_VERSION = 2  # raise it when equal settings would give other orders
 ORDERS = "_orders"  # behind the name of the plans that are made of them
 GRAPH = "call_graph"  # folder of the graph's arrays in the run directory
 FUNCTION_COLUMNS = ("id", "service", "name", "method", "path", "parameters")  # what the graph is made from
@@ -27,8 +28,8 @@ FUNCTION_COLUMNS = ("id", "service", "name", "method", "path", "parameters")  # 
 class PlanSource:
     """Plans for any range of order numbers.
 
-    Order number n gives the same plan or reject in every run of the same graph, settings and mix, whatever
-    the range it is asked for in and whatever the parallelism; no two numbers give a plan of the same id.
+    Order number n gives the same plan or reject in every run of the same graph, settings, mix and range,
+    whatever the parallelism; no two numbers give a plan of the same id.
     Whoever wants more plans asks for the next range, and may lean towards the kinds that are still missing:
 
         source = PlanSource(runner, functions, edges, config.sampling)
@@ -59,7 +60,8 @@ class PlanSource:
         ``mix`` replaces the configured shares of length, shape and service for this range. Each plan says its own
         shape, service and structure. A structure may recur ``config.variants`` times in this range and the
         ``earlier`` ones together; what is beyond is a reject ``duplicate-plan`` here. Orders that the graph has no
-        plan for are rejects ``no-such-subgraph`` of the dataset ``<into>_drawn``. A range whose kinds are exhausted
+        plan for are rejects ``no-such-subgraph`` of the dataset ``<into>_drawn``; kinds that trials did not find are
+        not ordered, and counted in the manifest of ``<into>_orders``. A range whose kinds are exhausted
         gives no plans.
         """
         check_services(self.config.services, self.services)
@@ -81,19 +83,32 @@ class PlanSource:
             facts=facts,
         )
 
+    def possible(self, mix: Mix, first: int) -> dict[Cell, float]:
+        """The mix without the kinds of plans that trials for orders from ``first`` on do not find in the graph."""
+        return self._sampler.possible(mix, first)
+
     def _orders(
         self, first: int, count: int, mix: Mix, into: str, earlier: Sequence[Dataset[CallPlan]]
     ) -> Dataset[PlanOrder]:
         shares = sorted([*cell, weight] for cell, weight in mix.items())
-        settings = [self._graph_id, shares, first, count, self.config.coverage, self.config.seed]
+        settings = [ORDERS_VERSION, self._graph_id, shares, first, count, self.config.coverage, self.config.seed]
         before = [self.runner.finished(f"{one.name}{ORDERS}", PlanOrder) for one in earlier]
+        facts: dict[str, int] = {}
 
         def orders() -> Iterator[pa.Table]:
-            possible = PlanSampler(self.graph, self.config).possible(mix)
+            possible = self.possible(mix, first)
+            facts["kinds of plans wanted"] = len(mix)
+            facts["kinds of plans not found"] = len(mix) - len(possible)
             done = _by_kind(before) if before else None
             yield from plan_orders(self.graph, possible, self.config, first, count, done)
 
-        return self.runner.gather_tables(f"{into}{ORDERS}", PlanOrder, orders, settings=settings, inputs=before)
+        return self.runner.gather_tables(
+            f"{into}{ORDERS}", PlanOrder, orders, settings=settings, inputs=before, facts=facts
+        )
+
+    @cached_property
+    def _sampler(self) -> PlanSampler:
+        return PlanSampler(self.graph, self.config)
 
     @property
     def _graph_id(self) -> str:

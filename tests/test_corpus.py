@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def facts(samples: Dataset[Sample]) -> dict[str, Any]:
     return found
 
 
-def test_quotas_are_met_exactly(made: Any, world: World) -> None:
+def test_quotas_are_met_exactly(made: Any, world: World, tmp_path: Path) -> None:
     quotas = {"lengths": {1: 1, 2: 2, 3: 1}, "services": {BOOKSHOP: 3, LIBRARY: 1}}
     samples = made(accepted=40, quotas=quotas)
     found = list(samples.records())
@@ -71,6 +72,9 @@ def test_quotas_are_met_exactly(made: Any, world: World) -> None:
     known = facts(samples)
     assert known["asked"] == 40 and known["rounds"] >= 1 and known["orders"] >= 60 * known["rounds"]
     assert known["functions used"] >= 5 and known["functions used fewer than 2 times"] > 0
+    sought = read_json(tmp_path / "run" / "plans-001_orders" / MANIFEST)
+    assert sought is not None
+    assert sought["facts"]["kinds of plans wanted"] > sought["facts"]["kinds of plans not found"] >= 0
 
 
 def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, tmp_path: Path) -> None:
@@ -94,6 +98,28 @@ def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, t
     report = [json.loads(line) for line in (tmp_path / "run" / corpus.REPORT).read_text().splitlines()]
     exact = f"exact: bench.txt#1: {gone.query}"
     assert {"sample": gone.id, "match": exact, "query": gone.query} in report
+
+
+class Scripted(CorpusMaker):
+    """Rounds that bring so many samples each."""
+
+    def __init__(self, *kept: int) -> None:
+        self.config = SynthesisConfig()
+        self.kept = kept
+
+    def _next_round(self, rounds: Any, first: int, size: int, quotas: Any) -> Any:
+        return SimpleNamespace(orders=size)
+
+    def _selection(self, rounds: Any, quotas: Any) -> Any:
+        for _ in range(sum(self.kept[: len(rounds)])):
+            assert not quotas.accept(1, "single", "")
+        return SimpleNamespace(kept_of=lambda number: self.kept[number])
+
+
+def test_a_round_is_barren_by_what_it_could_have_brought() -> None:
+    assert not Scripted(7, 1, 1, 1)._until_accepted(10)[1].stopped, "one of three is no small part"
+    assert Scripted(9, 0, 0)._until_accepted(10)[1].stopped == "the graph is exhausted"
+    assert Scripted(500_000, 900, 900)._until_accepted(10**6)[1].stopped == "the graph is exhausted"
 
 
 @pytest.mark.soak

@@ -1,19 +1,22 @@
 """Which kinds of plans are drawn for a corpus with quotas, and whether they can meet them."""
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from goat_ray.errors import ConfigError
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
-from goat_ray.synthesis.orders import Cell
+from goat_ray.synthesis.orders import Cell, Mix
 from goat_ray.synthesis.quotas import KINDS, Quotas
 from goat_ray.synthesis.shapes import SHORTEST, Shape
 
+FITTINGS = 20  # of each kind in turn; what is off by a little then, later rounds make good
+
 
 def wanted_mix(quotas: Quotas, config: SynthesisConfig, sampling: SamplingConfig) -> dict[Cell, float] | None:
-    """What to draw next: the missing shares of what has quotas, the configured shares of what has none.
+    """What to draw next: kinds of plans that there is room for, by the configured shares of what has no quotas.
 
-    None leaves it to the configuration.
+    ``fitted`` gives them the missing shares of what has. None leaves it to the configuration.
     """
     if config.quotas == type(config.quotas)():
         return None
@@ -24,12 +27,30 @@ def wanted_mix(quotas: Quotas, config: SynthesisConfig, sampling: SamplingConfig
     mix: dict[Cell, float] = {}
     for length in lengths:
         possible: list[Shape] = ["single"] if length == 1 else [s for s in shapes if 1 < SHORTEST[s] <= length]
+        possible = [shape for shape in possible if quotas.fits(length, shape)]
         total = sum(shapes.get(shape, 0) for shape in possible)
         for shape in possible:
             for service in services:
                 if weight := lengths[length] * shapes.get(shape, 0) * services[service]:
                     mix[Cell(length, shape, service)] = weight / total
     return mix
+
+
+def fitted(mix: Mix, quotas: Quotas) -> dict[Cell, float]:
+    """These kinds of plans in such shares that they give the missing lengths, shapes and services, where they can.
+
+    Iterative proportional fitting (Deming and Stephan 1940). What only one kind can give, others leave to it: a
+    service without long plans gets the short ones.
+    """
+    fit = {cell: weight for cell, weight in mix.items() if weight > 0}
+    for _ in range(FITTINGS):
+        for kind, room in enumerate(quotas.room):
+            if room is not None:
+                sums: Counter[int | str] = Counter()
+                for cell, weight in fit.items():
+                    sums[cell[kind]] += weight  # type: ignore[assignment]
+                fit = {cell: weight * room[cell[kind]] / sums[cell[kind]] for cell, weight in fit.items()}
+    return fit
 
 
 def check_quotas(config: SynthesisConfig, sampling: SamplingConfig) -> None:
@@ -55,18 +76,17 @@ def check_quotas(config: SynthesisConfig, sampling: SamplingConfig) -> None:
 
 
 def _contradiction(quotas: Quotas) -> str:
-    """In what lengths and shapes cannot both be met; counts may be off by one, as they are rounded apart."""
+    """In what lengths and shapes cannot both be met."""
     lengths, shapes, _ = quotas.room
     if lengths is None or shapes is None:
         return ""
     short, single = lengths.get(1, 0), shapes.get("single", 0)
-    if abs(short - single) > 1:
+    if short != single:
         return f"{short:,} samples are to be of length 1, and {single:,} singles"
-    for least in sorted({*SHORTEST.values()}):
-        rich = sum(count for shape, count in shapes.items() if SHORTEST[shape] >= least)
-        long = sum(count for length, count in lengths.items() if length >= least)
-        if rich > long + 1:
-            return f"{rich:,} samples have shapes of {least} calls and more, and {long:,} such lengths"
+    for least, spare in quotas.spare.items():
+        if spare < 0:
+            long = sum(count for length, count in lengths.items() if length >= least)
+            return f"{long - spare:,} samples have shapes of {least} calls and more, and {long:,} such lengths"
     return ""
 
 

@@ -47,12 +47,13 @@ class PlanSampler:
         draft = self._grow(order, random_)
         return self._plan(draft, order, random_) if draft is not None else None
 
-    def possible(self, mix: Mix) -> dict[Cell, float]:
+    def possible(self, mix: Mix, first: int = 0) -> dict[Cell, float]:
         """The mix without the kinds of plans that the graph does not seem to have.
 
-        Their shares go to other shapes of the same length and service; where there are none, they are gone.
+        Their shares go to other shapes of the same length and service; where there are none, they are gone. Few of
+        many functions may allow a kind: for orders from another ``first`` on, the trials are others.
         """
-        found = {cell for cell, weight in mix.items() if weight > 0 and self._occurs(cell)}
+        found = {cell for cell, weight in mix.items() if weight > 0 and self._occurs(cell, first)}
         wanted: dict[tuple[int, str], float] = {}
         given: dict[tuple[int, str], float] = {}
         for cell, weight in mix.items():
@@ -64,8 +65,9 @@ class PlanSampler:
             for cell in sorted(found)
         }
 
-    def _occurs(self, cell: Cell) -> bool:
-        orders = (PlanOrder(id="", number=-1 - trial, function=-1, **cell._asdict()) for trial in range(TRIALS))
+    def _occurs(self, cell: Cell, first: int) -> bool:
+        numbers = (-1 - first - trial for trial in range(TRIALS))
+        orders = (PlanOrder(id="", number=number, function=-1, **cell._asdict()) for number in numbers)
         return any(self._grow(order, rng("trial", self.config.seed, order.number)) for order in orders)
 
     # --- from order to draft ---------------------------------------------------------------------

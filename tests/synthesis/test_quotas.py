@@ -1,5 +1,6 @@
 """Quotas: whole numbers that add up, and never one too many."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,9 +10,15 @@ from pydantic import ValidationError
 
 from goat_ray.errors import ConfigError
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
-from goat_ray.synthesis.mixing import check_quotas, check_services, wanted_mix
+from goat_ray.synthesis.mixing import check_quotas, check_services, fitted, wanted_mix
 from goat_ray.synthesis.orders import Cell
 from goat_ray.synthesis.quotas import Quotas, QuotasConfig, shared_out
+from goat_ray.synthesis.shapes import SHAPES, SHORTEST
+
+
+def can_be(length: int, shape: Any) -> bool:
+    return length == 1 if shape == "single" else 1 < SHORTEST[shape] <= length
+
 
 shares = st.dictionaries(st.integers(1, 12), st.floats(0.001, 100), min_size=1)
 
@@ -45,6 +52,52 @@ def test_no_quota_is_ever_exceeded(samples: list[tuple[int, str]]) -> None:
     for kind, limits in ((0, shared_out(20, config.lengths)), (1, shared_out(20, config.services))):
         for value in {sample[kind] for sample in taken}:
             assert sum(sample[kind] == value for sample in taken) <= limits[value]
+
+
+def test_what_only_rich_shapes_can_use_is_kept_for_them() -> None:
+    config = QuotasConfig(lengths={2: 1, 4: 1}, shapes={"chain": 1, "tree": 1})
+    quotas = Quotas(100, config)
+    assert quotas.accept(4, "chain", "a") == "chain of 4 calls"
+    drawn = [(4, "chain"), (2, "chain"), (4, "tree")] * 50
+    assert sum(not quotas.accept(length, shape, "a") for length, shape in drawn) == 100
+    assert not list(quotas.missing())
+    mix = wanted_mix(Quotas(100, config), SynthesisConfig(accepted=100, quotas=config), SamplingConfig())
+    assert mix is not None and set(mix) == {Cell(2, "chain"), Cell(4, "tree")}
+
+
+WISHES = st.fixed_dictionaries(
+    {}, optional={cell: st.integers(1, 9) for cell in [(n, s) for s in SHAPES for n in (1, 2, 3, 4, 9) if can_be(n, s)]}
+)
+
+
+@given(st.integers(1, 60), WISHES.filter(bool), st.randoms())
+def test_whatever_comes_first_shares_that_agree_are_met(total: int, wishes: Any, random_: Any) -> None:
+    lengths, shapes = Counter[int](), Counter[str]()
+    for (length, shape), share in wishes.items():
+        lengths[length] += share
+        shapes[shape] += share
+    config = QuotasConfig.model_validate({"lengths": lengths, "shapes": shapes})
+    quotas = Quotas(total, config)
+    check_quotas(SynthesisConfig(accepted=total, quotas=config), SamplingConfig())
+    cells = [(length, shape) for length in lengths for shape in shapes if can_be(length, shape)]
+    while quotas.left:
+        random_.shuffle(cells)
+        assert not all(quotas.accept(length, shape, "a") for length, shape in cells), quotas.room
+
+
+def test_lengths_and_shapes_are_rounded_alike() -> None:
+    quotas = Quotas(3, QuotasConfig(lengths={1: 1, 2: 1}, shapes={"single": 1, "chain": 1}))
+    lengths, shapes, _ = quotas.room
+    assert lengths is not None and shapes is not None
+    assert lengths[1] == shapes["single"] and lengths[2] == shapes["chain"]
+
+
+def test_what_one_service_alone_can_give_is_left_to_it() -> None:
+    quotas = Quotas(100, QuotasConfig(lengths={1: 1, 5: 1}, services={"a": 1, "b": 1}))
+    short, long = Cell(1, "single", "a"), Cell(5, "chain", "b")
+    mix = fitted({short: 1.0, Cell(1, "single", "b"): 1.0, long: 1.0}, quotas)
+    assert mix[short] + mix[long] > 0.9 * sum(mix.values())
+    assert fitted({}, quotas) == {}
 
 
 def test_the_next_round_leans_towards_what_is_missing() -> None:

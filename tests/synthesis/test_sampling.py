@@ -194,6 +194,12 @@ def test_kinds_that_the_graph_lacks_leave_their_share_to_others(world: World, gr
     assert orders(graph, CONFIG, 0, 5, {Cell(2, "chain"): 0.0}) == []
 
 
+def test_a_rare_kind_is_sought_again_for_later_orders(graph: CallGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler, rare = PlanSampler(graph, CONFIG), {Cell(3, "join"): 1.0}
+    monkeypatch.setattr(sampler, "_grow", lambda order, _random: order.number == -503)
+    assert (sampler.possible(rare), sampler.possible(rare, 500)) == ({}, rare)
+
+
 def test_plans_of_one_structure_have_their_own_ids_and_seeds(plans: list[CallPlan], world: World) -> None:
     many = kept(world.functions, world.edges, SamplingConfig(plans=500, lengths={1: 1}))
     assert len({plan.structure for plan in many}) < len(many) == len({plan.id for plan in many})
