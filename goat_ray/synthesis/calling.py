@@ -23,7 +23,7 @@ class Call(Step[CallPlan, CallTrace]):
     """Fills the free arguments, runs the calls in order and takes each bound argument from an earlier output."""
 
     name = "call"
-    version = 4
+    version = 5
     takes = CallPlan
     gives = CallTrace
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.executors.executor import CallResult
+from goat_ray.executors.executor import READS, CallResult
 from goat_ray.identity import rng
 from goat_ray.naming import words
 from goat_ray.records import ApiFunction, Argument, CallPlan
@@ -18,12 +18,12 @@ _NAMES = frozenset(("name", "title", "label"))
 def call_to_spoil(plan: CallPlan, functions: Sequence[ApiFunction], share: float) -> int | None:
     """The call of a plan before which a mistake is made; None for all but ``share`` of the plans.
 
-    Only calls that change nothing are spoilt, as a wrong call may succeed.
+    Only calls that change nothing are spoilt, as a wrong call may succeed. Of tools without HTTP nobody knows that.
     """
     random_ = rng(plan.id, "recovery")
     if random_.random() >= share:
         return None
-    reading = [number for number, function in enumerate(functions) if function.method in ("GET", "HEAD", "CALL")]
+    reading = [number for number, function in enumerate(functions) if function.method in READS]
     return random_.choice(reading) if reading else None
 
 
@@ -48,8 +48,6 @@ def _left_out(function: ApiFunction, arguments: list[Argument]) -> Iterator[list
 
 
 def _named(function: ApiFunction, arguments: list[Argument], bodies: Sequence[Any]) -> Iterator[list[Argument]]:
-    if function.method == "CALL":
-        return  # nobody knows what it does with a name
     for argument in arguments:
         if argument.step is None or isinstance(argument.value, list):
             continue

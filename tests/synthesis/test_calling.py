@@ -13,7 +13,7 @@ from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
-from goat_ray.synthesis.recovery import PASSING
+from goat_ray.synthesis.recovery import PASSING, call_to_spoil
 from goat_ray.teacher.rules import RulesTeacher
 from tests.synthesis.conftest import make_traces
 from tests.world import World
@@ -119,6 +119,14 @@ def test_recovery_keeps_a_real_failure_and_its_correction(recovered: list[CallTr
             assert call.values != right.values
             statuses.add(call.status)
     assert statuses <= {404, 422}
+
+
+def test_no_mistake_is_made_with_a_tool_that_may_write(world: World, plans: list[CallPlan]) -> None:
+    plan = max(plans, key=lambda plan: len(plan.calls))
+    functions = [world.functions[call.function] for call in plan.calls]
+    tools = [function.model_copy(update={"method": "CALL"}) for function in functions]
+    assert call_to_spoil(plan, functions, 1) is not None
+    assert call_to_spoil(plan, tools, 1) is None
 
 
 def test_recovery_changes_nothing_but_the_failure(
