@@ -4,27 +4,29 @@ A judge may reject more, but accepts nothing that fails here. Each check names t
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.naming import ordinal, plural
+from goat_ray.naming import ordinal, plural, words
 from goat_ray.teacher.grounding import RESPONSE_END, is_plain, occurs, unsupported_name, unsupported_number
 from goat_ray.teacher.ranking import names_choice
-from goat_ray.teacher.story import Story
+from goat_ray.teacher.story import Story, leaves
+from goat_ray.teacher.wishes import PERIODS
 
 MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
 QUERY_WORDS = (3, 90)
 RESPONSE_WORDS = (1, 250)
 MAX_SENTENCE = 48  # words
 MAX_CHAIN = 5  # times "of" in one sentence
+STEM = 5  # letters of a switch's name that must begin a word: "archived" or "archives"
 MAX_TELLING = 4  # words; a longer text shows its language by the most frequent words
 
 _SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+|\n+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WHOLE_WORD = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")  # keys and file names are none
 _FOREIGN = re.compile(r"[^\W\d_\u0000-\u024f]")  # letters of other alphabets than Latin
+_SWITCHING = frozenset("include exclude with without has have is are only in on at of the and or a an".split())
 _STEPS = re.compile(
     r"(?:^|\n)\s*(?:\d+[.)]|[-*•])\s|\bsteps?\s+\d|\bfirst(?:ly)?,.*\b(?:then|next|second(?:ly)?)\b", re.I
 )
@@ -93,19 +95,31 @@ class _Said:
 
 def missing_value(story: Story, said: _Said) -> Flaw | None:
     """A value that only the user can give and the query does not."""
-    for value in _items(story.user_values):
-        text = str(value).lower()
-        there = occurs(text, said.lower) if isinstance(value, int | float) else text in said.lower
-        if not there and plural(text) not in said.lower:  # trending people are of the kind "person"
-            return Flaw("missing-value", f"the query lacks the user's value {value!r}")
+    for told in story.calls:
+        for argument in told.call.arguments:
+            for name, value in leaves(argument.parameter, argument.value) if argument.provenance == "user" else ():
+                if not _is_said(name, value, said.lower):
+                    return Flaw("missing-value", f"the query lacks the user's value {value!r} of {name}")
     return None
+
+
+def _is_said(name: str, value: str | int | float, query: str) -> bool:
+    """Whether a query tells a value as it is written, and of a switch what it switches."""
+    text = str(value).lower()
+    if isinstance(value, bool):
+        told = [word[:STEM] for word in words(name) if word not in _SWITCHING]
+        return not told or occurs(text, query) or any(re.search(rf"\b{stem}", query) for stem in told)
+    # Trending people are of the kind "person", and the day is today.
+    return any(occurs(form, query) for form in (text, f"{text}s", plural(text), PERIODS.get(text, text)))
 
 
 def leaked_value(story: Story, said: _Said) -> Flaw | None:
     """A value that only a call can know."""
-    given = {str(value).lower() for value in _items(story.user_values)}
-    for value in _items(story.upstream_values):
+    given = {str(value).lower() for value in story.user_values}
+    for value in story.upstream_values:
         text = str(value).lower()
+        if isinstance(value, bool):
+            continue
         if len(text) >= MIN_LEAK and occurs(text, said.lower) and not any(text in one for one in given):
             return Flaw("leaked-value", f"the query reveals {value!r}, which only a call can know")
     return None
@@ -221,10 +235,3 @@ def unreadable_response(story: Story, query: str, response: str) -> Flaw | None:
         if length > MAX_SENTENCE and sentence.strip(' "').lower() not in story.known:
             return Flaw("unreadable", f"the response has a sentence of {length} words")
     return None
-
-
-def _items(values: list[Any]) -> Iterator[str | int | float]:
-    for value in values:
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str | int | float) and not isinstance(item, bool) and item != "":
-                yield item

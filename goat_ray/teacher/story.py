@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -103,14 +103,18 @@ class Story:
         return frozenset(name for name, count in counts.items() if count > 1)
 
     @cached_property
-    def user_values(self) -> list[Any]:
-        """All argument values that only the user can know."""
-        return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "user"]
+    def user_values(self) -> list[str | int | float]:
+        """All values that only the user can know, those in lists and objects one by one."""
+        return self._values("user")
 
     @cached_property
-    def upstream_values(self) -> list[Any]:
-        """All argument values that an earlier call gave; a query must not contain them."""
-        return [a.value for told in self.calls for a in told.call.arguments if a.provenance == "upstream"]
+    def upstream_values(self) -> list[str | int | float]:
+        """All values that an earlier call gave; a query must not contain them."""
+        return self._values("upstream")
+
+    def _values(self, provenance: str) -> list[str | int | float]:
+        given = (a for told in self.calls for a in told.call.arguments if a.provenance == provenance)
+        return [value for argument in given for _, value in leaves(argument.parameter, argument.value)]
 
     def without_user_values(self, text: str) -> str:
         """A text's own words: the user's values are cut out, longest first, because anything may stand in them."""
@@ -142,10 +146,9 @@ class Story:
 
     @cached_property
     def _given(self) -> re.Pattern[str] | None:
-        texts = {str(item) for value in self.user_values for item in (value if isinstance(value, list) else [value])}
-        texts.discard("")
-        longest = sorted(texts, key=lambda text: (-len(text), text))
-        return re.compile("|".join(map(re.escape, longest)), re.IGNORECASE) if longest else None
+        longest = sorted({str(value) for value in self.user_values}, key=lambda text: (-len(text), text))
+        words_ = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)"
+        return re.compile(words_, re.IGNORECASE) if longest else None
 
     def prompt(self, *, outputs: bool) -> str:
         """The calls as text for a language model, with or without what they returned."""
@@ -157,6 +160,18 @@ class Story:
             if outputs:
                 lines.append(f"   returned: {told.body_text}")
         return "\n".join(lines)
+
+
+def leaves(name: str, value: Any) -> Iterator[tuple[str, str | int | float]]:
+    """The values in an argument, each with the name of the innermost parameter or member that it is of."""
+    if isinstance(value, dict):
+        for member, inner in value.items():
+            yield from leaves(member, inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(name, item)
+    elif value is not None and value != "":
+        yield name, value
 
 
 def given_as(argument: Argument) -> str:

@@ -24,7 +24,7 @@ _UNTIL = frozenset(("until", "till", "before"))
 _AT = frozenset(("on", "at"))
 _LEADING = frozenset(("near", "in", "at", "from", "to", "by", "without", "before", "after", "on", "within", "around"))
 _DATES = frozenset("date time datetime day start end".split())
-_PERIODS = {"day": "today", "week": "this week", "month": "this month", "year": "this year"}
+PERIODS = {"day": "today", "week": "this week", "month": "this month", "year": "this year"}
 _BARE = {"currency": "in", "format": "in", "year": "from", "city": "in", "country": "in", "region": "in"}
 _ABBREVIATIONS = frozenset("id isbn sku uuid guid vat iban ip url".split())
 
@@ -38,8 +38,8 @@ def wish(parameter: Parameter, value: Any) -> Wish:
     if isinstance(value, bool):
         return _switch(parameter.name, value)
     text = _text(value)
-    if parameter.enum and text in _PERIODS:
-        return "", _PERIODS[text]
+    if parameter.enum and text in PERIODS:
+        return "", PERIODS[text]
     before, form = _form(parameter.name, isinstance(value, int | float))
     return before, form.replace("{}", text)
 

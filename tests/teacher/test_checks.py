@@ -169,6 +169,39 @@ def test_any_value_of_the_user_must_be_in_the_query(text: str, number: int) -> N
         assert missing is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "query", "said"),
+    [
+        ("region", "us", "Discuss the books of this region.", False),
+        ("region", "us", "What do they read in the US?", True),
+        ("language", "en", "What was written then?", False),
+        ("kind", "person", "Which persons are trending?", True),
+        ("time_window", "day", "Who is trending today?", True),
+        ("time_window", "day", "Who is trending on Monday?", False),
+        ("include_adult", True, "Which books are there?", False),
+        ("include_adult", True, "Which books for adults are there?", True),
+        ("in_stock", False, "Which books are not in stock?", True),
+        ("card", {"type": "gift", "number": 41}, "Which books can I buy with gift card 41?", True),
+        ("card", {"type": "gift", "number": 41}, "Which books can I buy with a gift card?", False),
+        ("cards", [{"number": 41, "is_valid": True}], "Which books can I buy with card 41?", False),
+    ],
+)
+def test_values_are_told_as_words_and_those_in_objects_too(name: str, value: object, query: str, said: bool) -> None:
+    argument = Argument(parameter=name, value=value, provenance="user")
+    call = ExecutedCall(function=SEARCH.id, arguments=[argument], status=200, body=BOOKS, origin="simulated")
+    flaw = query_flaw(Story((Told(SEARCH, call),), Phrasebook([SEARCH]), "seed"), query)
+    assert (flaw.reason if flaw else "") == ("" if said else "missing-value")
+
+
+def test_a_value_in_an_object_that_a_call_gave_is_leaked() -> None:
+    told = story()
+    given = told.calls[1].call.arguments[0].model_copy(update={"value": {"ref": "BK-4411"}})
+    call = told.calls[1].call.model_copy(update={"arguments": [given]})
+    told = Story((told.calls[0], Told(REVIEWS, call)), told.phrases, "seed")
+    flaw = query_flaw(told, "What are the reviews of the first book Quiet Tide, BK-4411?")
+    assert flaw is not None and flaw.reason == "leaked-value"
+
+
 @given(st.integers(0, 10**6))
 def test_numbers_are_compared_as_wholes(number: int) -> None:
     flaw = response_flaw(story(), HONEST, f"It has {number} pages.")
