@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from goat_ray.config import GoatConfig, load_config
-from goat_ray.errors import GoatError
+from goat_ray.errors import GoatError, RunError
 from goat_ray.inspection import funnel
 from goat_ray.locking import RunTaken
 from goat_ray.pipeline import Part, Road
@@ -22,7 +22,8 @@ REPORT = "failure.json"
 def main(part: Part, arguments: list[str] | None = None) -> None:
     """Run one part of the road on the job's cluster.
 
-    On an error the process exits with a status other than 0 and leaves ``failure.json`` in the run directory.
+    On an error the process exits with a status other than 0 and leaves ``failure.json`` in the run directory. One that
+    is killed leaves it as well: it lies there from the beginning until the work is complete.
     """
     parser = argparse.ArgumentParser(description=f"goat-ray job: {part}")
     parser.add_argument("--config", type=Path, required=True, help="YAML file below the job's working directory")
@@ -39,8 +40,13 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
 
 def _perform(part: Part, config: GoatConfig) -> None:
     report = Place.of(config.run.directory) / REPORT
+
+    def begin() -> None:
+        killed = RunError("it has not ended", remedy="It is at work, or was killed; what is finished is kept")
+        write_json(report, failure(part, report.parent, killed))
+
     try:
-        Road(config).perform(part)
+        Road(config).perform(part, begin)
     except RunTaken:  # the run is another job's, and so is its report
         raise
     except BaseException as error:  # a job that is stopped, too, leaves its work incomplete

@@ -1,6 +1,6 @@
 """The road: which step follows which, and what each one is given. No logic beyond that."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -331,9 +331,13 @@ class Road:
             self.console.note("\n  ".join(sample_lines(sample, store)) + "\n")
         self.console.summary(self.runner.directory)
 
-    def perform(self, part: Part) -> None:
-        """One part by name, alone in its run directory; raises ``ConfigError`` at once where a stage has no room."""
+    def perform(self, part: Part, begin: Callable[[], None] = lambda: None) -> None:
+        """One part by name, alone in its run directory; raises ``ConfigError`` at once where a stage has no room.
+
+        ``begin`` is called first, once the run directory is held.
+        """
         with self._alone():
+            begin()
             connect(self.config.cluster)
             check_road(self.config, part, nodes())
             getattr(self, part)()

@@ -30,6 +30,22 @@ RETRY_S = 2.0
 _LOST = (RuntimeError, OSError, aiohttp.ClientError)  # a tunnel that ended, a head that starts again
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8  # characters; shorter values occur in ordinary words
+PATIENCE_S = 900.0  # for a head that starts again, on a node that has to be found for it
+STAYS_BEHIND = [
+    "/.git/",
+    ".venv/",
+    "runs/",
+    ".env",
+    ".env.*",
+    ".netrc",
+    "*.pem",
+    "*.key",
+    "*_rsa",
+    "*_ed25519",
+    "auth_token",
+    "kubeconfig*",
+]
+"""Of any working directory, as ``.gitignore`` writes it: secrets, and what is too big to travel."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +144,12 @@ class Cluster:
 
         ``again`` also sends work that has succeeded before.
         """
-        jobs = {job.submission_id: job for job in self._client.list_jobs() if job.submission_id}
+        jobs = self._jobs()
         attempt = latest_attempt(work.name, jobs)
         last = jobs.get(f"{work.name}-{attempt}")
         if last is not None and (not last.status.is_terminal() or (last.status == JobStatus.SUCCEEDED and not again)):
-            self._say(f"{last.submission_id}: sent before, {last.status.lower()}\n")
+            hint = "; --again sends it anew, if documents or code have changed" if last.status.is_terminal() else ""
+            self._say(f"{last.submission_id}: sent before, {last.status.lower()}{hint}\n")
             return str(last.submission_id)
         if last is not None:
             self._say(f"{last.submission_id}: {last.status.lower()}; trying again\n")
@@ -144,12 +161,16 @@ class Cluster:
                 self._client.submit_job(
                     entrypoint=work.entrypoint,
                     submission_id=job,
-                    # What stays behind is listed in .rayignore and .gitignore, which Ray reads by itself.
-                    runtime_env={"working_dir": ".", "env_vars": dict(work.environment)},
+                    # Ray reads .rayignore and .gitignore by itself, where there are any.
+                    runtime_env={"working_dir": ".", "excludes": STAYS_BEHIND, "env_vars": dict(work.environment)},
                     metadata=work.metadata,
                     **work.driver,
                 )
-            except RuntimeError as error:
+            except ValueError as error:  # a working directory that is too big, say, which no other try makes smaller
+                raise RunError(
+                    f"the job cannot be sent: {error}", remedy="Name what it does not need in .rayignore"
+                ) from error
+            except (RuntimeError, OSError) as error:
                 if self._knows(job):  # someone else was faster, or the reply was lost
                     break
                 if not left:
@@ -162,11 +183,17 @@ class Cluster:
         self._say(f"{job}: sent\n")
         return job
 
+    def _jobs(self) -> dict[str, JobDetails]:
+        try:
+            return {job.submission_id: job for job in self._client.list_jobs() if job.submission_id}
+        except (RuntimeError, OSError) as error:
+            raise RunError(f"the cluster does not list its jobs: {error}", remedy="Look at the head's logs") from error
+
     def _knows(self, job: str) -> bool:
-        return any(known.submission_id == job for known in self._client.list_jobs())
+        return job in self._jobs()
 
     def _check_known(self, job: str) -> None:
-        if not self._knows(job):
+        if all(known.submission_id != job for known in self._client.list_jobs()):
             raise RunError(
                 "the cluster that answers now has never heard of the job",
                 place=job,
@@ -176,12 +203,13 @@ class Cluster:
     def follow(self, job: str) -> JobDetails:
         """Pass on a job's output until it ends, across lost connections.
 
-        Raises ``RunError`` where the job is lost with its cluster and another one answers.
+        Raises ``RunError`` where the job is lost with its cluster and another one answers, or nobody for
+        ``PATIENCE_S``.
         """
         return asyncio.run(self._follow(job))
 
     async def _follow(self, job: str) -> JobDetails:
-        shown = 0
+        shown, heard = 0, time.monotonic()
         while True:
             position = 0
             try:
@@ -189,7 +217,7 @@ class Cluster:
                     self._say(text[max(shown - position, 0) :])
                     position += len(text)
                     shown = max(shown, position)
-                details = self._client.get_job_info(job)
+                details, heard = self._client.get_job_info(job), time.monotonic()
                 if details.status.is_terminal():
                     self._say(self._client.get_job_logs(job)[shown:])
                     return details
@@ -197,6 +225,13 @@ class Cluster:
                 self._say(f"{job}: connection lost, trying again\n")
                 with suppress(*_LOST):
                     self._check_known(job)
+                    heard = time.monotonic()
+                if time.monotonic() - heard > PATIENCE_S:
+                    raise RunError(
+                        f"the cluster has not answered for {PATIENCE_S / 60:.0f} minutes",
+                        place=job,
+                        remedy="The job may go on. When the cluster answers, the same command finds it again",
+                    ) from None
             await asyncio.sleep(RETRY_S)
 
 

@@ -6,7 +6,7 @@ import runpy
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +23,10 @@ from goat_ray.cli_submit import Part
 from goat_ray.config import load_config
 from goat_ray.console import Console
 from goat_ray.errors import ConfigError, RunError
+from goat_ray.pipeline import Road
 from goat_ray.places import Place
 from goat_ray.runner import UNFINISHED, Runner
-from goat_ray.submission import Cluster, Submission, latest_attempt
+from goat_ray.submission import STAYS_BEHIND, Cluster, Submission, latest_attempt
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = Path("configs/demo.yaml")
@@ -109,8 +110,22 @@ def test_what_stays_behind_and_what_travels_by_rays_own_packaging(tmp_path: Path
 
     create_package(str(tree), tmp_path / "job.zip", include_gitignore=True)
 
-    packed = {name for name in ZipFile(tmp_path / "job.zip").namelist() if not name.endswith("/")}
-    assert packed == needed | {".rayignore", ".gitignore"}
+    assert packed(tmp_path / "job.zip") == needed | {".rayignore", ".gitignore"}
+
+
+def test_secrets_of_a_folder_without_any_ignore_file_stay_behind(tmp_path: Path) -> None:
+    """As in a user's own project, which goat submit sends."""
+    tree = tmp_path / "own"
+    for name in (*PLANTED, "own.yaml", "documents/.env", "documents/shop.yaml"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("hush")
+    create_package(str(tree), tmp_path / "job.zip", excludes=STAYS_BEHIND, include_gitignore=True)
+    assert packed(tmp_path / "job.zip") == {"own.yaml", "documents/shop.yaml"}
+
+
+def packed(archive: Path) -> set[str]:
+    """The files in a working directory as Ray sends it."""
+    return {name for name in ZipFile(archive).namelist() if not name.endswith("/")}
 
 
 def test_no_dashboard_is_one_clear_error() -> None:
@@ -154,6 +169,24 @@ def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPat
     assert Cluster("http://127.0.0.1:9", said.append).follow("job").status == JobStatus.SUCCEEDED
     lost = "job: connection lost, trying again\n"
     assert [text for text in said if text] == ["one\n", lost, "two\n", lost, "three\n"]
+
+    class Gone(Tunnel):
+        """Nobody answers any more."""
+
+        async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
+            raise ConnectionError
+            yield
+
+        def list_jobs(self) -> list[SimpleNamespace]:
+            raise ConnectionError
+
+    monkeypatch.setattr("goat_ray.submission.JobSubmissionClient", Gone)
+    monkeypatch.setattr("goat_ray.submission.PATIENCE_S", 0.01)
+    with pytest.raises(RunError, match="has not answered for"):
+        Cluster("http://127.0.0.1:9", print).follow("job")
+    with pytest.raises(RunError, match="does not list its jobs"):
+        Cluster("http://127.0.0.1:9", print).ensure(submission())
+    monkeypatch.setattr("goat_ray.submission.JobSubmissionClient", Tunnel)
 
     known.clear()  # as where a new cluster has taken the place of the one that had the job
     with pytest.raises(RunError, match="never heard of the job"):
@@ -216,7 +249,8 @@ def test_goat_submit_gives_the_jobs_status_and_says_how_it_ended(
     command = ["submit", str(DEMO), "--set", SHARED, "--address", "http://127.0.0.1:9"]
     result = CliRunner().invoke(app, [*command, "--env", "NOTE=hello", "--driver-cpus", "4"])
     assert result.exit_code == wanted and "at work\n" in result.output and said in result.output
-    assert sent["runtime_env"] == {"working_dir": ".", "env_vars": {"NOTE": "hello"}}
+    travels = sent["runtime_env"]
+    assert (travels["working_dir"], travels["env_vars"]) == (".", {"NOTE": "hello"})
     assert sent["metadata"]["run_directory"] == "/mnt/shared/run-1" and sent["entrypoint_num_cpus"] == 4
 
 
@@ -249,7 +283,14 @@ class TestReports:
         report = json.loads((run / "failure.json").read_text())
         assert (report["part"], report["unfinished"], report["finished"]) == ("ingest", ["verified"], {})
         assert "no file is at 'nowhere'" in report["error"] and report["remedy"]
-        monkeypatch.setattr("goat_ray.pipeline.Road.perform", lambda *_: None)
+
+        def end(road: Road, part: str, begin: Callable[[], None]) -> None:
+            begin()
+            assert json.loads((run / "failure.json").read_text())["error"] == "it has not ended", (
+                "as one would leave it"
+            )
+
+        monkeypatch.setattr("goat_ray.pipeline.Road.perform", end)
         self.call(run)
         assert not (run / "failure.json").exists()
 
