@@ -46,8 +46,14 @@ def _flock(file: Path) -> Iterator[None]:
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise _taken(Place.of(file)) from error
+        except OSError as error:  # NFS without a lock daemon, Lustre without -o flock
+            raise RunError(
+                f"this file system locks no files ({error.strerror})",
+                place=str(file.parent),
+                remedy="Mount it with locks, or choose a run.directory elsewhere or in an object store",
+            ) from error
         yield
 
 

@@ -1,10 +1,13 @@
 """A run directory in a store has one driver: the first one, and after its death the next."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,15 @@ def test_of_two_that_come_at_once_one_is_refused(store_folder: Place) -> None:
     for driver in drivers:
         driver.join()
     assert sorted(outcomes) == ["held", "refused"]
+
+
+def test_a_file_system_without_locks_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RunError, match=r"locks no files \(No locks available\)"), held(Place.of(tmp_path)):
+        pass
 
 
 KILLED = """
