@@ -9,7 +9,6 @@
 #SBATCH --nodes=2
 #SBATCH --exclusive
 #SBATCH --ntasks-per-node=1
-#SBATCH --cpus-per-task=16
 #SBATCH --signal=B:TERM@120
 #SBATCH --output=goat-%j.log
 set -euo pipefail
@@ -50,11 +49,12 @@ trap 'exit 143' TERM INT
 pools='{"pool_cpu": 1, "pool_engine": 1, "pool_training": 1}'
 set -- --set 'cluster.on_demand=[]' "$@"
 
+cpus=${SLURM_CPUS_ON_NODE:-1}  # all of a node: it is this job's alone
 start() {  # NODE and arguments of `ray start`: one node in the foreground of its own srun, which ends with this job
     local node=$1
     shift
-    srun --nodes=1 --ntasks=1 --exact --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" --nodelist="$node" --export=ALL \
-        --output="goat-$SLURM_JOB_ID-ray-$node.log" ray start --block --num-cpus="${SLURM_CPUS_PER_TASK:-1}" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
+    srun --nodes=1 --ntasks=1 --exact --cpus-per-task="$cpus" --nodelist="$node" --export=ALL \
+        --output="goat-$SLURM_JOB_ID-ray-$node.log" ray start --block --num-cpus="$cpus" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" \
         --resources="$pools" --temp-dir="/tmp/ray-$SLURM_JOB_ID" "$@" &
     started+=($!)
 }
@@ -70,8 +70,21 @@ for node in "${nodes[@]:1}"; do
     start "$node" --address="$RAY_ADDRESS"
 done
 
+# What an allocation has it has at once, so the job may ask for all of it: a stage that finds no room is refused.
+python - "${#nodes[@]}" <<'PYTHON'
+import sys, time
+import ray
+
+ray.init(log_to_driver=False, logging_level="error")
+wanted, deadline = int(sys.argv[1]), time.monotonic() + 300
+while (joined := sum(node["Alive"] for node in ray.nodes())) < wanted:
+    if time.monotonic() > deadline:
+        sys.exit(f"{joined} of {wanted} nodes have joined; goat-*-ray-*.log says why the others have not")
+    time.sleep(1)
+PYTHON
+
 # This script runs on the head. The driver is in the background, so that a signal reaches the trap at once; it gets the
-# signal first, and leaves failure.json. Workers join while it reads documents.
+# signal first, and leaves failure.json.
 python "$script" --config "$config" "$@" &
 driver=$!
 status=0

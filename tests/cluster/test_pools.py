@@ -82,6 +82,18 @@ def test_slurms_nodes_and_the_single_machine_are_in_every_pool(config: GoatConfi
     assert json.loads(slurm).keys() == json.loads(machine).keys() == pools
 
 
+def test_the_cookbooks_allocation_holds_the_whole_road(config: GoatConfig) -> None:
+    """Each node as slurm.sh starts it: all of its CPUs and GPUs, in every pool."""
+    (line,) = re.findall(r"sbatch (--nodes=.*) cluster/slurm.sh", (CLUSTER / "README.md").read_text())
+    count, gpus = (int(re.search(rf"--{name}=(\d+)", line)[1]) for name in ("nodes", "gpus-per-node"))  # type: ignore[index]
+    script = (CLUSTER / "slurm.sh").read_text()
+    (pools,) = re.findall(r"^pools='(.*)'$", script, re.MULTILINE)
+    assert "cpus=${SLURM_CPUS_ON_NODE" in script and '--num-cpus="$cpus"' in script
+    (cpus,) = re.findall(r"nodes of (\d+) CPUs", (CLUSTER / "README.md").read_text())
+    node = Node({"memory": inf, "CPU": float(cpus), "GPU": float(gpus), **json.loads(pools)}, {})
+    check_road(config, "run", [node] * count)
+
+
 def placements(value: Any) -> list[Placement]:
     """All placements in a configuration that say something."""
     if isinstance(value, Placement):
