@@ -1,5 +1,8 @@
 """The errors this project raises on purpose. Each message says what is wrong and what to do about it."""
 
+import errno
+import os
+
 
 class GoatError(Exception):
     """Root of all errors that are meant for the user: the CLI prints them without a stack trace."""
@@ -33,3 +36,17 @@ class ModelError(GoatError):
 
 class RunError(GoatError):
     """A step could not finish, or what it needs from an earlier step is missing."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk or a quota was; some libraries say so in their text alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return os.strerror(errno.ENOSPC) in str(error)
+
+
+def full_disk(place: str) -> RunError:
+    """What to say where nothing more can be written."""
+    return RunError(
+        "the disk is full", place=place, remedy="What is finished is kept; make room and run the same command again"
+    )

@@ -19,6 +19,7 @@ from goat_ray import __version__
 from goat_ray.carryover import REMAINING, carried_over, carry_over
 from goat_ray.cluster import ClusterConfig, nodes
 from goat_ray.console import Console
+from goat_ray.errors import full_disk, is_full
 from goat_ray.identity import content_id
 from goat_ray.locking import held
 from goat_ray.logs import EVENTS, log_to_stderr
@@ -26,7 +27,7 @@ from goat_ray.placement import check
 from goat_ray.places import Place, Where
 from goat_ray.records import Reject
 from goat_ray.rows import Json, Record
-from goat_ray.stage import CHECKPOINT, FULL, full_disk, needs, run_stage
+from goat_ray.stage import CHECKPOINT, needs, run_stage
 from goat_ray.step import Step
 from goat_ray.storage import (
     BOOKS,
@@ -69,7 +70,7 @@ class Runner:
             with held(self.directory) as self._still_held:
                 yield
         except OSError as error:
-            if error.errno in FULL:
+            if is_full(error):
                 raise full_disk(str(error.filename or self.directory)) from error
             raise
 
@@ -84,7 +85,8 @@ class Runner:
         if rows:
             check(step.name, needs(step.name, self.cluster.resources(step.name, step.resources)), nodes())
             step.prepare()
-            self._run_on_ray(step, data, rows, folder)
+            kept, rejects = count_outcomes(folder)
+            self._run_on_ray(step, data, rows, folder, source.rows - kept - sum(rejects.values()))
         return self._finish(
             folder,
             step.gives,
@@ -255,11 +257,12 @@ class Runner:
         self.console.done(folder.name, kept, rejects, seconds)
         return Dataset(folder, kind, fingerprint, kept, rejects)
 
-    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place) -> None:
+    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place, left: int) -> None:
+        """Run a step over ``count`` records in ``data``, of which an earlier run may have finished all but ``left``."""
         tally = Tally(folder.name)
-        EVENTS.info("started", extra={"step": folder.name, "records": count})
+        EVENTS.info("started", extra={"step": folder.name, "records": left})
         try:
-            with self.console.progress(folder.name, count, tally.read):
+            with self.console.progress(folder.name, left, tally.read):
                 run_stage(step, data, count, folder, tally, self.cluster)
         finally:
             with suppress(ray.exceptions.RayError):  # which would hide why the step stopped

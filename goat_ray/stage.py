@@ -1,6 +1,5 @@
 """A step as Ray Data runs it: Parquet in, an actor pool, Parquet out."""
 
-import errno
 import gc
 import os
 from collections import Counter
@@ -17,7 +16,7 @@ from ray.data.exceptions import SystemException
 from goat_ray import metering
 from goat_ray.carryover import INPUT, input_digest
 from goat_ray.cluster import ClusterConfig, nodes
-from goat_ray.errors import GoatError, RunError
+from goat_ray.errors import GoatError, RunError, full_disk, is_full
 from goat_ray.logs import EVENTS, Level, log_to_stderr
 from goat_ray.placement import Need, Room
 from goat_ray.places import Place
@@ -29,7 +28,6 @@ from goat_ray.tally import Tally
 CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
 IO_CPUS = 0.5  # of a task that reads or writes: on two logical CPUs there is room for it beside a worker
 MAX_BLOCKS = 4096
-FULL = (errno.ENOSPC, errno.EDQUOT)
 COLLECT_AFTER = 50_000  # new objects in a worker
 
 
@@ -206,13 +204,6 @@ def _most_workers(worker: Need, beside: Need) -> int:
     return min(workers, os.cpu_count() or 1) if len(found) == 1 else workers
 
 
-def full_disk(place: str) -> RunError:
-    """What to say where nothing more can be written."""
-    return RunError(
-        "the disk is full", place=place, remedy="What is finished is kept; make room and run the same command again"
-    )
-
-
 def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatError:
     """The error below Ray's wrappers, as one of ours."""
     found: BaseException | None = error
@@ -223,7 +214,7 @@ def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatE
         last, found = found, getattr(found, "cause", None) or found.__cause__
         if not isinstance(last, SystemException):
             error = last
-    if isinstance(error, OSError) and error.errno in FULL:
+    if is_full(error):
         return full_disk(str(folder))
     if isinstance(error, ray.exceptions.OutOfDiskError):
         return full_disk("a node's object_spilling_directory")

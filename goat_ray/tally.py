@@ -83,7 +83,9 @@ class Tally:
 @lru_cache(maxsize=1)
 def _counting(driver: str) -> Any:
     """The process that counts for all steps of a driver; each would take a second to start and 60 MB."""
-    return _Counting.options(num_cpus=0, scheduling_strategy=here()).remote()  # type: ignore[attr-defined]
+    # One that dies is started again, with counts from 0: they are not worth a run.
+    options = {"num_cpus": 0, "scheduling_strategy": here(), "max_restarts": -1, "max_task_retries": -1}
+    return _Counting.options(**options).remote()  # type: ignore[attr-defined]
 
 
 @dataclass

@@ -30,11 +30,12 @@ class Swell(Shout):
     name = "swell"
     resources = Resources(cpus=1, batch_size=10)
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
+    def __init__(self, size: int, notes: Path | None = None) -> None:
+        super().__init__(notes)
         self.size = size  # characters of a record
 
     def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
+        list(super().process(batch))  # notes them
         for record in batch:
             yield record.model_copy(update={"root": os.urandom(self.size // 2).hex()})
 
@@ -57,18 +58,20 @@ def main(kind: str, folder: Path) -> dict[str, Any]:
     elsewhere = Runner(folder / "source", Console())
     documents = [Document(id=content_id(number), path=str(number), root="root") for number in range(100)]
     source = elsewhere.gather("documents", Document, lambda: documents, settings={})
-    step = Swell(8 * MEGABYTE if spilling else 100_000)
+    size, redone = 8 * MEGABYTE if spilling else 100_000, folder / "redone"
+    redone.mkdir()
     try:
         with runner.exclusive():
-            runner.bulk(step, source, "swollen")
+            runner.bulk(Swell(size), source, "swollen")
         said = ""
     except RunError as error:
         said = str(error)
     mount(disk, 4000, "remount")
     with runner.exclusive():
-        made = runner.bulk(step, source, "swollen")
+        made = runner.bulk(Swell(size, redone), source, "swollen")
     ids = [record.id for record in made.records()]
-    return {"said": said, "right": sorted(ids) == sorted(one.id for one in documents)}
+    again = {line for file in redone.iterdir() for line in file.read_text().split()}
+    return {"said": said, "right": sorted(ids) == sorted(one.id for one in documents), "redone": len(again)}
 
 
 if __name__ == "__main__":

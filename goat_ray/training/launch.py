@@ -19,7 +19,7 @@ from ray.train.v2.api.config import LoggingConfig
 from ray.util.queue import Queue
 
 from goat_ray.cluster import here
-from goat_ray.errors import GoatError, RunError
+from goat_ray.errors import GoatError, RunError, full_disk, is_full
 from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.places import Place
 from goat_ray.training.feed import data_context, in_order
@@ -128,6 +128,8 @@ def explain(error: TrainingFailedError, run: Run) -> GoatError:
     for cause in causes:
         if isinstance(cause, GoatError):
             return cause
+        if is_full(cause):
+            return full_disk(f"{run.storage}/{run.name}")
     if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
         return RunError(
             f"{run.workers} workers found no place at once for half an hour",

@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def test_a_workers_own_error_comes_through_rays_wrappers() -> None:
         1: UserExceptionWithTraceback(mine, "trace"),
     }
     assert explain(WorkerGroupError("failed", failures), RUN) is mine
+
+
+@pytest.mark.parametrize(
+    "cause", [OSError(errno.ENOSPC, "?"), RuntimeError("write: No space left on device (os error 28)")]
+)
+def test_a_full_disk_is_told_as_in_other_stages(cause: Exception) -> None:
+    explained = explain(WorkerGroupError("failed", {0: UserExceptionWithTraceback(cause, "trace")}), RUN)
+    assert str(explained).startswith("/runs/agent: the disk is full. What is finished is kept")
 
 
 @pytest.mark.parametrize(
