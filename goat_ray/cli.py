@@ -200,13 +200,15 @@ def export(
 ) -> None:
     """Write the samples of a run for other programs: a file for each split.
 
+    What an earlier export in this format left in the folder goes; other files in it stay as they are.
+
     Example: goat export runs/demo exports/demo --format sharegpt
     """
     from goat_ray import inspection
     from goat_ray.synthesis.exports.formats import FORMATS
 
     corpus = inspection.corpus_of(run_directory, tools)
-    with into.filled() as folder:
+    with into.refilled(f".exported-{form.value}") as folder:
         counts = FORMATS[form](corpus, folder)
     for name, count in counts.items():
         typer.echo(f"{into / name}  {count:,} entries")

@@ -6,12 +6,13 @@ there that is written last, its seal.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
@@ -177,6 +178,56 @@ class Place:
         with tempfile.TemporaryDirectory(prefix="goat-") as folder:
             yield Path(folder)
             _copy(Place(folder), self, ())
+
+    @contextmanager
+    def refilled(self, listing: str) -> Iterator[Path]:
+        """A folder on this machine to fill; its files are then here in place of those of an earlier filling.
+
+        ``listing``, a file here, names them. No other file is touched: where one stands in the way, ``RunError`` says
+        so. After an error within the block everything is as it was.
+        """
+        with self._aside(f"{listing}.partial") as folder:
+            yield folder
+            new = [name for name, _ in Place.of(folder).files()]
+            there, listed = {name for name, _ in self.files()}, self / listing
+            ours = there & set(json.loads(listed.read_bytes())) if listed.exists() else set()
+            if foreign := sorted(there.intersection(new) - ours):
+                raise RunError(
+                    f"holds {foreign[0]}, which no earlier call of this command has noted as its own",
+                    place=self.url,
+                    remedy="Name another folder, or move away what is in this one",
+                )
+            listed.write_bytes(json.dumps(sorted(ours.union(new))).encode())  # whatever a kill leaves is in it
+            for name in sorted(ours.difference(new)):
+                self._drop(name)
+            for name in new if self.local is not None else ():
+                Path((self / name).url).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).replace((self / name).url)
+            if self.local is None:
+                _copy(Place.of(folder), self, ())
+            listed.write_bytes(json.dumps(new).encode())
+
+    @contextmanager
+    def _aside(self, name: str) -> Iterator[Path]:
+        """An empty folder on this machine, on the file system of this one if that is here too."""
+        if self.local is None:
+            with tempfile.TemporaryDirectory(prefix="goat-") as folder:
+                yield Path(folder)
+            return
+        shutil.rmtree(self.local / name, ignore_errors=True)  # of a killed process
+        inner = self.local / name / "new"  # so deep that nobody takes what a kill leaves for files of this folder
+        inner.mkdir(parents=True)
+        try:
+            yield inner
+        finally:
+            shutil.rmtree(self.local / name, ignore_errors=True)
+
+    def _drop(self, name: str) -> None:
+        """Remove a file, and a folder here that it leaves empty."""
+        (self / name).remove()
+        if self.local is not None and (self.local / name).parent != self.local:
+            with suppress(OSError):
+                (self.local / name).parent.rmdir()
 
     @contextmanager
     def made(self, seal: str) -> Iterator[Path]:

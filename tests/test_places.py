@@ -89,6 +89,31 @@ def test_folders_are_made_and_filled_from_this_machine(folder: Place) -> None:
     assert tree(folder) == {"model/deep/weights": b"w", "model/seal": b"s", "model/more": b"m"}
 
 
+def test_a_folder_is_refilled_without_what_it_held_and_nothing_else_is_touched(folder: Place) -> None:
+    export = folder / "export"
+    (export / "data" / "notes.txt").write_bytes(b"mine")
+    for names in (("data/train-0", "data/train-1", "unseen/0"), ("data/train-0", "card")):
+        with export.refilled(".listing") as here:
+            for name in names:
+                (here / name).parent.mkdir(exist_ok=True)
+                (here / name).write_text(name)
+        assert tree(export).keys() == {*names, "data/notes.txt", ".listing"}
+    assert export.local is None or not (export.local / "unseen").exists()
+    before = tree(export)
+    with pytest.raises(ZeroDivisionError), export.refilled(".listing") as here:
+        (here / "card").write_text("half")
+        _ = 1 / 0
+    assert tree(export) == before, "a failed export leaves no half"
+    with pytest.raises(RunError, match=r"holds card, which no earlier"), export.refilled(".other") as here:
+        (here / "card").write_text("of another kind")
+    assert tree(export) == before
+    (export / ".listing").write_bytes(b'["../outside", "card"]')
+    (folder / "outside").write_bytes(b"o")
+    with export.refilled(".listing") as here:
+        pass
+    assert (folder / "outside").exists() and not (export / "card").exists()
+
+
 def test_folders_move_with_their_seals_last(folder: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("data/part", "manifest.json"):
         (folder / "old" / name).write_bytes(name.encode())
