@@ -9,6 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from goat_ray.agent.config import PromptConfig
 from goat_ray.agent.events import Called, Event, Planned, Retrieved, Thought, Trouble
 from goat_ray.agent.prompts import observation
@@ -17,7 +21,7 @@ from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.places import Place
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Lookalikes, Sample
 from goat_ray.rows import Record
-from goat_ray.storage import MANIFEST, FunctionStore, open_dataset, read_json
+from goat_ray.storage import MANIFEST, Dataset, FunctionStore, open_dataset, read_json
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.splits import SplitsConfig
 
@@ -184,8 +188,12 @@ def graph_scores(run: Place, gold_file: Path, ignore: Path | None, count: int) -
 
 def edges_of(run: Place) -> Iterator[Edge]:
     """The edges of a run's finished graph, executed where that was asked for; raises ``RunError`` if there are none."""
+    yield from _graph_of(run).records()
+
+
+def _graph_of(run: Place) -> Dataset[Edge]:
     executed = (run / "edges" / MANIFEST).exists()
-    yield from open_dataset(run / ("edges" if executed else "verified"), Edge).records()
+    return open_dataset(run / ("edges" if executed else "verified"), Edge)
 
 
 def functions_of(run: Place) -> FunctionStore:
@@ -210,8 +218,16 @@ def corpus_of(run: Place, tools: int = 6) -> Corpus:
 
 
 def _links(run: Place) -> int:
-    """Pairs of a function and one that it feeds, in the run's graph if it has one."""
-    return len({(edge.source, edge.target) for edge in edges_of(run)}) if _has_graph(run) else 0
+    """Pairs of a function and one that it feeds, in the run's graph if it has one; by column, eight bytes an edge."""
+    if not _has_graph(run):
+        return 0
+    functions = open_dataset(run / "functions", ApiFunction).batches(["id"])
+    ids = pa.chunked_array([batch["id"] for batch in functions], pa.string()).combine_chunks()
+    pairs = [np.empty(0, np.int64)]
+    for batch in _graph_of(run).batches(["source", "target"]):
+        source, target = (pc.index_in(batch[name], ids).to_numpy(zero_copy_only=False) for name in batch.schema.names)
+        pairs.append(np.unique(source.astype(np.int64) * len(ids) + target))
+    return len(np.unique(np.concatenate(pairs)))
 
 
 def _splits(run: Place) -> SplitsConfig:

@@ -14,9 +14,9 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.identity import canonical_json
-from goat_ray.inspection import history
+from goat_ray.inspection import corpus_of, history
 from goat_ray.places import Place
-from goat_ray.records import ApiFunction, Sample
+from goat_ray.records import ApiFunction, Edge, Sample
 from goat_ray.storage import MANIFEST, Dataset, FunctionStore, write_json, write_records
 from goat_ray.synthesis.distractors import FEWEST
 from goat_ray.synthesis.exports import huggingface
@@ -26,6 +26,7 @@ from goat_ray.synthesis.exports.formats import FORMATS
 from goat_ray.synthesis.exports.tools import tool_names
 from goat_ray.synthesis.report import CorpusReport
 from goat_ray.synthesis.variety import distinct
+from tests.killing import prepare
 from tests.world import World, make_samples
 
 SPLITS = ("train", "validation", "test")
@@ -268,6 +269,18 @@ def test_the_report_counts_what_is_there(corpus: Corpus) -> None:
     assert report.used.total() == sum(len(sample.calls) for sample in samples)
     assert report.shapes["single"] == report.lengths[1]
     assert report.variety.share(1) == distinct([sample.query for sample in samples], 1)
+
+
+def test_links_of_the_graph_are_counted_by_column(
+    world: World, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(tmp_path, world)
+    write_records(tmp_path / "samples", Sample, list(corpus))
+    finished = {"fingerprint": "samples", "rows": 60, "rejects": {}, "facts": {}, "seconds": 0.0}
+    write_json(tmp_path / "samples" / MANIFEST, finished)
+    found = corpus_of(Place.of(tmp_path))
+    monkeypatch.setattr(Edge, "from_row", None)
+    assert found.count_links() == len({(edge.source, edge.target) for edge in world.edges}) > 10
 
 
 def test_the_report_counts_links_evenness_and_tokens(corpus: Corpus) -> None:
