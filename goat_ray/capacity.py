@@ -225,6 +225,7 @@ def stages(demand: Demand, table: Table) -> Iterator[Stage]:
     yield on_cores("call", plans)
     yield asking("call", plans, "plans")
     yield asking("narrate", plans, "traces")
+    yield on_cores("examine", plans)
     yield on_cores("curate", demand.samples)
     yield training("train agent", demand.agent_size)
 
@@ -243,12 +244,18 @@ def assumptions(demand: Demand, table: Table) -> Iterator[str]:
     )
     yield (
         f"Training: 6·N·D FLOPs for {demand.agent_size / 1e9:g}B parameters at MFU {share.training_mfu:g}, guessed; "
-        "LoRA needs less. The retriever's few million parameters are left out."
+        "LoRA needs less. The retriever's few million parameters are left out, and so are execution verification, "
+        "whose calls wait for the API, the formatting of examples and the evaluation."
     )
     yield "Per document and sample: " + ", ".join(
         f"{name.replace('_', ' ')} {volume:g}{' (guessed)' if name in table.guessed else ''}"
         for name, volume in dict(table.volumes).items()
     )
+    if table.rates["neighbours"].where == "driver":
+        yield (
+            "Neighbours: as if each pair were looked at by one process, which is an upper bound. Above "
+            "graph.candidates.search.exact_up_to only the nearest lists are, and search.shards spreads them."
+        )
     yield "Rates: " + "; ".join(
         f"{n} {r.per_second:,.0f} {r.unit}/s ({r.source}, {r.date})" for n, r in table.rates.items()
     )

@@ -28,16 +28,22 @@ LIMIT_S = 900.0  # for a command; at a load of 38 on two cores a training once t
 class Nodes:
     """A head that does no work, as in production, and the worker nodes that join it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the head; ``folder`` takes logs and sockets, whose paths have a limit of 107 characters."""
+    def __init__(self, folder: Path, redis: str = "") -> None:
+        """Start the head; ``folder`` takes logs and sockets, whose paths have a limit of 107 characters.
+
+        With the address of a Redis server the head keeps its state there.
+        """
         self._folder = folder
+        self._settings = {"RAY_REDIS_ADDRESS": redis} if redis else {}
         self._processes: list[psutil.Popen] = []
+        self._started = 0  # of the processes, the dead included
         self._number = 0  # of nodes that have come up
         for _ in range(TRIES):
             gcs, dashboard, client = free_ports(3)
             self.address, self._gcs = f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{gcs}"
             ports = f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"
-            if self._start("--head", "--num-cpus=0", "--dashboard-host=127.0.0.1", *ports):
+            self._head = "--head", "--num-cpus=0", "--dashboard-host=127.0.0.1", *ports
+            if self._start(*self._head):
                 return
         self._give_up()
 
@@ -47,6 +53,25 @@ class Nodes:
             if self._start(f"--address={self._gcs}", f"--num-cpus={cpus}"):
                 return
         self._give_up()
+
+    def kill_worker(self) -> None:
+        """Kill all processes of the node that joined first."""
+        _kill(self._processes.pop(1))
+        self._number -= 1
+
+    def restart_head(self) -> None:
+        """Kill all processes of the head, drivers among them, and start one that takes its place."""
+        _kill(self._processes.pop(0))
+        self._number -= 1
+        for _ in range(TRIES):
+            if self._start(*self._head):
+                self._processes.insert(0, self._processes.pop())
+                return
+        self._give_up()
+
+    def live(self) -> bool:
+        """Whether none of the nodes has ended by itself."""
+        return all(process.poll() is None for process in self._processes)
 
     def kill(self) -> None:
         """Kill all processes of the cluster, the head's first, as a power cut does; none but those it started."""
@@ -58,8 +83,9 @@ class Nodes:
         """Whether a node came up; what is left of one that did not is gone."""
         agent, agent_grpc = free_ports(2)  # other clusters on this machine hold the default ports
         # Each node has a folder of its own: in a common one each would unpack a job's files over those of the others.
-        folder = self._folder / str(len(self._processes))
+        folder = self._folder / str(self._started)
         folder.mkdir()
+        self._started += 1
         # fmt: off
         command = [
             str(BIN / "ray"), "start", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1",
@@ -71,7 +97,7 @@ class Nodes:
         with (self._folder / "log").open("ab") as log:
             process = psutil.Popen(
                 [*command, *options],
-                env={**authorized(), "PATH": path},
+                env={**authorized(), **self._settings, "PATH": path},
                 start_new_session=True,
                 stdout=log,
                 stderr=log,
@@ -120,10 +146,10 @@ def _kill(process: psutil.Popen) -> None:
 
 
 @contextmanager
-def started(*workers: int) -> Iterator[Nodes]:
+def started(*workers: int, redis: str = "") -> Iterator[Nodes]:
     """A head and worker nodes with so many logical CPUs each; all of it ends with the block."""
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        nodes = Nodes(Path(folder))
+        nodes = Nodes(Path(folder), redis)
         try:
             for cpus in workers:
                 nodes.join(cpus)

@@ -61,7 +61,7 @@ def test_more_gpus_and_cores_never_take_longer(gpus: int, more: int, size: float
 @given(st.integers(1, 100))
 def test_time_and_money_are_linear_in_samples(times: int) -> None:
     once, often = by_name(DEMAND), by_name(replace(DEMAND, samples=DEMAND.samples * times))
-    for name in ("sample", "call", "call: teacher", "narrate: teacher", "curate", "train agent"):
+    for name in ("sample", "call", "call: teacher", "narrate: teacher", "examine", "curate", "train agent"):
         assert often[name].seconds == pytest.approx(once[name].seconds * times)
         assert often[name].usd == pytest.approx(once[name].usd * times)
     for name in ("ingest", "embed", "neighbours", "candidates", "cascade", "verify: teacher"):

@@ -2,16 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from goat_ray.records import CallPlan, Sample
 from goat_ray.storage import MANIFEST, UNFINISHED, open_dataset
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.killing import sample_lines
 from tests.ray_start import BIN, Nodes, authorized, call, started
 
@@ -136,6 +138,47 @@ def test_a_new_cluster_goes_on_where_a_dead_one_was(private_home: None, tmp_path
     assert sample_lines(run) == sample_lines(whole) != []
     ids = [sample.id for sample in open_dataset(run / "samples", Sample).records()]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2400)
+def test_workers_outlive_a_head_that_is_restarted(private_home: None, tmp_path: Path) -> None:
+    """First one of two workers is killed, which the job survives; then the head, and with it the driver."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs redis-server, in which a head keeps its state")
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    with redis_server(tmp_path) as redis, started(2, 2, redis=redis) as nodes:
+        undisturbed = call([*synthesize(whole), "--address", nodes.address])
+        assert undisturbed.returncode == 0, undisturbed.stdout[-3000:] + undisturbed.stderr[-3000:]
+        command = [*synthesize(run), "--address", nodes.address]
+        with subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=authorized(), stdout=subprocess.PIPE, text=True
+        ) as follower:
+            wait_for(follower, (run / "edges" / UNFINISHED).exists)
+            nodes.kill_worker()
+            wait_for(follower, (run / "traces" / UNFINISHED).exists)
+            nodes.restart_head()
+            said, _ = follower.communicate(timeout=LIMIT_S)
+            assert follower.returncode != 0 and "submit the same again" in said, said
+        assert not (run / "samples").exists()
+        made = call(command)
+        assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
+        assert "-2: sent\n" in made.stdout and "finished before" in made.stdout
+        assert nodes.live()
+    assert sample_lines(run) == sample_lines(whole) != []
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A server that keeps nothing on disk; its address."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
 
 
 def synthesize(run: Path) -> list[str]:
