@@ -6,7 +6,7 @@ from pathlib import Path
 from goat_ray.cluster import nodes
 from goat_ray.errors import RunError
 from goat_ray.graph.embedding import resolve_embedder
-from goat_ray.identity import content_id, rng
+from goat_ray.identity import content_id
 from goat_ray.placement import check
 from goat_ray.places import Place
 from goat_ray.training.config import OPERATIONAL, RetrieverTrainingConfig, needs
@@ -15,7 +15,7 @@ from goat_ray.training.launch import Run, absolute, run_loop
 from goat_ray.training.lineage import Lineage
 from goat_ray.training.progress import RetrieverReport
 from goat_ray.training.publishing import claim, read_report
-from goat_ray.training.retriever_data import COLUMNS, load_retrieval_data
+from goat_ray.training.retriever_data import COLUMNS, batch_count, count_retrieval_data
 from goat_ray.training.retriever_loop import retriever_loop
 from goat_ray.training.scanning import dataset_id
 
@@ -52,11 +52,11 @@ def train_retriever(
     if finished is not None:
         return finished
     resolve_embedder(config.base_model)  # a model that is not what it should be is an error here, not in each worker
-    found = load_retrieval_data(examples, "train")
-    if len(found.documents) < 2 or min(map(len, found.batches(config.batch_size, rng()))) < config.workers:
+    queries, documents = count_retrieval_data(examples, "train")
+    if documents < 2 or queries // batch_count(queries, config.batch_size) < config.workers:
         raise RunError(
-            f"{len(found.queries)} training queries with {len(found.documents)} distinct documents are too few to "
-            "learn from their difference",
+            f"{queries} training queries with {documents} distinct documents are too few to learn from their "
+            "difference",
             place=examples,
             remedy="Synthesize samples that call more functions, or lower workers",
         )

@@ -1,9 +1,12 @@
 """Queries with the documents that they need, as the retriever's training reads them: batches and workers' shares."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from goat_ray.training.retriever_loss import NEEDED, NEGATIVE, PADDING
@@ -36,7 +39,7 @@ class RetrievalData:
         """All queries, shuffled, in batches of at most ``size`` that differ by one at most."""
         order = list(range(len(self.queries)))
         random_.shuffle(order)
-        count = -(-len(order) // size)
+        count = batch_count(len(order), size)
         return [order[number::count] for number in range(count)]
 
     def share(self, batch: Sequence[int], rank: int, world: int) -> Share:
@@ -60,25 +63,57 @@ class RetrievalData:
         )
 
 
+def batch_count(queries: int, size: int) -> int:
+    """In how many batches of at most ``size`` they come; the smallest has ``queries`` over that, rounded down."""
+    return -(-queries // size)
+
+
 def load_retrieval_data(folder: str, split: str) -> RetrievalData:
     """The examples of one split, in an order that does not depend on the files.
 
     Samples may ask the same with other calls: what either needs is then no negative of the query.
     """
-    positives: dict[str, set[str]] = {}
-    negatives: dict[str, set[str]] = {}
+    positives: dict[str, set[int]] = {}
+    negatives: dict[str, set[int]] = {}
+    read: dict[str, int] = {}  # each document's text once, however many rows have it
     rows = 0
-    for batch in scan(folder, COLUMNS):
-        for query, needed, hard, of in zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True):
-            if of == split:
-                rows += 1
-                positives.setdefault(query, set()).update(needed)
-                negatives.setdefault(query, set()).update(hard)
+    for batch in _rows_of(folder, split):
+        rows += batch.num_rows
+        columns = (_numbered(batch.column(name), read) for name in ("positives", "negatives"))
+        for query, needed, hard in zip(batch.column("query").to_pylist(), *columns, strict=True):
+            positives.setdefault(query, set()).update(needed)
+            negatives.setdefault(query, set()).update(hard)
+    texts = list(read)
     data = RetrievalData(queries=sorted(positives), duplicates=rows - len(positives))
-    number: dict[str, int] = {}
+    number: dict[int, int] = {}  # by the order of queries instead of the files'
     for query in data.queries:
         needed, hard = positives[query], negatives[query] - positives[query]
-        data.positives.append([number.setdefault(text, len(number)) for text in sorted(needed)])
-        data.negatives.append([number.setdefault(text, len(number)) for text in sorted(hard)])
-    data.documents = list(number)
+        for numbers, into in ((needed, data.positives), (hard, data.negatives)):
+            into.append([number.setdefault(one, len(number)) for one in sorted(numbers, key=texts.__getitem__)])
+    data.documents = [texts[one] for one in number]
     return data
+
+
+def count_retrieval_data(folder: str, split: str) -> tuple[int, int]:
+    """Distinct queries of one split, and distinct documents; none of their texts is kept."""
+    queries: set[int] = set()
+    documents: set[int] = set()
+    for batch in _rows_of(folder, split):
+        queries.update(map(hash, batch.column("query").to_pylist()))
+        for name in ("positives", "negatives"):
+            documents.update(map(hash, batch.column(name).flatten().unique().to_pylist()))
+    return len(queries), len(documents)
+
+
+def _rows_of(folder: str, split: str) -> Iterator[pa.RecordBatch]:
+    for batch in scan(folder, COLUMNS):
+        yield batch.filter(pc.equal(batch.column("split"), split))
+
+
+def _numbered(column: pa.ListArray, number: dict[str, int]) -> Iterator[list[int]]:
+    """Each list with the numbers of its texts; those that have none yet are given the next ones."""
+    encoded = column.flatten().dictionary_encode()
+    known = [number.setdefault(text, len(number)) for text in encoded.dictionary.to_pylist()]
+    flat = iter(encoded.indices.to_pylist())
+    for length in pc.list_value_length(column).to_pylist():
+        yield [known[at] for at in islice(flat, length)]

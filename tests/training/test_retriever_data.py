@@ -1,6 +1,7 @@
 """What is read, how it is cut into batches, and what each worker gets of one."""
 
 import random
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from goat_ray.identity import content_id
 from goat_ray.records import RetrievalExample
-from goat_ray.training.retriever_data import RetrievalData, load_retrieval_data
+from goat_ray.training.retriever_data import RetrievalData, count_retrieval_data, load_retrieval_data
 from goat_ray.training.retriever_loss import NEEDED, PADDING
 from tests.training.conftest import write_parquet
 
@@ -65,3 +66,21 @@ def test_loading_does_not_depend_on_files_and_what_any_sample_needs_is_no_negati
     named = [[[one.documents[number] for number in row] for row in rows] for rows in (one.positives, one.negatives)]
     assert (one.queries, *named) == (["a", "b"], [["x"], ["x", "y", "z"]], [["y"], ["w"]])
     assert one.duplicates == 1
+    assert count_retrieval_data(str(tmp_path / "one"), "train") == (len(one.queries), len(one.documents))
+
+
+def test_a_document_that_many_rows_have_is_kept_once(tmp_path: Path) -> None:
+    long = [letter * 10_000 for letter in "xyz"]
+    records = [
+        example(str(number), "").model_copy(update={"positives": long[:2], "negatives": long[2:]})
+        for number in range(400)
+    ]
+    folder = write_parquet(tmp_path / "examples", records)
+    tracemalloc.start()
+    try:
+        data = load_retrieval_data(folder, "train")
+        assert count_retrieval_data(folder, "train") == (len(data.queries), len(data.documents)) == (400, 3)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2_000_000, "400 rows of 3 documents of 10 kB would be 12 MB"
