@@ -139,9 +139,11 @@ def _meaning(error: Any) -> tuple[int, str]:
 def answered(result: CallResult) -> CallResult:
     """What the proxy's answer says of the call behind it."""
     body = result.body
-    if result.problem or result.status not in (200, 429) or not isinstance(body, dict) or "response" not in body:
+    if result.problem or result.status not in (200, 429) or not isinstance(body, dict):
         return result
-    response, error = _value(body["response"]), body.get("error")
+    response, error = _value(body.get("response")), body.get("error")
+    if not error and "response" not in body:
+        return result
     if not error:
         return CallResult(status=result.status, body=response, origin=result.origin)
     status, problem = _meaning(error)

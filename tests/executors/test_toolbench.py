@@ -27,7 +27,8 @@ def proxy() -> Iterator[tuple[Starlette, int]]:
         wanted = asked[-1]["tool_input"]
         if wanted.get("status"):
             return JSONResponse({}, wanted["status"])
-        return JSONResponse({"error": wanted.get("error", ""), "response": wanted.get("response", f"key {KEY}")})
+        response = {} if wanted.get("bare") else {"response": wanted.get("response", f"key {KEY}")}
+        return JSONResponse({"error": wanted.get("error", ""), **response})
 
     app = Starlette(routes=[Route("/virtual", virtual, methods=["POST"])])
     app.state.asked = asked
@@ -42,7 +43,7 @@ def call(port: int, arguments: dict[str, Any], method: str = "GET", **more: Any)
         method=method,
         category="Video, Images/All",
         parameters=[
-            Parameter(name=name, location="query", type="any") for name in ("id", "error", "response", "status")
+            Parameter(name=name, location="query", type="any") for name in ("id", "error", "response", "status", "bare")
         ],
     )
     config = {"url": f"http://127.0.0.1:{port}/virtual", "key_env": "TB_KEY", "allow_private": True, "backoff_s": 0.001}
@@ -107,6 +108,7 @@ def test_json_that_is_quoted_is_json(proxy: tuple[Starlette, int]) -> None:
 def test_errors_become_statuses(proxy: tuple[Starlette, int], error: str, status: int, problem: str) -> None:
     result = call(proxy[1], {"error": error, "response": ""})
     assert (result.status, result.problem, result.body) == (status, problem, {"error": error})
+    assert call(proxy[1], {"error": error, "bare": True}) == result, "with an empty response or without one"
 
 
 def test_only_reading_apis_are_called_and_asked_again(proxy: tuple[Starlette, int]) -> None:
