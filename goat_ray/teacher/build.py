@@ -38,7 +38,9 @@ class _ConfiguredTeacher(ChatTeacher):
     """A chat teacher as the configuration describes it."""
 
     def __init__(self, config: TeacherConfig, cache: Place | None) -> None:
-        super().__init__(f"{config.backend}:{config.adapter or config.model}", partial(connect, config, cache), cache)
+        label = f"{config.backend}:{config.adapter or config.model}"
+        context = config.engine.max_model_len if config.backend == "vllm" else None
+        super().__init__(label, partial(connect, config, cache), cache, context)
         self._config = config
         # Here, on the driver: workers elsewhere may not see the folders.
         folders = [config.model, *([config.engine.adapters[config.adapter]] if config.adapter else [])]

@@ -28,10 +28,14 @@ _ECHO_CHARACTERS = 4000  # of a wrong answer shown back to the model; a runaway 
 class ChatTeacher(Teacher):
     """Turns tasks into messages and a model's text into answers. Picklable; ``start`` connects."""
 
-    def __init__(self, label: str, connect: Callable[[], Asker], cache: Place | None = None) -> None:
+    def __init__(
+        self, label: str, connect: Callable[[], Asker], cache: Place | None = None, context: int | None = None
+    ) -> None:
+        """``context`` is the bound on a prompt and its answer, where it is set and not the model's own."""
         self._label = label
         self._connect = connect  # picklable
         self._cache = cache
+        self._context = context
         self._session: _Session | None = None
 
     @property
@@ -48,7 +52,7 @@ class ChatTeacher(Teacher):
             # looks through them again and again, for a quarter of the time that a request takes, and finds nothing.
             gc.set_threshold(max(_COLLECT_AFTER, gc.get_threshold()[0]))
             cache = AnswerCache(self._cache) if self._cache is not None else None
-            self._session = _Session(self._connect, cache, self.settings())
+            self._session = _Session(self._connect, cache, self.settings(), self._context)
 
     def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
         self.start()
@@ -68,9 +72,12 @@ class ChatTeacher(Teacher):
 class _Session:
     """A connection and the event loop it lives in."""
 
-    def __init__(self, connect: Callable[[], Asker], cache: AnswerCache | None, settings: Json) -> None:
+    def __init__(
+        self, connect: Callable[[], Asker], cache: AnswerCache | None, settings: Json, context: int | None
+    ) -> None:
         self._cache = cache
         self._settings = settings
+        self._context = context
         self._loop = BackgroundLoop("teacher")
         try:
             self._asker = self.run(self._open(connect))
@@ -125,12 +132,20 @@ class _Session:
         if self._cache is None:
             return {}
         requests = {question.key: question.request for question in questions}
+        parts = {self._part(key): key for key in requests}
         found: dict[bytes, Ans] = {}
-        for key, stored in self._cache.find(list(requests)).items():
+        for place, stored in self._cache.find([*dict.fromkeys([*requests, *parts])]).items():
+            key = parts.get(place) if stored.shortened else place
+            if key is None or (stored.shortened and key in found):
+                continue
             answer = work.read(requests[key], stored.text)
             if not isinstance(answer, Failure):
                 found[key] = answer.on_shortened() if stored.shortened else answer
         return found
+
+    def _part(self, key: bytes) -> bytes:
+        """The key of an answer to a part of the documents: in another context the model may read more of them."""
+        return key if self._context is None else hashlib.sha256(b"%b %d" % (key, self._context)).digest()[:KEY_BYTES]
 
     async def _answer_one(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
         """Ask, with less and less of the documents where all of it is more than the model can read."""
@@ -149,7 +164,8 @@ class _Session:
             count("shortened", work.task.name)
             answer = answer.on_shortened()
         if self._cache is not None:
-            self._cache.add(StoredAnswer(question.key, work.task.name, answer.model_dump_json(), answer.shortened))
+            key = self._part(question.key) if answer.shortened else question.key
+            self._cache.add(StoredAnswer(key, work.task.name, answer.model_dump_json(), answer.shortened))
         return answer
 
     async def _answer_at(

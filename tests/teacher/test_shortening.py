@@ -1,19 +1,22 @@
 """Prompts that are longer than the model's context, over real HTTP."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.graph.config import VerificationConfig
 from goat_ray.graph.verification import Verify
+from goat_ray.places import Place
 from goat_ray.records import ApiFunction, CallPlan, Edge, ExecutedCall, OutputField, Parameter, Reject, Sample
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.arguments import FillArguments, FreeArguments
-from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.build import build_teacher, connect
+from goat_ray.teacher.chat import ChatTeacher
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.edges import EdgeQuestion, JudgeEdge
 from goat_ray.teacher.fake_server import FakeServer
@@ -68,6 +71,26 @@ def test_examples_go_first_and_the_answer_says_so(tmp_path):
     assert again == answer and again.shortened and requests == []
     full, _ = ask(JudgeEdge(), QUESTION, context=whole)
     assert not full.shortened
+
+
+def ask_in(context, real, cache):
+    """The answer in a context that is set, of an endpoint with a real one, and how many requests it took."""
+    with FakeServer(context=real) as server:
+        config = TeacherConfig(backend="openai", model="fake", base_url=server.base_url)
+        teacher = ChatTeacher("test:fake", partial(connect, config), cache, context)
+        (answer,) = teacher.answer(JudgeEdge(), [QUESTION])
+        teacher.close()
+    return answer, server.count
+
+
+def test_a_larger_context_is_asked_about_the_whole_documents_again(tmp_path):
+    whole, cache = words(JudgeEdge(), QUESTION), Place.of(tmp_path)
+    part, requests = ask_in(100, whole - 1, cache)
+    assert part.shortened and requests == 2
+    assert ask_in(100, whole - 1, cache) == (part, 0)
+    full, requests = ask_in(200, whole, cache)
+    assert not full.shortened and requests == 1
+    assert ask_in(200, 1, cache) == ask_in(100, 1, cache) == (full, 0)
 
 
 def test_then_descriptions_down_to_their_first_sentence_then_all_of_them():
