@@ -16,7 +16,7 @@ from goat_ray.training.agent_loop import agent_loop
 from goat_ray.training.checkpoints import VALIDATION_LOSS
 from goat_ray.training.config import OPERATIONAL, TINY, AgentTrainingConfig, needs
 from goat_ray.training.deepspeed_settings import STEP_SIZE, deepspeed_settings
-from goat_ray.training.feed import ROWS_PER_BLOCK, Source, Tally, data_context, epoch, tally, validation
+from goat_ray.training.feed import ROWS_PER_BLOCK, Source, data_context, epoch, tally, validation
 from goat_ray.training.jobs import AgentJob, epoch_name
 from goat_ray.training.launch import Run, absolute, device_memory, run_loop
 from goat_ray.training.lineage import Lineage
@@ -93,7 +93,7 @@ def train_agent(
     )
     with data_context():
         job = _plan(source, base, target, fingerprint, data, config)
-        say(f"trains on {_by_kind(job.tally)}")
+        say(f"trains on {job.tally.line}")
         run_loop(agent_loop, job, run, _datasets(source, job), say)
     return read_report(target, TrainingReport)
 
@@ -173,7 +173,7 @@ def _plan(
     train, held_out = tallies["train"], tallies["validation"]
     rows_per_worker = train.kept.total() // config.workers
     if not rows_per_worker:
-        reasons = "".join(f", {count:,} dropped as {reason}" for reason, count in sorted(train.dropped.items()))
+        reasons = "".join(f", {what}" for what in train.lost)
         raise RunError(
             f"{train.kept.total()} training examples are too few for {config.workers} workers{reasons}",
             place=source.examples,
@@ -201,11 +201,6 @@ def _plan(
         rows_per_step=rows_per_step,
         validate=validate,
     )
-
-
-def _by_kind(train: Tally) -> str:
-    kinds = ", ".join(f"{kind} {train.trained[kind]:,} of {train.kept[kind]:,}" for kind in sorted(train.kept))
-    return f"{train.trained.total():,} tokens of {train.kept.total():,} examples an epoch: {kinds}"
 
 
 def _datasets(source: Source, job: AgentJob) -> dict[str, Dataset]:

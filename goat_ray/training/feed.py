@@ -56,6 +56,19 @@ class Tally:
     tokens: int = 0
     cut: int = 0  # examples whose prompt was shortened
 
+    @property
+    def lost(self) -> list[str]:
+        """What does not reach the model, in words."""
+        dropped = [f"{count:,} dropped as {reason}" for reason, count in sorted(self.dropped.items())]
+        return dropped + [f"{self.cut:,} prompt{'s' * (self.cut > 1)} shortened"] * (self.cut > 0)
+
+    @property
+    def line(self) -> str:
+        """All of it in a line."""
+        kinds = ", ".join(f"{kind} {self.trained[kind]:,} of {self.kept[kind]:,}" for kind in sorted(self.kept))
+        whole = f"{self.trained.total():,} tokens of {self.kept.total():,} examples an epoch: {kinds}"
+        return "; ".join([whole, ", ".join(self.lost)] if self.lost else [whole])
+
 
 def tally(source: Source) -> dict[Split, Tally]:
     """Tokenize everything once and count, for the length of the schedule and the report."""

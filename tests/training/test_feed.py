@@ -100,6 +100,10 @@ def test_tally_counts_what_is_kept_and_what_is_dropped(source: Source, tokenizer
         of_kind = [tokenize(row, tokenizer, 128) for row in ROWS if row.kind == kind]
         assert train.trained[kind] == sum(one.trained for one in of_kind if not isinstance(one, str))
     assert tallies["validation"].kept.total() == held_out == 1
+    assert train.line.endswith(f"plan {train.trained['plan']} of 14; 1 dropped as {TOO_LONG}")
+    train.cut = 1200
+    assert train.line.endswith(f"; 1 dropped as {TOO_LONG}, 1,200 prompts shortened")
+    assert ";" not in tallies["validation"].line
 
 
 def test_only_the_wanted_kinds_are_read(source: Source, tmp_path: Path) -> None:
