@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from goat_ray.placement import Node
 from goat_ray.storage import MANIFEST, Dataset, read_json
 from goat_ray.teacher.config import TeacherConfig
+from goat_ray.teacher.engine import gpus_per_replica
 
 COUNTED = ("requests", "prompt tokens", "completion tokens")
 
@@ -37,8 +39,8 @@ class StepForecast:
         return self.whole / self.pilot if self.pilot else 0.0
 
 
-def forecast(steps: Sequence[StepForecast], teacher: TeacherConfig) -> Iterator[str]:
-    """A table of the steps, their sum, and what that costs."""
+def forecast(steps: Sequence[StepForecast], teacher: TeacherConfig, nodes: Sequence[Node]) -> Iterator[str]:
+    """A table of the steps, their sum, and what that costs on these nodes."""
     yield f"{'step':<12}{'records':>12}{'requests':>12}{'prompt tokens':>16}{'answer tokens':>16}{'hours':>9}"
     total: Counter[str] = Counter()
     hours = 0.0
@@ -53,8 +55,9 @@ def forecast(steps: Sequence[StepForecast], teacher: TeacherConfig) -> Iterator[
     if price:
         yield f"At the prices of teacher.budget: {price:,.2f} USD"
     if teacher.backend == "vllm":
-        gpus = engine.replicas * (engine.workers if engine.gpus_per_replica is None else engine.gpus_per_replica)
-        yield f"GPU hours of {engine.replicas} engine replica(s) with {gpus:g} GPU(s) in all: {hours * gpus:,.1f}"
+        gpus = gpus_per_replica(engine, nodes)
+        kind, count = ("GPU", engine.replicas * gpus) if gpus else ("CPU", engine.replicas * engine.cpus_per_replica)
+        yield f"{kind} hours of {engine.replicas} engine replica(s), {count:g} {kind}(s) in all: {hours * count:,.1f}"
     parts = ", ".join(f"{step.pilot:,} of {step.whole:,} in {step.name}" for step in steps)
     yield f"From a pilot of {parts}, which asked less at once than the whole will."
     yield "Hours are without the start of engines and workers."

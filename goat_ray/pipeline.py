@@ -356,7 +356,7 @@ class Road:
     def plan(self, size: int) -> Iterator[str]:
         """The forecast as text, alone in the run directory."""
         with self._alone():
-            yield from forecast(self.forecast(size), self.config.teacher)
+            yield from forecast(self.forecast(size), self.config.teacher, nodes())
 
     def _lookalikes(self) -> Dataset[Lookalikes]:
         functions = self.runner.finished("functions", ApiFunction)
