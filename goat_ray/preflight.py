@@ -11,9 +11,11 @@ from goat_ray.places import Place
 from goat_ray.stage import needs as stage_needs
 from goat_ray.step import Resources
 from goat_ray.storage import MANIFEST
-from goat_ray.teacher.config import EngineConfig
+from goat_ray.teacher.config import EngineConfig, TeacherConfig
 from goat_ray.teacher.engine import gpus_per_replica
 from goat_ray.teacher.engine import needs as engine_needs
+from goat_ray.teacher.model_folder import check_folders, check_shape
+from goat_ray.training.config import TINY
 from goat_ray.training.config import needs as training_needs
 from goat_ray.training.deepspeed_settings import deepspeed_settings
 from goat_ray.training.packages import check_packages
@@ -49,6 +51,8 @@ def check_road(config: GoatConfig, part: str, nodes: Sequence[Node]) -> None:
     if "train_agent" in BEFORE[part] and not _is_finished(config, "train_agent"):
         check_packages(config.training.agent)
         deepspeed_settings(config.training.agent)
+    if "evaluate" in BEFORE[part] and not _is_finished(config, "evaluate"):
+        _check_agents(config)
     for stage, needs in stages(config, part, nodes):
         check(stage, needs, nodes)
 
@@ -72,6 +76,19 @@ def stages(config: GoatConfig, part: str, nodes: Sequence[Node]) -> Iterator[tup
             yield "training.retriever", training_needs("training.retriever", config.training.retriever)
         if one == "train_agent":
             yield "training.agent", training_needs("training.agent", config.training.agent)
+
+
+def _check_agents(config: GoatConfig) -> None:
+    """Raise for engines that cannot serve what the agent is trained on: they start when all trainings are over."""
+    engine, base, tiny = config.agent.engine, config.training.agent.base_model, config.training.agent.tiny
+    if engine is None:
+        return
+    if base == TINY:
+        keys = {"num_attention_heads": "heads", "num_hidden_layers": "layers", "max_position_embeddings": "context"}
+        check_shape({key: getattr(tiny, name) for key, name in keys.items()}, engine, "agent.engine")
+    else:
+        served = TeacherConfig(backend="vllm", model=base, engine=engine)
+        check_folders(served, "training.agent.base_model", "agent.engine")
 
 
 def _engines(options: EngineConfig, setting: str, nodes: Sequence[Node]) -> list[Need]:

@@ -7,13 +7,14 @@ import pytest
 
 from goat_ray.cluster import ClusterConfig
 from goat_ray.config import GoatConfig
-from goat_ray.errors import ConfigError
+from goat_ray.errors import ConfigError, ModelError
 from goat_ray.pipeline import Part
 from goat_ray.placement import MARK, Need, Node, Placement, Room, check
 from goat_ray.preflight import BEFORE, STEPS, check_road, stages
 from goat_ray.settings import build
 from goat_ray.step import Resources, Step
 from goat_ray.storage import MANIFEST, write_json
+from goat_ray.training.tiny import make_tiny_model
 
 TWO_CPUS = Node({"CPU": 2.0})
 
@@ -111,6 +112,22 @@ def test_what_a_training_lacks_is_said_hours_before_it_starts(tmp_path: Path) ->
     check_road(contradicted, "train_retriever", [TWO_CPUS])
     with pytest.raises(ConfigError, match="contradicts zero_stage: 2"):
         check_road(contradicted, "run", [TWO_CPUS])
+
+
+@pytest.mark.parametrize("base", ["tiny", "a folder"])
+def test_engines_that_the_agents_base_does_not_fit_are_told_before_its_training(tmp_path: Path, base: str) -> None:
+    if base != "tiny":
+        base = str(make_tiny_model(tmp_path / "base", ["who directed the film"], layers=2, context=512))
+    sections = {"training": {"agent": {"base_model": base}}, "evaluation": {"cpus": 0.5}}
+    for engine in ({"tensor_parallel": 7}, {"max_model_len": 10_000}):
+        wrong = config(tmp_path, agent={"engine": {**engine, "cpus_per_replica": 0.5}}, **sections)
+        check_road(wrong, "train", [TWO_CPUS])
+        with pytest.raises(ConfigError, match=rf"^agent\.engine\.{next(iter(engine))}: the model has"):
+            check_road(wrong, "run", [TWO_CPUS])
+    check_road(config(tmp_path, agent={"engine": {"cpus_per_replica": 0.5}}, **sections), "run", [TWO_CPUS])
+    missing = {"training": {"agent": {"base_model": str(tmp_path)}}}
+    with pytest.raises(ModelError, match=r"^training\.agent\.base_model: .*no config\.json"):
+        check_road(config(tmp_path, agent={"engine": {}}, **missing), "evaluate_agent", [TWO_CPUS])
 
 
 def test_what_is_finished_needs_no_room(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What the folders of models and adapters say of themselves, before an engine takes minutes to load them."""
 
 import hashlib
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,15 +50,16 @@ def adapter_rank(name: str, folder: str) -> int:
     return int(written["r"])
 
 
-def check_folders(config: TeacherConfig) -> None:
+def check_folders(config: TeacherConfig, setting: str = "teacher.model", engine: str = "teacher.engine") -> None:
     """Raise ``ModelError`` for folders that hold no model or adapter, ``ConfigError`` for settings that do not fit it.
 
-    What this machine does not see (a hub's model, a folder of other nodes) is left to the engine.
+    What this machine does not see (a hub's model, a folder of other nodes) is left to the engine. ``setting`` and
+    ``engine`` are where the configuration names them.
     """
     model = Path(source(config.model))
     here = stamp(config.model)
     if here:
-        _check_model(_described(model), config.engine)
+        check_shape(_described(model, setting), config.engine, engine)
     for name, folder in config.engine.adapters.items():
         adapter_rank(name, folder)
         base = (adapter_config(folder) or {}).get("base_model_name_or_path")
@@ -73,7 +76,7 @@ def adapter_config(folder: str) -> dict[str, Any] | None:
     return read_json(Place.of(folder) / "adapter_config.json")
 
 
-def _described(model: Path) -> dict[str, Any]:
+def _described(model: Path, setting: str) -> dict[str, Any]:
     """The language model's part of its ``config.json``."""
     try:
         written = read_json(model / "config.json")
@@ -82,33 +85,35 @@ def _described(model: Path) -> dict[str, Any]:
     if not isinstance(written, dict):
         raise ModelError(
             f"{model} holds no model (no config.json that can be read)",
-            place="teacher.model",
+            place=setting,
             remedy="Give the folder that the model was saved in, or its name in a model hub",
         )
     inner = written.get("text_config")  # of models that see and hear as well
     return inner if isinstance(inner, dict) else written
 
 
-def _check_model(written: dict[str, Any], options: EngineConfig) -> None:
+def check_shape(written: Mapping[str, Any], options: EngineConfig, setting: str) -> None:
+    """Raise ``ConfigError`` where an engine, which ``setting`` describes, does not fit a model's ``config.json``."""
+    refuse = partial(_refuse, setting)
     heads, layers = written.get("num_attention_heads"), written.get("num_hidden_layers")
     context = written.get("max_position_embeddings")
     if isinstance(heads, int) and heads % options.tensor_parallel:
-        _refuse(f"{heads} attention heads, which {options.tensor_parallel} workers cannot share", "tensor_parallel")
+        refuse(f"{heads} attention heads, which {options.tensor_parallel} workers cannot share", "tensor_parallel")
     if isinstance(layers, int) and layers < options.pipeline_parallel:
-        _refuse(f"{layers} layers, fewer than {options.pipeline_parallel} stages", "pipeline_parallel")
+        refuse(f"{layers} layers, fewer than {options.pipeline_parallel} stages", "pipeline_parallel")
     if isinstance(context, int) and not _stretches(written) and (options.max_model_len or 0) > context:
-        _refuse(f"a context of {context:,} tokens, fewer than {options.max_model_len:,}", "max_model_len")
+        refuse(f"a context of {context:,} tokens, fewer than {options.max_model_len:,}", "max_model_len")
 
 
-def _stretches(written: dict[str, Any]) -> bool:
+def _stretches(written: Mapping[str, Any]) -> bool:
     """Whether positions are scaled, so that the context may be longer than the model's number of them."""
     scaling = written.get("rope_scaling") or written.get("rope_parameters") or {}
     return not isinstance(scaling, dict) or scaling.get("rope_type", scaling.get("type", "default")) != "default"
 
 
-def _refuse(problem: str, key: str) -> NoReturn:
+def _refuse(setting: str, problem: str, key: str) -> NoReturn:
     raise ConfigError(
         f"the model has {problem}",
-        place=f"teacher.engine.{key}",
+        place=f"{setting}.{key}",
         remedy="Choose a value that the model's config.json allows, or another model",
     )
