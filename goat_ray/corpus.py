@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from goat_ray.errors import RunError
@@ -21,11 +22,12 @@ from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.contamination import Benchmarks
 from goat_ray.synthesis.coverage import Coverage
-from goat_ray.synthesis.curation import Selection, curate
+from goat_ray.synthesis.curation import Selection, curate, parsed
 from goat_ray.synthesis.examination import CONTAMINATED, Examine
 from goat_ray.synthesis.imports import Published
 from goat_ray.synthesis.mixing import check_quotas, check_services, fitted, wanted_mix
 from goat_ray.synthesis.narration import Narrate
+from goat_ray.synthesis.orders import Starts
 from goat_ray.synthesis.quotas import Quotas
 from goat_ray.teacher.task import Teacher
 
@@ -149,10 +151,12 @@ class CorpusMaker:
                 return rounds, account
             expected = max(yields[-1], BARREN_YIELD) if yields else FIRST_YIELD
             size = min(budget, max(SMALLEST, round(quotas.left / expected * MARGIN)))
-            rounds.append(self._next_round(rounds, account.orders, size, quotas))
+            rounds.append(self._next_round(rounds, account.orders, size, quotas, selection))
             account.orders += size
 
-    def _next_round(self, rounds: Sequence[Round], first: int, size: int, quotas: Quotas) -> Round:
+    def _next_round(
+        self, rounds: Sequence[Round], first: int, size: int, quotas: Quotas, selection: Selection
+    ) -> Round:
         suffix = f"-{len(rounds) + 1:03d}"
         self.runner.console.heading(f"Round {len(rounds) + 1}: {size:,} plans for {quotas.left:,} missing samples")
         mix = wanted_mix(quotas, self.config, self.source.config)
@@ -162,8 +166,17 @@ class CorpusMaker:
             into=f"plans{suffix}",
             mix=None if mix is None else fitted(self.source.possible(mix, first), quotas),
             earlier=[one.plans for one in rounds],
+            lacking=self._lacking(rounds, selection) if rounds and self.source.config.coverage else None,
         )
         return self._round(plans, size, suffix)
+
+    def _lacking(self, rounds: Sequence[Round], selection: Selection) -> Starts:
+        """What the accepted samples use too little; a sample's calls are counted as its plan has them, in few bytes."""
+        coverage = Coverage(self.source.graph, {}, self.source.config.coverage)
+        accepted = selection.columns.ids[selection.kept]
+        for batch in (batch for one in rounds for batch in one.plans.batches(["id", "calls"])):
+            coverage.add(batch.filter(pa.array(np.isin(parsed(batch["id"]), accepted)))["calls"])
+        return coverage.lacking()
 
     def _selection(self, rounds: Sequence[Round], quotas: Quotas | None) -> Selection:
         return Selection.of([one.examined for one in rounds], self.config.near_duplicates, quotas)

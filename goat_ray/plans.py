@@ -15,7 +15,7 @@ from goat_ray.storage import Dataset
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.coverage import Coverage
 from goat_ray.synthesis.mixing import check_services
-from goat_ray.synthesis.orders import Cell, Mix, configured_mix, plan_orders
+from goat_ray.synthesis.orders import Cell, Mix, Starts, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.synthesis.variants import distinct_plans
 
@@ -54,12 +54,14 @@ class PlanSource:
         into: str = "plans",
         mix: Mix | None = None,
         earlier: Sequence[Dataset[CallPlan]] = (),
+        lacking: Starts | None = None,
     ) -> Dataset[CallPlan]:
         """Plans for the orders ``[first, first + count)``; all that the configuration asks for where no count is given.
 
         ``mix`` replaces the configured shares of length, shape and service for this range. Each plan says its own
         shape, service and structure. A structure may recur ``config.variants`` times in this range and the
-        ``earlier`` ones together; what is beyond is a reject ``duplicate-plan`` here. Orders that the graph has no
+        ``earlier`` ones together; what is beyond is a reject ``duplicate-plan`` here. Some of the orders start from
+        what is ``lacking`` so far. Orders that the graph has no
         plan for are rejects ``no-such-subgraph`` of the dataset ``<into>_drawn``; kinds that trials did not find are
         not ordered, and counted in the manifest of ``<into>_orders``. A range whose kinds are exhausted
         gives no plans.
@@ -68,7 +70,7 @@ class PlanSource:
         graph = self.graph  # made first, as the workers only read it
         count = self.config.plans if count is None else count
         mix = configured_mix(self.config) if mix is None else mix
-        orders = self._orders(first, count, mix, into, earlier)
+        orders = self._orders(first, count, mix, into, earlier, lacking)
         draw = DrawPlans(self._folder, self._graph_id, self.config)
         drawn = self.runner.bulk(draw, orders, into=f"{into}_drawn")
         facts: dict[str, int] = {}
@@ -88,10 +90,17 @@ class PlanSource:
         return self._sampler.possible(mix, first)
 
     def _orders(
-        self, first: int, count: int, mix: Mix, into: str, earlier: Sequence[Dataset[CallPlan]]
+        self,
+        first: int,
+        count: int,
+        mix: Mix,
+        into: str,
+        earlier: Sequence[Dataset[CallPlan]],
+        lacking: Starts | None,
     ) -> Dataset[PlanOrder]:
         shares = sorted([*cell, weight] for cell, weight in mix.items())
         settings = [ORDERS_VERSION, self._graph_id, shares, first, count, self.config.coverage, self.config.seed]
+        settings += [] if lacking is None else [lacking.id]
         before = [self.runner.finished(f"{one.name}{ORDERS}", PlanOrder) for one in earlier]
         facts: dict[str, int] = {}
 
@@ -100,7 +109,7 @@ class PlanSource:
             facts["kinds of plans wanted"] = len(mix)
             facts["kinds of plans not found"] = len(mix) - len(possible)
             done = _by_kind(before) if before else None
-            yield from plan_orders(self.graph, possible, self.config, first, count, done)
+            yield from plan_orders(self.graph, possible, self.config, first, count, done, lacking)
 
         return self.runner.gather_tables(
             f"{into}{ORDERS}", PlanOrder, orders, settings=settings, inputs=before, facts=facts

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from goat_ray import corpus
@@ -14,17 +15,18 @@ from goat_ray.corpus import CorpusMaker
 from goat_ray.errors import ConfigError, RunError
 from goat_ray.executors.build import ALONE
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.graph.adjacency import build_graph
 from goat_ray.inspection import corpus_of
 from goat_ray.places import Place
 from goat_ray.plans import PlanSource
-from goat_ray.records import ApiFunction, Edge, Sample, without_failures
+from goat_ray.records import ApiFunction, CallPlan, Edge, Sample, without_failures
 from goat_ray.runner import Runner
-from goat_ray.storage import MANIFEST, Dataset, open_dataset, read_json
+from goat_ray.storage import MANIFEST, Dataset, open_dataset, read_json, write_records
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.splits import SplitsConfig
 from goat_ray.teacher.rules import RulesTeacher
 from tests.killing import prepare
-from tests.world import World
+from tests.world import World, edge_columns, sample_plans
 
 pytestmark = pytest.mark.ray
 
@@ -77,6 +79,22 @@ def test_quotas_are_met_exactly(made: Any, world: World, tmp_path: Path) -> None
     assert sought["facts"]["kinds of plans wanted"] > sought["facts"]["kinds of plans not found"] >= 0
 
 
+def test_later_rounds_start_from_what_accepted_samples_lack(world: World, tmp_path: Path) -> None:
+    drawn = sample_plans(world.functions, world.edges, SamplingConfig(plans=60))
+    plans = [plan for plan in drawn if isinstance(plan, CallPlan)]
+    write_records(tmp_path, CallPlan, plans)
+    round_: Any = SimpleNamespace(plans=Dataset(Place.of(tmp_path), CallPlan, "plans", len(plans), {}))
+    graph = build_graph(world.functions, [edge_columns(world.edges)])
+    maker: Any = Scripted()
+    maker.source = SimpleNamespace(graph=graph, config=SamplingConfig(coverage=2))
+    ids = np.array([int(plan.id, 16) for plan in plans], np.uint64)
+    selection: Any = SimpleNamespace(columns=SimpleNamespace(ids=ids), kept=np.arange(0, len(ids), 2))
+    found = maker._lacking([round_], selection)
+    used = Counter(call.function for plan in plans[::2] for call in plan.calls)
+    missing = {number: 2 - used[id_] for number, id_ in enumerate(graph.ids.to_pylist()) if used[id_] < 2}
+    assert Counter(found.functions[found.edges < 0].tolist()) == missing != {}
+
+
 def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, tmp_path: Path) -> None:
     wanted = {"accepted": 1000, "max_plans": 60, "splits": {"unseen_functions": 0.2}}
     with pytest.raises(RunError, match=r"of 1,000 samples from 60 plans in 1 rounds; the budget of 60 plans is spent"):
@@ -107,7 +125,7 @@ class Scripted(CorpusMaker):
         self.config = SynthesisConfig()
         self.kept = kept
 
-    def _next_round(self, rounds: Any, first: int, size: int, quotas: Any) -> Any:
+    def _next_round(self, rounds: Any, first: int, size: int, quotas: Any, selection: Any) -> Any:
         return SimpleNamespace(orders=size)
 
     def _selection(self, rounds: Any, quotas: Any) -> Any:
@@ -119,7 +137,7 @@ class Scripted(CorpusMaker):
 def test_a_round_is_barren_by_what_it_could_have_brought() -> None:
     assert not Scripted(7, 1, 1, 1)._until_accepted(10)[1].stopped, "one of three is no small part"
     assert Scripted(9, 0, 0)._until_accepted(10)[1].stopped == "the graph is exhausted"
-    assert Scripted(500_000, 900, 900)._until_accepted(10**6)[1].stopped == "the graph is exhausted"
+    assert Scripted(5000, 20, 20)._until_accepted(10**4)[1].stopped == "the graph is exhausted"
 
 
 @pytest.mark.soak

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from goat_ray.graph.adjacency import CallGraph, links
 from goat_ray.storage import KEPT, OUTCOME
+from goat_ray.synthesis.orders import Starts, plain_links
 
 Numbers = npt.NDArray[np.int64]
 
@@ -35,12 +36,28 @@ class Coverage:
         """Pass tables of ``CallPlan`` or ``Sample`` and their rejects on, and count what is kept."""
         for table in tables:
             for batch in table.filter(pc.equal(table[OUTCOME], KEPT)).select(["calls"]).to_batches():
-                self._add(batch["calls"])
+                self.add(batch["calls"])
             yield table
         self.facts.update(self._facts())
 
-    def _add(self, records: pa.ListArray) -> None:
-        """``records`` are lists of calls, and calls have lists of arguments; flattened, all are told by numbers."""
+    def lacking(self) -> Starts:
+        """The functions and links that are used less often than wanted, each as many times as are missing."""
+        graph = self.graph
+        functions = np.arange(len(graph.ids))
+        edges = plain_links(graph)
+        source, slot = graph.source[edges], graph.slot[edges]
+        pair = source * np.int64(len(graph.ids)) + graph.owner[slot]
+        missing = [
+            np.maximum(self.wanted - self.functions.of(functions), 0),
+            np.maximum(self.wanted - self.links.of(pair * len(graph.names) + graph.name[slot]), 0),
+        ]
+        return Starts(
+            np.repeat(np.concatenate([functions, graph.owner[slot]]), np.concatenate(missing)).astype(np.int32),
+            np.repeat(np.concatenate([np.full(len(functions), -1), edges]), np.concatenate(missing)).astype(np.int32),
+        )
+
+    def add(self, records: pa.ListArray) -> None:
+        """Count what these use: lists of calls, which have lists of arguments; flattened, all are told by numbers."""
         calls = records.flatten()
         arguments = calls.field("bindings" if calls.type.get_field_index("bindings") >= 0 else "arguments")
         function = _numbers(pc.index_in(calls.field("function"), self.graph.ids))
@@ -87,6 +104,11 @@ class _Uses:
         total[np.searchsorted(both, self.what)] += self.times
         total[np.searchsorted(both, what)] += times
         self.what, self.times = both, total
+
+    def of(self, what: Numbers) -> Numbers:
+        """How often each of these was used."""
+        at = np.minimum(np.searchsorted(self.what, what), max(len(self.what) - 1, 0))
+        return np.where(self.what[at] == what, self.times[at], 0) if len(self.what) else np.zeros(len(what), np.int64)
 
 
 def evenness(times: Numbers, there: int) -> float:

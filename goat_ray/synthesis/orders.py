@@ -1,5 +1,6 @@
 """Orders: what each plan should be like, decided before any is drawn, so that plans are independent of each other."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -8,13 +9,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from goat_ray.graph.adjacency import NEEDED, SCOPED, CallGraph, links
-from goat_ray.identity import digest, ids_of
+from goat_ray.identity import ID_HEX_DIGITS, digest, ids_of
 from goat_ray.records import PlanOrder
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.shapes import SHORTEST, Shape
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio
 ROWS = 65_536  # orders of one table
+
+LACKING = 4  # one of so many orders of a kind, at most, starts from what is used too little: it may never succeed
 
 Numbers = npt.NDArray[np.int64]
 
@@ -25,6 +28,18 @@ class Cell(NamedTuple):
     length: int  # calls
     shape: Shape
     service: str = ""  # of the function that the plan grows from; empty for any
+
+
+class Starts(NamedTuple):
+    """What plans are to grow from, as numbers of the graph."""
+
+    functions: npt.NDArray[np.int32]
+    edges: npt.NDArray[np.int32]  # the edge that feeds the function; -1 for any
+
+    @property
+    def id(self) -> str:
+        """An id of their content."""
+        return hashlib.sha256(self.functions.tobytes() + self.edges.tobytes()).hexdigest()[:ID_HEX_DIGITS]
 
 
 Mix = Mapping[Cell, float]
@@ -53,6 +68,7 @@ def plan_orders(
     first: int,
     count: int,
     earlier: Mapping[tuple[int, str], int] | None = None,
+    lacking: Starts | None = None,
 ) -> Iterator[pa.Table]:
     """The orders ``[first, first + count)`` as tables of ``PlanOrder``.
 
@@ -61,14 +77,15 @@ def plan_orders(
     from each function ``config.coverage`` times, costly ones first, and then as often from each link of two
     functions, rare ones first; all further orders start from functions by the graph's even weights.
 
-    ``earlier`` counts the orders before ``first`` by length and service, where another mix has made them.
+    ``earlier`` counts the orders before ``first`` by length and service, where another mix has made them. The first
+    orders start from what is ``lacking`` among what became of those.
     """
     cells = sorted(cell for cell, weight in mix.items() if weight > 0)
     if not cells or not len(graph.ids):
         return
     numbers = np.arange(first + count)
     dealt = _dealt(np.array([mix[cell] for cell in cells]), numbers, digest("orders", config.seed))
-    starts = _Starts(graph, config)
+    starts = _Starts(graph, config, lacking)
     function = np.full(count, -1, np.int32)
     edge = np.full(count, -1, np.int32)
     for length, service in sorted({(cell.length, cell.service) for cell in cells}):
@@ -93,11 +110,13 @@ def _dealt(weights: npt.NDArray[np.float64], turns: Numbers, offset: int) -> Num
 class _Starts:
     """What the orders of one length and service start from, one after the other."""
 
-    def __init__(self, graph: CallGraph, config: SamplingConfig) -> None:
+    def __init__(self, graph: CallGraph, config: SamplingConfig, lacking: Starts | None) -> None:
         self.graph = graph
         self.coverage = config.coverage
+        self.seed = config.seed
         self.edges = _rare_first(graph)
         self.reach = _reach(graph, self.edges)
+        self.lacking = lacking
 
     def deal(self, length: int, service: str, done: int, until: int) -> tuple[Numbers, Numbers]:
         """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
@@ -120,10 +139,31 @@ class _Starts:
         linked = (turn >= each) & (turn < both)
         edge[linked] = edges[covering[linked] - len(functions)]
         function[linked] = graph.owner[graph.slot[edge[linked]]]
+        if self.lacking is not None:
+            chosen = self._chosen(self.lacking, length, service, done, (until - done) // LACKING)
+            function[: len(chosen)], edge[: len(chosen)] = self.lacking.functions[chosen], self.lacking.edges[chosen]
         return function, edge
 
+    def _chosen(self, lacking: Starts, length: int, service: str, done: int, most: int) -> Numbers:
+        """What of the lacking a plan of that length and service may have: functions, then links, shuffled anew."""
+        graph = self.graph
+        fits = graph.cost[lacking.functions] <= length
+        fed = lacking.edges >= 0
+        fits[fed] &= _reach(graph, lacking.edges[fed]) <= length
+        if service:
+            fits &= graph.service[lacking.functions] == graph.services.index(service).as_py()
+        random_ = np.random.default_rng(digest("lacking", self.seed, length, service, done))
+        shuffled = random_.permutation(np.flatnonzero(fits))
+        return shuffled[np.argsort(fed[shuffled], kind="stable")][:most]
 
-def _reach(graph: CallGraph, edges: Numbers) -> Numbers:
+
+def plain_links(graph: CallGraph) -> Numbers:
+    """The first edge of each link, without those into scoped slots: whether they make sense depends on the plan."""
+    first = links(graph)
+    return np.asarray(first[graph.kind[graph.slot[first]] & SCOPED == 0])
+
+
+def _reach(graph: CallGraph, edges: npt.NDArray[Any]) -> Numbers:
     """The least number of calls of a plan with this edge, where no call of it serves two needs."""
     slot = graph.slot[edges]
     target = graph.cost[graph.owner[slot]].astype(np.int64)
@@ -133,12 +173,8 @@ def _reach(graph: CallGraph, edges: Numbers) -> Numbers:
 
 
 def _rare_first(graph: CallGraph) -> Numbers:
-    """The first edge of each link, those of costly functions first, then those of functions with few links.
-
-    Links into scoped slots are left out: whether they make sense depends on the rest of a plan.
-    """
-    first = links(graph)
-    first = first[graph.kind[graph.slot[first]] & SCOPED == 0]
+    """The first edge of each link, those of costly functions first, then those of functions with few links."""
+    first = plain_links(graph)
     source, target = graph.source[first], graph.owner[graph.slot[first]]
     around = np.bincount(source, minlength=len(graph.ids)) + np.bincount(target, minlength=len(graph.ids))
     order = np.lexsort((first, np.minimum(around[source], around[target]), -_reach(graph, first)))

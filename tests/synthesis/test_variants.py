@@ -9,10 +9,12 @@ import pytest
 
 from goat_ray.graph.adjacency import build_graph, links
 from goat_ray.places import Place
-from goat_ray.records import CallPlan, Reject, Sample
+from goat_ray.records import CallPlan, PlanOrder, Reject, Sample
 from goat_ray.storage import KEPT, OUTCOME, Dataset, count_outcomes, write_records, write_tables
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.coverage import Coverage, evenness
+from goat_ray.synthesis.orders import configured_mix, plan_orders
+from goat_ray.synthesis.sampling import PlanSampler
 from goat_ray.synthesis.variants import DUPLICATE, distinct_plans, surplus
 from tests.world import World, edge_columns, make_samples, sample_plans
 
@@ -108,6 +110,26 @@ def test_coverage_counts_what_accepted_samples_use(world: World, tmp_path: Path)
     }
     assert facts["functions used"] == len({call.function for sample in samples for call in sample.calls})
     assert (facts["links used"], facts["pairs of functions used"]) == (len(linked), len({one[:2] for one in linked}))
+
+
+def test_what_failed_at_first_is_started_from_again(world: World, tmp_path: Path) -> None:
+    """A function's first plans fail, as many as it was to have; those of the next ranges of orders do not."""
+    config = SamplingConfig(lengths={1: 1, 2: 1, 3: 1}, coverage=3)
+    sampler = PlanSampler(build_graph(world.functions, [edge_columns(world.edges)]), config)
+    graph, mix = sampler.graph, configured_mix(config)
+    number = int(np.flatnonzero(graph.cost == 2)[0])
+    failing = graph.ids[number].as_py()
+    coverage = Coverage(graph, {}, wanted=3)
+    for first in (0, 400, 800):
+        lacking = coverage.lacking() if first else None
+        tables = plan_orders(graph, mix, config, first, 400, lacking=lacking)
+        drawn = [sampler.draw(PlanOrder.from_row(row)) for table in tables for row in table.to_pylist()]
+        plans = [plan for plan in drawn if plan and (first or failing not in {call.function for call in plan.calls})]
+        for batch in dataset(tmp_path / str(first), plans).batches(["calls"]):
+            coverage.add(batch["calls"])
+        lacks = coverage.lacking()
+        left = lacks.functions[lacks.edges < 0].tolist()
+        assert left.count(number) == (0 if first else 3)
 
 
 def test_evenness() -> None:
