@@ -20,6 +20,7 @@ MAX_BATCH = 64  # permits per exchange
 MAX_WAIT_S = 1.0  # between exchanges, so that a pause that somebody cut short is noticed
 POLL_S = 0.05  # between exchanges of a process that waits for others' slots
 HEARTBEAT_S = 10.0  # between exchanges of a process that only holds permits
+BUSY_S = 1.0  # refusals within so long are one: what was in flight is refused together
 LEASE_S = 3 * HEARTBEAT_S  # a process that holds permits and is not heard of for so long is dead
 
 
@@ -31,6 +32,7 @@ class Report:
     succeeded: int = 0
     failed: int = 0
     pause_s: float = 0.0  # the longest that the host asked for
+    busy: int = 0  # refused because the host has too much to do
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class HostLimits:
         self._configs: dict[LimitsConfig, float] = {}  # when a process last came with it
         self._tokens: float | None = None  # full at first
         self._filled = clock()
-        self._paused_until = self._open_until = float("-inf")
+        self._paused_until = self._open_until = self._busy_until = float("-inf")
         self._failures = 0  # in a row
         self._openings = 0  # of the circuit, in a row
         self._probing: str | None = None  # the process that tries whether the host is back
@@ -86,12 +88,16 @@ class HostLimits:
 
     def _note(self, process: str, report: Report, now: float) -> None:
         self._paused_until = max(self._paused_until, now + report.pause_s)
+        failed = report.failed
+        if report.busy and now >= self._busy_until:
+            failed += 1
+            self._busy_until = max(self._paused_until, now + BUSY_S)
         if report.succeeded:  # in which order they came is unknown, and one success shows that the host works
             self._failures = self._openings = 0
             self._open_until = float("-inf")
         else:
-            self._failures += report.failed
-        if report.failed and self._failures >= self._config.failures:
+            self._failures += failed
+        if failed and self._failures >= self._config.failures:
             self._openings += now >= self._open_until  # else it is open, and these were under way
             self._open_until = now + self._config.cool_down_s
         if report.done and self._probing == process:
@@ -185,10 +191,12 @@ class Gate:
         finally:
             metering.count("permit wait ms", self._host, round((time.monotonic() - began) * 1000))
 
-    def leave(self, *, succeeded: bool = False, failed: bool = False, pause_s: float = 0.0) -> None:
+    def leave(self, *, succeeded: bool = False, failed: bool = False, busy: bool = False, pause_s: float = 0.0) -> None:
         """Give a permit back, and say what was learnt about the host's health."""
         was = self._report
-        self._report = Report(was.done + 1, was.succeeded + succeeded, was.failed + failed, max(was.pause_s, pause_s))
+        self._report = Report(
+            was.done + 1, was.succeeded + succeeded, was.failed + failed, max(was.pause_s, pause_s), was.busy + busy
+        )
         self._in_flight -= 1
         self._wake()
 

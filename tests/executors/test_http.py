@@ -410,6 +410,29 @@ def test_a_host_that_keeps_failing_is_left_alone(app: Starlette, port: int) -> N
     assert len(app.state.seen) == 3, "the third one was the probe"
 
 
+def test_a_host_that_breaks_on_everything_is_left_alone(app: Starlette, port: int) -> None:
+    first, second = (function(port, "/status/500", description=text) for text in ("one", "other"))
+    config = configured(port, host={"failures": 2, "cool_down_s": 0.1}, retries=0)
+    results = call(config, *[(made, {}) for made in (first, second) * 4])
+    assert [r.problem for r in results] == [""] * 4 + ["circuit-open"] * 4
+    assert len(app.state.seen) == 4, "the first says nothing of others; the last one was the probe"
+
+
+def test_a_function_that_always_breaks_leaves_the_host_to_the_others(port: int) -> None:
+    broken, other = function(port, "/status/500"), function(port, "/status/200")
+    config = configured(port, host={"failures": 2, "cool_down_s": 60}, retries=0)
+    results = call(config, *[(broken, {})] * 5, *[(other, {}), (broken, {})] * 3)
+    assert [r.status for r in results] == [500] * 5 + [200, 500] * 3
+
+
+def test_a_host_that_never_has_time_is_left_alone(app: Starlette, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goat_ray.executors.limits.BUSY_S", 0.0)
+    made = function(port, "/status/429")
+    results = call(configured(port, host={"failures": 2, "cool_down_s": 0.1}, retries=0), *[(made, {})] * 5)
+    assert [(r.status, r.problem) for r in results] == [(429, "")] * 3 + [(503, "circuit-open")] * 2
+    assert len(app.state.seen) == 3
+
+
 def test_a_secret_in_place_of_its_variables_name_is_not_repeated() -> None:
     auth = {"type": "bearer", "env": "sk-very-secret"}
     with pytest.raises(ValueError, match="name of an environment variable") as raised:

@@ -114,6 +114,23 @@ def test_a_success_in_between_starts_the_count_anew(clock: Clock) -> None:
     assert host.exchange("a", Report(), 1).permits == 1
 
 
+def test_refusals_without_end_open_the_breaker_and_a_burst_does_not(clock: Clock) -> None:
+    host = limits(clock, failures=3, cool_down_s=10)
+    host.exchange("a", Report(), 16)
+    for _ in range(16):
+        host.exchange("a", Report(done=1, busy=1, pause_s=4), 0)
+    for _ in range(2):
+        assert host.exchange("a", Report(), 1) == Grant(wait_s=4), "the host has said when to come back"
+        clock.now += 4
+        host.exchange("a", Report(), 1)
+        host.exchange("a", Report(done=1, busy=1, pause_s=4), 0)
+    assert host.exchange("a", Report(), 1) == Grant(wait_s=10)
+    clock.now += 10
+    host.exchange("a", Report(), 1)
+    host.exchange("a", Report(done=1, busy=1), 0)
+    assert host.exchange("b", Report(), 1) == Grant(is_open=True), "the probe was refused as well"
+
+
 def test_a_lost_probe_is_replaced(clock: Clock) -> None:
     host = limits(clock, failures=1, cool_down_s=1)
     host.exchange("a", Report(), 1)

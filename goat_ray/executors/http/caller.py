@@ -22,6 +22,7 @@ from goat_ray.executors.limits import CircuitOpen, Gate, Limits
 from goat_ray.records import ApiFunction
 
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, section 9.2.2
+BROKEN = 500
 BUSY = (429, 503)  # statuses whose Retry-After says when to come back
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -47,6 +48,7 @@ class Caller:
         self._transport = GuardedTransport(private, sum(host.concurrency for host in hosts) or 1)
         process = uuid.uuid4().hex
         self._gates = {host.host: Gate(host.host, host, limits, process) for host in hosts}
+        self._broken: dict[str, set[str]] = {host.host: set() for host in hosts}  # functions, since others worked
 
     async def call(self, draft: Draft, function: ApiFunction, *, repeatable: bool | None = None) -> CallResult:
         """The result of a request, tried again where that is safe: of idempotent methods unless said otherwise."""
@@ -102,7 +104,7 @@ class Caller:
             sent = replace(draft, headers=dict(draft.headers))
             if signer is not None and is_home:
                 await self._sign(signer, sent, function, time_left)
-            received = await self._once(sent, time_left)
+            received = await self._once(sent, function, time_left)
             location = received.headers.get("location")
             if received.status not in REDIRECTS or not location:
                 return received
@@ -116,7 +118,7 @@ class Caller:
             raise Failed(403, "insecure-server")  # anybody on the way could read the credentials
 
         async def send(token_request: Draft) -> tuple[int, bytes]:
-            received = await self._once(token_request, time_left)
+            received = await self._once(token_request, function, time_left)
             return received.status, received.content
 
         try:
@@ -124,21 +126,24 @@ class Caller:
         except AuthFailed:
             raise Failed(401, "no-token") from None
 
-    async def _once(self, draft: Draft, time_left: "_TimeLeft") -> Received:
+    async def _once(self, draft: Draft, function: ApiFunction, time_left: "_TimeLeft") -> Received:
         host = self._host(draft.url).host
         gate = self._gates[host]
         try:
             await gate.enter()
         except CircuitOpen:
             raise Failed(503, "circuit-open") from None
-        succeeded, failed, pause_s = False, False, 0.0
+        succeeded, failed, busy, pause_s = False, False, False, 0.0
         try:
             async with time_left.running():
                 timeout_s, limit = self.config.timeout_s, self.config.max_response_bytes
                 received = self._read(await exchange(self._transport, draft, timeout_s, limit))
             metering.count(f"status {received.status}", host)
-            failed = received.status in (502, 503, 504)
-            succeeded = not failed and received.status != 429
+            failed = received.status in (502, 503, 504) or self._is_broken(host, received.status, function)
+            busy = received.status == 429
+            succeeded = not failed and not busy and received.status != BROKEN
+            if succeeded:
+                self._broken[host].clear()
             pause_s = received.pause_s if received.status in BUSY else 0.0
             return received
         except Failed as error:
@@ -146,7 +151,14 @@ class Caller:
             failed = error.retryable or error.problem == "deadline"
             raise
         finally:
-            gate.leave(succeeded=succeeded, failed=failed, pause_s=pause_s)
+            gate.leave(succeeded=succeeded, failed=failed, busy=busy, pause_s=pause_s)
+
+    def _is_broken(self, host: str, status: int, function: ApiFunction) -> bool:
+        """Whether it is the host that gives a 500: of one function alone it says nothing about the others."""
+        if status != BROKEN:
+            return False
+        self._broken[host].add(function.id)
+        return len(self._broken[host]) > 1
 
     def _host(self, url: str) -> HostConfig:
         try:

@@ -59,7 +59,12 @@ class LimitsConfig(Settings):
 
     rate_per_s: float | None = Field(None, gt=0, description="Requests per second; as many may come in one burst.")
     concurrency: int = Field(16, ge=1, description="Requests at a time.")
-    failures: int = Field(10, ge=1, description="So many failures in a row open the circuit breaker.")
+    failures: int = Field(
+        10,
+        ge=1,
+        description="So many failures in a row open the circuit breaker: no answer, 502 to 504, 500 to several "
+        "functions, and 429, of which those of one second or one Retry-After count once.",
+    )
     cool_down_s: float = Field(
         30.0,
         gt=0,
