@@ -183,6 +183,7 @@ class RetrieverTrainingConfig(Settings):
     cpus_per_worker: float = Field(1.0, gt=0)
     gpus_per_worker: float = Field(0.0, ge=0)
     placement: Placement = ANYWHERE
+    checkpoint_every: int = Field(100, ge=1, description="Steps. Each epoch's end is a checkpoint as well.")
     max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
     log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
     seed: int = 0

@@ -38,9 +38,9 @@ def train_retriever(
     """Fine-tune the retriever on a folder of ``RetrievalExample`` Parquet files, on the connected Ray cluster.
 
     ``output`` becomes a sentence-transformers folder with ``losses.jsonl`` and the report beside the
-    model. ``storage`` (a folder or URI) holds the checkpoints, one per epoch, under ``name``. Called again
-    after a kill it continues from the last one; called again when it is finished it only reads the
-    report. On more than one machine all folders must be shared.
+    model. ``storage`` (a folder or URI) holds the checkpoints under ``name``. Called again after a kill it
+    continues from the last one; called again when it is finished it only reads the report. On more than
+    one machine all folders must be shared.
 
     Raises ``RunError`` (too few examples, workers that keep failing), ``ConfigError`` (a cluster too small) and
     ``ModelError``.

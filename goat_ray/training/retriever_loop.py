@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from transformers import get_scheduler
 
 from goat_ray.graph.embedding import load_embedder
 from goat_ray.identity import rng
+from goat_ray.places import Place
 from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.launch import use_cores
 from goat_ray.training.meter import Meter
 from goat_ray.training.models import quiet_libraries
 from goat_ray.training.progress import Progress, RetrieverReport
 from goat_ray.training.publishing import published, write_report
-from goat_ray.training.retriever_data import RetrievalData, load_retrieval_data
+from goat_ray.training.ray_metrics import RayMetrics
+from goat_ray.training.retriever_data import RetrievalData, batch_count, load_retrieval_data
 from goat_ray.training.retriever_loss import MultiPositiveLoss
 
 GRADIENT_CLIPPING = 1.0  # as sentence-transformers' own trainer does
@@ -30,11 +33,13 @@ DUPLICATE = "duplicate"
 
 
 def retriever_loop(settings: dict[str, Any]) -> None:
-    """Train until done; continues from the latest epoch's end if there is one."""
+    """Train until done; continues from the run's latest checkpoint if there is one."""
     job: RetrieverJob = settings["job"]
     quiet_libraries(gpu=job.config.gpus_per_worker > 0)
     use_cores(ray.train.get_context().get_local_world_size())
-    _Worker(job, settings["lines"].put).run()
+    worker = _Worker(job, settings["lines"].put)
+    with closing(worker.meter):
+        worker.run()
 
 
 class _Worker:
@@ -46,10 +51,18 @@ class _Worker:
         self.rank, self.world = context.get_world_rank(), context.get_world_size()
         self.device = ray.train.torch.get_device()
         self.data = load_retrieval_data(job.examples, "train")
-        self.total = sum(len(self._batches(self.data, epoch)) for epoch in range(self.config.epochs))
+        self.total = self.config.epochs * batch_count(len(self.data.queries), self.config.batch_size)
         self._build()
         self.state = self._resume()
-        self.meter = Meter(self.state, self.total, job.config.log_every, self.device, say if self.rank == 0 else None)
+        first = self.rank == 0
+        self.meter = Meter(
+            self.state,
+            self.total,
+            job.config.log_every,
+            self.device,
+            say if first else None,
+            [RayMetrics(Place.of(job.output).name)] if first else (),
+        )
 
     def _build(self) -> None:
         config = self.config
@@ -71,9 +84,13 @@ class _Worker:
         """All epochs that are left, then the output."""
         held_out = load_retrieval_data(self.job.examples, "validation")
         for epoch in range(self.state.epoch, self.config.epochs):
+            batches = self._batches(self.data, epoch)
             with self.meter.timed():
-                for batch in self._batches(self.data, epoch):
+                for batch in batches[self.state.done :]:
                     self._step(batch)
+                    if self.state.done < len(batches) and self.state.step % self.config.checkpoint_every == 0:
+                        with self.meter.paused():
+                            self._checkpoint()
             self.state.epoch, self.state.done = epoch + 1, 0
             self._validate(held_out)
             self._checkpoint()
@@ -118,8 +135,7 @@ class _Worker:
             sums += torch.tensor([float(loss), pairs / self.world], dtype=torch.float64, device=self.device)
         if self.world > 1:
             dist.all_reduce(sums)
-        mean = self.state.validation_loss = float(sums[0] / sums[1])
-        self.meter.say(f"epoch {self.state.epoch}/{self.config.epochs}  validation loss {mean:.4f}")
+        self.meter.validated(float(sums[0] / sums[1]), f"epoch {self.state.epoch}/{self.config.epochs}")
 
     # --- checkpoints and output ------------------------------------------------------------------
 

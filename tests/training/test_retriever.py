@@ -82,9 +82,9 @@ def accuracy(model: SentenceTransformer) -> float:
 
 @pytest.mark.parametrize("fails", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_two_workers_with_cached_gradients_are_a_plain_loop_that_learns(tmp_path: Path, fails: bool) -> None:
-    """Also where it fails in between, and goes on from a checkpoint."""
+    """Also where it fails amid an epoch, and goes on from a checkpoint."""
     small_embedder(tmp_path / "base")
-    settings = config(tmp_path / "base", workers=2, chunk=5, cpus_per_worker=0.5, max_failures=0)
+    settings = config(tmp_path / "base", workers=2, chunk=5, cpus_per_worker=0.5, max_failures=0, checkpoint_every=5)
     folder = write_parquet(tmp_path / "examples", examples(200, "train", 0) + examples(20, "validation", 1))
     output, said = tmp_path / "retriever", list[str]()
 
@@ -93,7 +93,7 @@ def test_two_workers_with_cached_gradients_are_a_plain_loop_that_learns(tmp_path
 
     if fails:
         name = f"r-{training_id(dataset_id(folder, COLUMNS), settings)}"
-        in_the_way = tmp_path / "runs" / name / "step-00000026"  # of the second epoch's checkpoint
+        in_the_way = tmp_path / "runs" / name / "step-00000020"  # of a checkpoint amid the second epoch
         in_the_way.parent.mkdir(parents=True)
         in_the_way.touch()
         with pytest.raises(RunError, match="training stopped"):
@@ -101,8 +101,8 @@ def test_two_workers_with_cached_gradients_are_a_plain_loop_that_learns(tmp_path
         in_the_way.unlink()
 
     report = train()
-    assert report.resumed_at == (13 if fails else 0)
-    assert ("continuing at step 13 of 26" in said) == fails
+    assert report.resumed_at == (15 if fails else 0)
+    assert ("continuing at step 15 of 26" in said) == fails
     assert (report.queries, report.documents, report.steps, report.dropped) == (200, 10, 26, {})
     losses = [json.loads(line)["loss"] for line in (output / "losses.jsonl").read_text().splitlines()]
     assert losses == pytest.approx(plain_losses(folder, settings), abs=1e-3)
