@@ -69,6 +69,25 @@ def test_gradients_are_those_of_the_definition_cached_or_not(tmp_path: Path, chu
             assert torch.allclose(gradients[name], value.grad, atol=1e-5), name
 
 
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_bf16_is_near_the_definition_and_keeps_weights_whole(tmp_path: Path, chunk: int | None) -> None:
+    model = small_embedder(tmp_path)
+    loss = MultiPositiveLoss(model, TEMPERATURE, chunk, bf16=True)
+    found = loss([model.preprocess(texts) for texts in (QUERIES, DOCUMENTS)], RELATION)
+    found.backward()
+    gradients = [value.grad for value in model.parameters() if value.grad is not None]
+    assert {one.dtype for one in gradients} == {torch.float32}
+    half = torch.cat([one.flatten() for one in gradients])
+    model.zero_grad()
+    expected = plain_loss(model)
+    expected.backward()
+    full = torch.cat([value.grad.flatten() for value in model.parameters() if value.grad is not None])
+    pairs = int((RELATION == NEEDED).sum())
+    assert found.item() != expected.item()
+    assert found.item() / pairs == pytest.approx(expected.item() / pairs, abs=2e-2)
+    assert cosine_similarity(half, full, dim=0) > 0.99
+
+
 def test_the_cache_replays_dropout(tmp_path: Path) -> None:
     model = small_embedder(tmp_path, dropout=0.5).train()
     columns = [model.preprocess(texts) for texts in (QUERIES, DOCUMENTS)]
