@@ -105,6 +105,8 @@ class Narrate(Step[CallTrace, Sample]):
         alive = [draft for draft in drafts if draft.reject is None]
         answers = self.teacher.answer(task, [request(draft) for draft in alive])
         for draft, answer in zip(alive, answers, strict=True):
+            if isinstance(answer, Failure) and into == "paraphrases" and answer.reason == "invalid-answer":
+                continue  # a sample all the same; the teacher has counted the failure
             if isinstance(answer, Failure):
                 draft.reject = Reject(id=draft.trace.id, reason=answer.reason, detail=f"{task.name}: {answer.detail}")
             else:
@@ -168,9 +170,8 @@ class _Draft:
 
     def paraphrases(self, wanted: int) -> list[str]:
         """The other wordings that pass the query's checks and say it differently."""
-        query = self.text("query")
-        texts = dict.fromkeys(text.strip() for text in self.texts("paraphrases"))
-        return [text for text in texts if text != query and query_flaw(self.story, text) is None][:wanted]
+        texts = tasks.other_wordings(self.text("query"), self.texts("paraphrases"))
+        return [text for text in texts if query_flaw(self.story, text) is None][:wanted]
 
     def answered(self) -> tasks.AnsweredStory:
         """The whole sample, as the judge sees it."""

@@ -1,5 +1,6 @@
 """The language tasks of synthesis: sub-queries, the query, its paraphrases, the response and the judge."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pydantic import Field
@@ -112,7 +113,7 @@ class Paraphrase(Task[AskedStory, Texts]):
     """Other wordings of the query with the same content."""
 
     name = "paraphrase"
-    version = 3
+    version = 4
     answer = Texts
 
     def messages(self, request: AskedStory) -> list[Message]:
@@ -121,6 +122,15 @@ class Paraphrase(Task[AskedStory, Texts]):
             "list no steps. Answer in JSON.",
             f"Give {request.paraphrases} other wordings of: {request.query}",
         )
+
+    def flaw(self, request: AskedStory, answer: Texts) -> str | None:
+        texts = other_wordings(request.query, answer.texts)
+        flaws = [flaw for text in texts if (flaw := query_flaw(request.story, text))]
+        if len(texts) - len(flaws) >= request.paraphrases:
+            return None
+        if flaws:
+            return flaws[0].detail.replace("query", "wording", 1)
+        return f"There are to be {request.paraphrases} new wordings, each another, and {len(texts)} are."
 
     def rule(self, request: AskedStory) -> Texts | Failure:
         found: list[str] = []
@@ -131,6 +141,11 @@ class Paraphrase(Task[AskedStory, Texts]):
             if query not in (request.query, *found):
                 found.append(query)
         return Texts(texts=found)
+
+
+def other_wordings(query: str, texts: Iterable[str]) -> list[str]:
+    """The texts that say something differently, each once."""
+    return [text for text in dict.fromkeys(text.strip() for text in texts) if text != query]
 
 
 class WriteResponse(Task[AskedStory, Text]):

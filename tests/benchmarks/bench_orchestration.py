@@ -86,7 +86,7 @@ def serve(book: Path, latency: float, pipe: Connection) -> None:
         if body["messages"] == BARE:
             return {}
         times.append(time.perf_counter())
-        return answers[digest(body["messages"])]
+        return answers[digest(body["messages"][:2])]  # to a repair, the same again
 
     with FakeServer(answers=answer, latency_s=latency, keep=False) as server:
         pipe.send(server.base_url)
