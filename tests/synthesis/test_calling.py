@@ -1,14 +1,25 @@
 """Traces: exact provenance, checked types, fan-out, parallel groups, failures with their corrections."""
 
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
 from goat_ray import jsonpath
 from goat_ray.evaluation.heldout import score_agent
 from goat_ray.executors.config import ExecutorConfig
+from goat_ray.executors.executor import CallResult, Executor, Session
 from goat_ray.executors.sandbox.config import FaultsConfig, SandboxConfig
-from goat_ray.records import CallPlan, CallTrace, ExecutedCall, Prediction, Reject, Sample, without_failures
+from goat_ray.records import (
+    ApiFunction,
+    CallPlan,
+    CallTrace,
+    ExecutedCall,
+    Prediction,
+    Reject,
+    Sample,
+    without_failures,
+)
 from goat_ray.synthesis.calling import Call
 from goat_ray.synthesis.calling_config import CallingConfig
 from goat_ray.synthesis.config import SynthesisConfig
@@ -153,6 +164,64 @@ def test_a_passing_error_is_kept_only_where_recovery_asks_for_it(world: World, p
     repeated = {world.functions[call.function].method for call in captured}
     assert repeated == {"GET"}, "a write that failed may have been done all the same"
     assert len(kept(outcomes[1.0])) > len(kept(outcomes[0.0]))
+
+
+class Failing(Executor):
+    """The sandbox, but for calls with all the arguments that one function was to be given: they fail."""
+
+    name = "failing"
+
+    def __init__(self, inner: Executor, function: str, given: int, problem: str = "") -> None:
+        self.inner, self.function, self.given, self.problem = inner, function, given, problem
+
+    def session(self) -> Session:
+        outer, inner = self, self.inner.session()
+
+        class Some(Session):
+            async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
+                if function.id == outer.function and len(arguments) == outer.given:
+                    return CallResult(status=503, body={"error": "down"}, origin="simulated", problem=outer.problem)
+                return await inner.call(function, arguments)
+
+        return Some()
+
+
+def called(
+    world: World, plan: CallPlan, calling: CallingConfig, function: str, given: int, problem: str = ""
+) -> Reject:
+    step = Call(RulesTeacher(), ExecutorConfig(), world.data, calling=calling)
+    step.start()
+    step.executor = Failing(step.executor, function, given, problem)
+    (outcome,) = step.process([plan])
+    assert isinstance(outcome, Reject)
+    return outcome
+
+
+def test_a_call_that_fails_is_the_reject_of_its_plan(world: World, plans: list[CallPlan]) -> None:
+    plan = max(plans, key=lambda plan: len(plan.calls))
+    last = plan.calls[-1]
+    title = world.functions[last.function].title
+    for problem, reason in (("", "call-failed"), ("timeout", "no-answer")):
+        reject = called(world, plan, CallingConfig(fan_out_share=0), last.function, len(last.bindings), problem)
+        assert (reject.id, reject.reason) == (plan.id, reason)
+        assert reject.detail == f"{title}: status 503 {{'error': 'down'}}"
+
+
+def test_a_mistake_whose_correction_fails_is_no_recovery(
+    world: World, plans: list[CallPlan], recovered: list[CallTrace]
+) -> None:
+    """A call without one of its arguments is answered as ever, and the right one after it is not."""
+    by_id = {plan.id: plan for plan in plans}
+    seen = 0
+    for trace in recovered:
+        wrong = next(call for call in trace.calls if call.corrected_by is not None)
+        right = trace.calls[wrong.corrected_by or 0]
+        if len(wrong.arguments) < len(right.arguments) and seen < 5:
+            calling = CallingConfig(recovery=1, fan_out_share=0.3)
+            reject = called(world, by_id[trace.id], calling, right.function, len(right.arguments))
+            assert reject.reason == "call-failed" and "status 503" in reject.detail
+            seen += 1
+    assert seen == 5
 
 
 def test_language_and_scores_see_only_what_succeeded(world: World, recovered: list[CallTrace]) -> None:

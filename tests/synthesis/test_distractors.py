@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from goat_ray.records import ApiFunction, Lookalikes, Neighbours
-from goat_ray.storage import FunctionStore, write_records
+from goat_ray.agent.config import AgentConfig
+from goat_ray.places import Place
+from goat_ray.records import ApiFunction, Example, Lookalikes, Neighbours
+from goat_ray.storage import Dataset, FunctionStore, write_records
 from goat_ray.synthesis.distractors import FEWEST, Distractors, DistractorsConfig, lookalikes
 from goat_ray.synthesis.splits import SplitsConfig, is_unseen
+from goat_ray.training.examples import ExamplesConfig, FormatExamples
+from tests.world import World, make_samples
 
 
 @pytest.fixture
@@ -68,3 +72,25 @@ def test_even_long_samples_are_offered_a_choice(store: FunctionStore, needed: in
     offered = Distractors(store).offered(functions * 2, 6, split="train")
     assert len(offered) == max(6, needed + FEWEST)
     assert len(Distractors(store).offered(functions, 6, split="train", fewest=0)) == max(6, needed)
+
+
+def test_lookalikes_stand_among_the_candidates_of_plan_examples(world: World, tmp_path: Path) -> None:
+    links = [(edge.source, edge.target) for edge in world.edges]
+    ids = world.functions.ids
+    after = dict(zip(ids, [*ids[1:], ids[0]], strict=True))  # what is found to be like each function
+    nearest = [
+        Neighbours(id=id_, asked=True, carried=True, nearest=[after[id_]], similarities=[0.9])
+        for id_ in world.functions.ids
+    ]
+    write_records(tmp_path, Lookalikes, list(lookalikes(world.functions, links, nearest)))
+    near: Dataset[Lookalikes] = Dataset(Place.of(tmp_path), Lookalikes, "near", len(nearest), {})
+    step = FormatExamples(world.data, ExamplesConfig(), AgentConfig(candidates=8), near)
+    step.start()
+    samples = {sample.id: sample for sample in make_samples(world, 40)}
+    plans = [one for one in step.process(list(samples.values())) if isinstance(one, Example) and one.kind == "plan"]
+    for plan in plans:
+        needed = {call.function for call in samples[plan.sample].calls}
+        listed = [line.removeprefix("- ").partition(":")[0] for line in plan.prompt.splitlines() if line[:2] == "- "]
+        like = {world.functions[after[id_]].name for id_ in needed if after[id_] not in needed}
+        assert len(like.intersection(listed)) >= min(2, len(like)), plan.prompt
+    assert len(plans) >= 40
