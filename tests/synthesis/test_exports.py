@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typer.testing import CliRunner
 
+from goat_ray.cli import app
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -24,6 +27,7 @@ from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.files import JsonFiles
 from goat_ray.synthesis.exports.formats import FORMATS
 from goat_ray.synthesis.exports.tools import tool_names
+from goat_ray.synthesis.imports import Published
 from goat_ray.synthesis.report import CorpusReport
 from goat_ray.synthesis.variety import distinct
 from tests.killing import prepare
@@ -271,13 +275,30 @@ def test_the_report_counts_what_is_there(corpus: Corpus) -> None:
     assert report.variety.share(1) == distinct([sample.query for sample in samples], 1)
 
 
+def finish(folder: Path, samples: list[Sample]) -> None:
+    write_records(folder, Sample, samples)
+    write_json(folder / MANIFEST, {"fingerprint": "", "rows": len(samples), "rejects": {}, "facts": {}, "seconds": 0.0})
+
+
+def test_an_export_leaves_nothing_of_an_earlier_one(world: World, corpus: Corpus, tmp_path: Path) -> None:
+    prepare(tmp_path / "run", world)
+    into = tmp_path / "export"
+    for splits in (SPLITS, ("train",)):
+        samples = [sample for sample in corpus if sample.split in splits]
+        shutil.rmtree(tmp_path / "run" / "samples", ignore_errors=True)
+        finish(tmp_path / "run" / "samples", samples)
+        result = CliRunner().invoke(app, ["export", str(tmp_path / "run"), str(into), "--format", "goat"])
+        assert result.exit_code == 0, result.output
+        found = {str(file.relative_to(into)) for file in into.rglob("*") if file.is_file()}
+        assert found == {".exported-goat", "corpus.json", *(f"{split}/{split}.json" for split in splits)}
+        assert len(list(Published(into).samples(corpus.functions))) > 0
+
+
 def test_links_of_the_graph_are_counted_by_column(
     world: World, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(tmp_path, world)
-    write_records(tmp_path / "samples", Sample, list(corpus))
-    finished = {"fingerprint": "samples", "rows": 60, "rejects": {}, "facts": {}, "seconds": 0.0}
-    write_json(tmp_path / "samples" / MANIFEST, finished)
+    finish(tmp_path / "samples", list(corpus))
     found = corpus_of(Place.of(tmp_path))
     monkeypatch.setattr(Edge, "from_row", None)
     assert found.count_links() == len({(edge.source, edge.target) for edge in world.edges}) > 10
