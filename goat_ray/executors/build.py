@@ -59,7 +59,7 @@ def _backend(config: ExecutorConfig, functions: Sequence[ApiFunction], outside: 
     if config.backend == "mcp":
         from goat_ray.executors.mcp.executor import McpExecutor
 
-        return McpExecutor(config.mcp)
+        return McpExecutor(config.mcp, outside.limits)
     if config.backend == "http":
         return HttpExecutor(config.http, outside.limits)
     if config.backend == "toolbench":

@@ -27,7 +27,7 @@ class ExecutorConfig(Settings):
     def decisive(self) -> dict[str, Any]:
         """What answers depend on, for fingerprints: not how fast they come, nor that they are recorded."""
         exclude: dict[str, Any] = {}
-        if self.backend in ("http", "toolbench"):
+        if self.backend in ("http", "toolbench", "mcp"):
             pace, limits = dict.fromkeys(CallingConfig.model_fields, True), set(LimitsConfig.model_fields)
             exclude = {**pace, **dict.fromkeys(limits, True), "hosts": {"__all__": limits}}
         settings: dict[str, Any] = {"backend": self.backend}

@@ -12,7 +12,9 @@ from goat_ray.errors import ConfigError
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor
-from goat_ray.executors.http.config import LimitsConfig
+from goat_ray.executors.limits import LocalLimits
+from goat_ray.executors.mcp.config import McpConfig
+from goat_ray.executors.mcp.executor import McpExecutor
 from goat_ray.records import ApiFunction
 from goat_ray.settings import build
 from tests.documents import mcp_server
@@ -32,8 +34,9 @@ def function(name: str, service: str = "shop") -> ApiFunction:
     return ApiFunction.create(service=service, name=name, method="CALL")
 
 
-def built(*servers: dict[str, Any]) -> Executor:
-    return build_executor(ExecutorConfig.model_validate({"backend": "mcp", "mcp": {"servers": list(servers)}}), [])
+def built(*servers: dict[str, Any], **limits: float) -> Executor:
+    mcp = {"servers": list(servers), **limits}
+    return build_executor(ExecutorConfig.model_validate({"backend": "mcp", "mcp": mcp}), [])
 
 
 def stdio(*arguments: str, **more: Any) -> dict[str, Any]:
@@ -124,13 +127,24 @@ def test_a_server_that_dies_is_started_again() -> None:
     executor.shutdown()
 
 
-def test_a_server_that_stays_away_is_not_tried_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = LimitsConfig(failures=2, cool_down_s=0.2)
-    monkeypatch.setattr("goat_ray.executors.mcp.executor._LIMITS", limits)
-    executor = built({"name": "shop", "command": [sys.executable, "-c", "raise SystemExit(1)"]})
+def test_a_server_that_stays_away_is_not_tried_for_each_call() -> None:
+    server = {"name": "shop", "command": [sys.executable, "-c", "raise SystemExit(1)"]}
+    executor = built(server, failures=2, cool_down_s=0.2)
     problems = [call(executor, "find_books").problem for _ in range(6)]
     executor.shutdown()
     assert problems == ["unreachable-server"] * 3 + ["circuit-open"] * 3, "the third one was the probe"
+
+
+@pytest.mark.parametrize("is_address", [True, False])
+def test_processes_share_the_limits_of_an_address_and_not_of_a_command(is_address: bool) -> None:
+    server = {"url": "http://127.0.0.1:9/mcp"} if is_address else {"command": [sys.executable, "-c", "exit(1)"]}
+    config = McpConfig.model_validate({"servers": [{"name": "shop", **server}], "failures": 1, "cool_down_s": 1})
+    shared = LocalLimits()  # on a cluster an actor's
+    one, other = McpExecutor(config, shared), McpExecutor(config, shared)
+    assert [call(one, "search").problem for _ in range(2)] == ["unreachable-server"] * 2
+    assert call(other, "search").problem == ("circuit-open" if is_address else "unreachable-server")
+    for executor in (one, other):
+        executor.shutdown()
 
 
 def test_an_address_is_tried_again_once_its_server_is_back() -> None:

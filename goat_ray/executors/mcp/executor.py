@@ -12,7 +12,9 @@ where it is a JSON object or array. The nearest HTTP statuses stand for what can
 """
 
 import asyncio
+import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from mcp import MCPError
 from mcp.types import (
@@ -27,16 +29,15 @@ from mcp.types import (
 
 from goat_ray.errors import GoatError
 from goat_ray.executors.executor import CallResult, Executor, Session, counted
-from goat_ray.executors.http.config import LimitsConfig
-from goat_ray.executors.limits import CircuitOpen, Gate, LocalLimits
+from goat_ray.executors.limits import CircuitOpen, Gate, Limits, LocalLimits
 from goat_ray.executors.mcp.config import McpConfig
 from goat_ray.executors.mcp.connection import Connection
 from goat_ray.executors.nesting import nested
+from goat_ray.mcp_servers import McpServer
 from goat_ray.records import ApiFunction
 from goat_ray.storable import parsed, writable
 
 _STATUS = {INVALID_PARAMS: 422, METHOD_NOT_FOUND: 422, CONNECTION_CLOSED: 502, REQUEST_TIMEOUT: 504}
-_LIMITS = LimitsConfig(concurrency=64, failures=3)  # connecting to a dead server takes its whole timeout_s each time
 _ILLNESSES = ("server-died", "timeout", "unreachable-server")
 _PROBLEM = {CONNECTION_CLOSED: "server-died", REQUEST_TIMEOUT: "timeout"}
 
@@ -50,18 +51,28 @@ class McpExecutor(Executor):
     name = "mcp"
     starts_anew = False
 
-    def __init__(self, config: McpConfig) -> None:
+    def __init__(self, config: McpConfig, limits: Limits | None = None) -> None:
         for server in config.servers:
             _ = server.variables(), server.headers()
         self._connections = {server.name: Connection(server) for server in config.servers}
-        limits = LocalLimits()
-        self._gates = {server.name: Gate(server.name, _LIMITS, limits, "mcp") for server in config.servers}
+        process, own = uuid.uuid4().hex, LocalLimits()
+        self._gates = {
+            server.name: Gate(_shared_name(server), config, limits, process)
+            if server.url and limits is not None
+            else Gate(server.name, config, own, process)
+            for server in config.servers
+        }
 
     def session(self) -> Session:
         return _McpSession(self._connections, self._gates)
 
     async def close(self) -> None:
         await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+
+
+def _shared_name(server: McpServer) -> str:
+    """What a server is called among all that the cluster calls; a whole URL may hold a key."""
+    return f"{server.name} at {urlsplit(server.url).netloc}"
 
 
 class _McpSession(Session):
