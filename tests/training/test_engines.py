@@ -4,10 +4,14 @@ Two processes without Ray go through all ways of dividing, and a third is alone:
 """
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+import ray.train
 import torch
 import torch.distributed as dist
 from peft import PeftModel
@@ -15,15 +19,20 @@ from torch.multiprocessing import spawn
 from transformers import AutoModelForCausalLM
 
 from goat_ray.training.batches import micro_batches
+from goat_ray.training.checkpoints import Checkpoints
 from goat_ray.training.config import AgentTrainingConfig, LoraConfig
 from goat_ray.training.deepspeed_settings import deepspeed_settings
 from goat_ray.training.models import build_engine, quiet_libraries, save_model
+from goat_ray.training.progress import Progress
 from goat_ray.training.stepping import train_step
 from goat_ray.training.tiny import make_tiny_model
 from goat_ray.training.tokenization import Tokens, load_tokenizer
 from tests.conftest import ROOT, free_port
 from tests.training.conftest import make_example
 from tests.training.plain_loop import plain_losses, steps
+
+if TYPE_CHECKING:
+    from deepspeed import DeepSpeedEngine
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
@@ -53,6 +62,11 @@ WAYS = {
 FILES = ROOT / "configs" / "deepspeed"
 LOSSES = "losses.json"
 
+INTERRUPTED = "an adapter, as on GPUs"
+"""The way that is gone through a second time from a checkpoint of its middle, on a new engine."""
+
+AGAIN = "losses-again.json"
+
 
 def settings(base: Path, workers: int, way: str) -> AgentTrainingConfig:
     common = {"base_model": str(base), "epochs": 1, "batch_size": 4, "gradient_accumulation": 2, "max_length": 128}
@@ -80,18 +94,48 @@ def work(rank: int, workers: int, port: int, folder: Path, examples: str, base: 
         config = settings(base, workers, way)
         batches = steps(examples, str(base), config)
         engine = build_engine(str(base), config, deepspeed_settings(config), len(batches))
-        losses = []
-        for rows in batches:
-            table = share(rows, rank, workers)
-            passes = micro_batches(table, config.gradient_accumulation, padding=0, packed=config.packing)
-            total = torch.stack(train_step(engine, passes)).sum()
-            dist.all_reduce(total)
-            losses.append(total.item() / sum(row.trained for row in rows))
+        half = len(batches) // 2
+        losses = train(engine, config, batches[:half])
+        if way == INTERRUPTED:
+            stand_in_for_ray_train(folder / "checkpoint", rank, workers)
+            Checkpoints(engine, config).save(Progress(step=half, workers=workers), evaluated=False)
+        losses += train(engine, config, batches[half:])
         output = folder / way if rank == 0 else None
         save_model(engine, load_tokenizer(str(base)), output)
         if output is not None:
             (output / LOSSES).write_text(json.dumps(losses))
+        if way == INTERRUPTED:
+            engine = build_engine(str(base), config, deepspeed_settings(config), len(batches))
+            done = Checkpoints(engine, config).resume().step
+            again = train(engine, config, batches[done:])
+            if output is not None:
+                (output / AGAIN).write_text(json.dumps(again))
     dist.destroy_process_group()
+
+
+def train(engine: "DeepSpeedEngine", config: AgentTrainingConfig, batches: list[list[Tokens]]) -> list[float]:
+    """The mean loss of each step over all workers."""
+    losses = []
+    for rows in batches:
+        table = share(rows, dist.get_rank(), dist.get_world_size())
+        passes = micro_batches(table, config.gradient_accumulation, padding=0, packed=config.packing)
+        total = torch.stack(train_step(engine, passes)).sum()
+        dist.all_reduce(total)
+        losses.append(total.item() / sum(row.trained for row in rows))
+    return losses
+
+
+def stand_in_for_ray_train(folder: Path, rank: int, workers: int) -> None:
+    """All ranks' parts of a checkpoint come together in a folder; this process does not outlive it."""
+
+    def report(metrics: dict[str, float], checkpoint: ray.train.Checkpoint, checkpoint_dir_name: str) -> None:
+        shutil.copytree(checkpoint.path, folder, dirs_exist_ok=True)
+        dist.barrier()
+
+    context = SimpleNamespace(get_world_rank=lambda: rank, get_world_size=lambda: workers)
+    ray.train.get_context = lambda: context
+    ray.train.report = report
+    ray.train.get_checkpoint = lambda: ray.train.Checkpoint.from_directory(str(folder))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +165,16 @@ def test_the_losses_are_those_of_a_plain_loop(outputs: Path, base: Path, example
     exact = 1e-4 if config.precision == "fp32" else 2e-2  # bf16 has 8 bits, and the plain loop does without it
     assert json.loads((outputs / way / LOSSES).read_text()) == pytest.approx(expected, abs=exact)
     assert expected[-1] < expected[0] - 0.1
+
+
+def test_an_adapter_goes_on_from_its_middle_on_a_new_engine(outputs: Path) -> None:
+    """Of the base, whose weights are on no worker as a whole, the checkpoint holds nothing."""
+    losses, again = (json.loads((outputs / INTERRUPTED / name).read_text()) for name in (LOSSES, AGAIN))
+    assert len(again) == len(losses) // 2 and again == pytest.approx(losses[-len(again) :], abs=1e-3)
+    assert abs(losses[-1] - losses[0]) > 0.1
+    saved = [torch.load(file, weights_only=False) for file in (outputs / "checkpoint").glob("state/*model_states.pt")]
+    held = {name for one in saved for name, weight in one["module"].items() if weight.numel()}
+    assert saved and all("lora" in name for name in held), "a tied output layer is named, but empty"
 
 
 def test_each_file_that_ships_goes_through_an_engine() -> None:
