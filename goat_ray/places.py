@@ -198,13 +198,13 @@ class Place:
                     remedy="Name another folder, or move away what is in this one",
                 )
             listed.write_bytes(json.dumps(sorted(ours.union(new))).encode())  # whatever a kill leaves is in it
-            for name in sorted(ours.difference(new)):
-                self._drop(name)
             for name in new if self.local is not None else ():
                 Path((self / name).url).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).replace((self / name).url)
             if self.local is None:
                 _copy(Place.of(folder), self, ())
+            for name in sorted(ours.difference(new)):
+                self._drop(name)
             listed.write_bytes(json.dumps(new).encode())
 
     @contextmanager
