@@ -65,17 +65,7 @@ def train_agent(
     if finished is not None:
         return finished
     check_packages(config)
-    run = Run(
-        name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
-        storage=storage,
-        workers=config.workers,
-        cpus_per_worker=config.cpus_per_worker,
-        gpus_per_worker=config.gpus_per_worker,
-        placement=config.placement,
-        max_failures=config.max_failures,
-        keep_checkpoints=config.keep_checkpoints,
-        keep_lowest=VALIDATION_LOSS if config.keep == "best" else None,
-    )
+    run = run_of(config, storage, f"{name}-{fingerprint}")  # other settings or data: another run, not a mixed-up one
     check("training.agent", needs("training.agent", config), nodes())
     target.parent.make()
     quiet_libraries(gpu=False)
@@ -96,6 +86,21 @@ def train_agent(
         say(f"trains on {job.tally.line}")
         run_loop(agent_loop, job, run, _datasets(source, job), say)
     return read_report(target, TrainingReport)
+
+
+def run_of(config: AgentTrainingConfig, storage: str, name: str) -> Run:
+    """How the training is run, and which of its checkpoints are kept."""
+    return Run(
+        name=name,
+        storage=storage,
+        workers=config.workers,
+        cpus_per_worker=config.cpus_per_worker,
+        gpus_per_worker=config.gpus_per_worker,
+        placement=config.placement,
+        max_failures=config.max_failures,
+        keep_checkpoints=config.keep_checkpoints,
+        keep_lowest=VALIDATION_LOSS if config.keep == "best" else None,
+    )
 
 
 def left_behind(run: Run, config: AgentTrainingConfig) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Examples small enough to train on in seconds."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.identity import content_id
 from goat_ray.records import Example, Span
 from goat_ray.rows import Record
+from goat_ray.training import ray_metrics
 from goat_ray.training.tiny import make_tiny_model
 from goat_ray.training.tokenization import load_tokenizer
+
+Gauges = dict[str, dict[str, list[float]]]
 
 WORDS = ["film", "actor", "search", "list", "credit", "season", "café", "🎬"]
 
@@ -95,3 +99,20 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerBa
     texts = [text for number in range(60) for text in (make_example(number).prompt, make_example(number).target)]
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny"), texts, vocabulary=400, hidden=8, layers=1, heads=1)
     return load_tokenizer(str(folder))
+
+
+@pytest.fixture
+def gauges(monkeypatch: pytest.MonkeyPatch) -> Gauges:
+    """What Ray's metrics are told of each training, by name."""
+    told: Gauges = defaultdict(lambda: defaultdict(list))
+
+    class Gauge:
+        def __init__(self, name: str, description: str, tags: tuple[str, ...]) -> None:
+            self.name, self.tags = name, tags
+
+        def set(self, value: float, tags: dict[str, str]) -> None:
+            assert tuple(tags) == self.tags
+            told[tags["training"]][self.name].append(value)
+
+    monkeypatch.setattr(ray_metrics, "Gauge", Gauge)
+    return told

@@ -5,6 +5,8 @@ import torch
 
 from goat_ray.training.meter import Meter
 from goat_ray.training.progress import Progress
+from goat_ray.training.ray_metrics import METRICS, RayMetrics
+from tests.training.conftest import Gauges
 
 
 @pytest.mark.parametrize(("log_every", "steps"), [(5, 3), (2, 3), (3, 3)])
@@ -20,3 +22,16 @@ def test_a_training_that_stops_early_leaves_no_step_out(log_every: int, steps: i
     rows = meter.state.losses
     assert [row.step for row in rows] == sorted({row.step for row in rows}) and rows[-1].step == steps
     assert rows[-1].tokens == 10 * steps and len(said) == len(rows)
+
+
+def test_rays_metrics_are_told_what_the_rows_say(gauges: Gauges) -> None:
+    meter = Meter(Progress(), 4, log_every=2, device=torch.device("cpu"), say=None, trackers=[RayMetrics("agent")])
+    for number in range(4):
+        meter.add(torch.tensor(float(number)), 1, 10)
+        meter.step(learning_rate=0.1 * number)
+    meter.validated(2.5, "epoch 1/1")
+    told = gauges["agent"]
+    assert set(told) == set(METRICS)
+    assert told["goat_training_loss"] == [0.5, 2.5] and told["goat_training_learning_rate"] == pytest.approx([0.1, 0.3])
+    assert told["goat_training_step"] == [2, 4, 4] and told["goat_training_tokens"] == [20, 40]
+    assert told["goat_training_validation_loss"] == [2.5] and min(told["goat_training_tokens_per_second"]) > 0

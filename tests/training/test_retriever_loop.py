@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +11,12 @@ import ray.train
 import ray.train.torch
 import torch
 
-from goat_ray.training import ray_metrics, retriever_loop
+from goat_ray.training import retriever_loop
 from goat_ray.training.jobs import RetrieverJob
 from goat_ray.training.lineage import Lineage
 from goat_ray.training.progress import RetrieverReport
 from goat_ray.training.publishing import read_report
-from tests.training.conftest import small_embedder, write_parquet
+from tests.training.conftest import Gauges, small_embedder, write_parquet
 from tests.training.test_retriever import config, examples, plain_losses
 
 pytestmark = pytest.mark.train
@@ -51,25 +50,8 @@ class Stage:
         self.saved.append(metrics["step"])
 
 
-@pytest.fixture
-def gauges(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
-    """What each of Ray's gauges was set to."""
-    told: dict[str, list[float]] = defaultdict(list)
-
-    class Gauge:
-        def __init__(self, name: str, description: str, tags: tuple[str, ...]) -> None:
-            self.name, self.tags = name, set(tags)
-
-        def set(self, value: float, tags: dict[str, str]) -> None:
-            assert set(tags) == self.tags and tags["training"] == "retriever"
-            told[self.name].append(value)
-
-    monkeypatch.setattr(ray_metrics, "Gauge", Gauge)
-    return told
-
-
 def test_a_kill_amid_an_epoch_costs_the_steps_since_the_last_checkpoint_and_no_loss(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gauges: dict[str, list[float]]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gauges: Gauges
 ) -> None:
     small_embedder(tmp_path / "base")
     folder = write_parquet(tmp_path / "examples", examples(40, "train", 0) + examples(8, "validation", 1))
@@ -98,8 +80,9 @@ def test_a_kill_amid_an_epoch_costs_the_steps_since_the_last_checkpoint_and_no_l
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     assert [row["loss"] for row in rows] == pytest.approx(plain_losses(folder, settings), abs=1e-4)
 
-    assert gauges["goat_training_loss"][-4:] == [row["loss"] for row in rows[-4:]]
-    assert gauges["goat_training_learning_rate"][-4:] == [row["learning_rate"] for row in rows[-4:]]
-    assert gauges["goat_training_validation_loss"][-1] == report.validation_loss
-    assert gauges["goat_training_step"][-1] == STEPS and gauges["goat_training_tokens"][-1] == rows[-1]["tokens"]
-    assert min(gauges["goat_training_tokens_per_second"]) > 0
+    told = gauges["retriever"]
+    assert told["goat_training_loss"][-4:] == [row["loss"] for row in rows[-4:]]
+    assert told["goat_training_learning_rate"][-4:] == [row["learning_rate"] for row in rows[-4:]]
+    assert told["goat_training_validation_loss"][-1] == report.validation_loss
+    assert told["goat_training_step"][-1] == STEPS and told["goat_training_tokens"][-1] == rows[-1]["tokens"]
+    assert min(told["goat_training_tokens_per_second"]) > 0

@@ -1,13 +1,17 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from goat_ray.errors import ConfigError
-from goat_ray.training import packages
+from goat_ray.training import models, packages
+from goat_ray.training.agent import run_of
+from goat_ray.training.checkpoints import VALIDATION_LOSS
 from goat_ray.training.config import OPERATIONAL, AgentTrainingConfig, RetrieverTrainingConfig
 from goat_ray.training.deepspeed_settings import deepspeed_settings
 from goat_ray.training.models import check_base
@@ -155,6 +159,36 @@ def test_examples_longer_than_the_base_was_made_for_are_an_error(kind: str) -> N
     model.get_text_config().max_position_embeddings = 512
     with pytest.raises(ConfigError, match="was made for 512 tokens"):
         check_base(model, kind, AgentTrainingConfig(max_length=1024, base_model=kind))
+
+
+@pytest.mark.parametrize(("keep", "lowest"), [("last", None), ("best", VALIDATION_LOSS)])
+def test_so_many_checkpoints_are_kept_the_last_or_the_best(keep: str, lowest: str | None) -> None:
+    config = AgentTrainingConfig.model_validate({"keep": keep, "keep_checkpoints": 5, "workers": 3, "max_failures": 7})
+    run = run_of(config, "/runs", "agent")
+    assert (run.keep_checkpoints, run.keep_lowest) == (5, lowest)
+    assert (run.storage, run.name, run.workers, run.max_failures) == ("/runs", "agent", 3, 7)
+
+
+def test_qlora_asks_for_a_base_in_four_bits_and_trains_adapters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What bitsandbytes makes of it takes CUDA."""
+    asked: list[dict[str, Any]] = []
+    size = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+
+    def load(folder: str, **options: Any) -> LlamaForCausalLM:
+        asked.append(options)
+        return LlamaForCausalLM(LlamaConfig(vocab_size=20, **size))
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", load)
+    settings = {"base_model": "b", "gpus_per_worker": 1, "precision": "bf16"}
+    qlora, lora = (AgentTrainingConfig(method=method, **settings) for method in ("qlora", "lora"))
+    model = models._load("b", qlora)
+    models._load("b", lora)
+    four_bits = asked[0]["quantization_config"]
+    assert four_bits.load_in_4bit and four_bits.bnb_4bit_quant_type == "nf4" and four_bits.bnb_4bit_use_double_quant
+    assert four_bits.bnb_4bit_compute_dtype == torch.bfloat16
+    assert asked[1]["quantization_config"] is None
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert trained and all("lora" in name for name in trained)
 
 
 @pytest.mark.parametrize(
