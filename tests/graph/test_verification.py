@@ -1,6 +1,8 @@
 """Filter 2: what is asked, in which order, and what becomes of the answers."""
 
+import random
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,20 @@ def test_several_candidates_in_one_prompt_give_the_same_edges(world: World, per_
     for prompt in together.asked:
         assert len(prompt) <= per_prompt  # type: ignore[arg-type]
         assert len({(q.target.id, q.parameter.name) for q in prompt}) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("per_prompt", [1, 8])
+def test_what_shares_a_prefix_is_asked_one_after_the_other(world: World, per_prompt: int) -> None:
+    teacher = Listening()
+    step = Verify(teacher, world.data, VerificationConfig(per_prompt=per_prompt))
+    step.start()
+    pairs = all_pairs(world.functions)[:200]
+    random.Random(3).shuffle(pairs)
+    list(step.process(pairs))
+    questions = teacher.asked if per_prompt == 1 else [one for prompt in teacher.asked for one in prompt]  # type: ignore[attr-defined]
+    asked = [(one.target.id, one.parameter.name) for one in questions]  # type: ignore[attr-defined]
+    assert len(asked) == 200 and len(set(asked)) > 1
+    assert [key for key, _ in groupby(asked)] == sorted(set(asked)), "by target, then by parameter, each of them once"
 
 
 def test_a_prompt_names_its_target_once_and_all_sources(world: World) -> None:

@@ -1,11 +1,16 @@
+from types import SimpleNamespace
+
 import pytest
+from ray.exceptions import RayActorError
 
 from goat_ray import placement
 from goat_ray.errors import ConfigError
 from goat_ray.placement import MARK, Node, Placement
 from goat_ray.settings import build
+from goat_ray.teacher import vllm
 from goat_ray.teacher.config import EngineConfig, TeacherConfig
-from goat_ray.teacher.engine import engine_arguments, gpus_per_replica, needs, place
+from goat_ray.teacher.engine import Engine, engine_arguments, gpus_per_replica, needs, place
+from goat_ray.teacher.model_folder import stamp
 
 FOUR = Node({"GPU": 4.0, "CPU": 16.0})
 
@@ -84,6 +89,42 @@ def test_a_misspelt_adapter_is_told():
             TeacherConfig,
             place="x.yaml",
         )
+
+
+def test_an_engine_knows_that_its_folders_hold_other_weights_by_now(tmp_path):
+    folders = [tmp_path / "model", tmp_path / "adapter"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "weights").write_bytes(b"some")
+    engine = Engine.__new__(Engine)  # without loading any
+    engine._stamps = {str(folder): stamp(str(folder)) for folder in folders} | {"org/name": ""}
+    assert engine.is_current()
+    (folders[1] / "weights").write_bytes(b"more")
+    assert not engine.is_current()
+
+
+@pytest.mark.parametrize(
+    ("told", "stopped"), [(True, False), (False, True), (TimeoutError(), False), (RayActorError(), False)]
+)
+def test_running_engines_end_only_where_they_say_that_their_weights_are_old(monkeypatch, told, stopped):
+    config = TeacherConfig(backend="vllm", model="org/name")
+    running, deleted = {vllm.app_name(config): "running"}, []
+
+    def result(timeout_s):
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    asked = SimpleNamespace(is_current=SimpleNamespace(remote=lambda: SimpleNamespace(result=result)))
+    monkeypatch.setattr(vllm.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(vllm.serve, "status", lambda: SimpleNamespace(applications=running))
+    monkeypatch.setattr(vllm.serve, "get_app_handle", lambda name: asked)
+    monkeypatch.setattr(vllm.serve, "delete", deleted.append)
+    vllm.renew(config)
+    assert deleted == list(running) * stopped
+    running.clear()
+    vllm.renew(config)
+    assert len(deleted) == stopped, "nothing runs"
 
 
 @pytest.mark.ray
