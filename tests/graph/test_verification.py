@@ -50,9 +50,7 @@ def test_what_shares_a_prefix_is_asked_one_after_the_other(world: World, per_pro
     teacher = Listening()
     step = Verify(teacher, world.data, VerificationConfig(per_prompt=per_prompt))
     step.start()
-    pairs = all_pairs(world.functions)[:200]
-    random.Random(3).shuffle(pairs)
-    list(step.process(pairs))
+    list(step.process(random.Random(3).sample(all_pairs(world.functions), 200)))
     questions = teacher.asked if per_prompt == 1 else [one for prompt in teacher.asked for one in prompt]  # type: ignore[attr-defined]
     asked = [(one.target.id, one.parameter.name) for one in questions]  # type: ignore[attr-defined]
     assert len(asked) == 200 and len(set(asked)) > 1
