@@ -96,7 +96,12 @@ class AgentConfig(Settings):
     call_tokens: int = Field(128, ge=1, description="Most new tokens of one call's arguments.")
     turn_tokens: int = Field(256, ge=1, description="Most new tokens of a turn in react or chat mode.")
     answer_tokens: int = Field(160, ge=1, description="Most new tokens of the answer.")
-    max_tokens: int = Field(50_000, ge=1, description="Tokens of one query, prompts and answers together, at most.")
+    max_tokens: int = Field(
+        50_000,
+        ge=1,
+        description="Tokens of one query, prompts and answers together, after which the model is asked nothing more; the "
+        "request that spends the last of them may take more than were left.",
+    )
     timeout_s: float | None = Field(
         300.0,
         gt=0,
