@@ -99,8 +99,8 @@ class AgentConfig(Settings):
     max_tokens: int = Field(
         50_000,
         ge=1,
-        description="Tokens of one query, prompts and answers together, after which the model is asked nothing more; the "
-        "request that spends the last of them may take more than were left.",
+        description="Tokens of one query, prompts and answers together, after which the model is asked nothing more; "
+        "the request that spends the last of them may take more than were left.",
     )
     timeout_s: float | None = Field(
         300.0,
