@@ -23,7 +23,7 @@ class Call(Step[CallPlan, CallTrace]):
     """Fills the free arguments, runs the calls in order and takes each bound argument from an earlier output."""
 
     name = "call"
-    version = 5
+    version = 6
     takes = CallPlan
     gives = CallTrace
 

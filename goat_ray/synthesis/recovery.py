@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from goat_ray import jsonpath
-from goat_ray.executors.executor import READS, CallResult
+from goat_ray.executors.executor import READS, TRANSIENT, CallResult
 from goat_ray.identity import rng
 from goat_ray.naming import words
 from goat_ray.records import ApiFunction, Argument, CallPlan
 
-PASSING = frozenset((408, 429, 500, 502, 503, 504))
+PASSING = TRANSIENT | {500}
 """Statuses after which the same call may succeed (RFC 9110, section 15; RFC 6585, section 4)."""
 
 _NAMES = frozenset(("name", "title", "label"))

@@ -96,6 +96,12 @@ class TestLists:
         found = call.body("GET /books", min_pages=400, limit=50)["results"]
         assert found
         assert all(book["pages"] >= 400 for book in found)
+        assert call.body("GET /books", min_pages=99_999)["results"] == []
+
+    def test_a_choice_that_none_of_those_found_is_of_gives_nothing(self, call):
+        (book, *_) = call.body("GET /books", genre="mystery")["results"]
+        assert call.body("GET /books", query=book["title"], genre="mystery")["results"]
+        assert call.body("GET /books", query=book["title"], genre="poetry")["results"] == []
 
     def test_sorting(self, call):
         pages = [book["pages"] for book in call.body("GET /books", sort_by="pages.desc", limit=24)["results"]]

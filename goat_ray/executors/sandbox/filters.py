@@ -73,13 +73,21 @@ def _relation_to(ref: Ref, kinds: Sequence[Kind], place: Place) -> tuple[str, tu
     return next(iter(named or fitting), None)
 
 
+def bound_of(parameter: Parameter) -> str:
+    """The word that makes a parameter a bound; empty for others."""
+    return _bound(nouns(words(parameter.name))) if not parameter.enum else ""
+
+
+def _bound(parts: Sequence[str]) -> str:
+    return next((part for part in (*parts[:1], *parts[-1:]) if part in _AT_LEAST | _AT_MOST), "")
+
+
 def member_test(parameter: Parameter, place: Place) -> Test | None:
     """The test of a parameter that is named like a member of the listed things: equal, at least, at most."""
     parts = nouns(words(parameter.name))
     if parts and parts[0] in ("is", "has", "only", "filter", "by", "with") and len(parts) > 1:
         parts = parts[1:]
-    bounds = _AT_LEAST | _AT_MOST
-    bound = next((part for part in (*parts[:1], *parts[-1:]) if part in bounds), "")
+    bound = _bound(parts)
     wanted = "_".join(part for part in parts if part != bound)
     name = next((name for name in place.leaves if noun(name) == wanted), "")
     if not name:

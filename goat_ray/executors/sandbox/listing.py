@@ -3,7 +3,15 @@
 from typing import Any
 
 from goat_ray.executors.sandbox.call import Call
-from goat_ray.executors.sandbox.filters import Test, matches, member_test, reference_test, search_text, sort_key
+from goat_ray.executors.sandbox.filters import (
+    Test,
+    bound_of,
+    matches,
+    member_test,
+    reference_test,
+    search_text,
+    sort_key,
+)
 from goat_ray.executors.sandbox.keys import noun
 from goat_ray.executors.sandbox.kinds import Kind, Ref
 from goat_ray.executors.sandbox.lookups import slots
@@ -60,7 +68,7 @@ class Listing:
         self._title = function.title
         self.paging = Paging(function.parameters)
         self._searches: list[str] = []
-        self._tests: list[tuple[str, Test]] = []
+        self._tests: list[tuple[Parameter, Test]] = []
         self._references: list[tuple[str, Ref, Test | None]] = []
         self._opaque: list[str] = []
         self._sorts = [p.name for p in function.parameters if words(p.name)[:1] in (("sort",), ("order",))]
@@ -89,7 +97,7 @@ class Listing:
         elif place.kinds and search_text(parameter, place):
             self._searches.append(name)
         elif place.kinds and (test := member_test(parameter, place)) is not None:
-            self._tests.append((name, test))
+            self._tests.append((parameter, test))
         elif parameter.required and not parameter.enum:
             self._opaque.append(name)  # nobody knows what it does, but it must do something
 
@@ -133,10 +141,17 @@ class Listing:
             links = kept or links
             if not kept:
                 shift.append(sorted(thing.scope for thing in found[name]))
-        for name, test in self._tests:
-            if name in arguments:
-                links = [link for link in links if test(call, link.thing, arguments[name])] or links
+        for parameter, test in self._tests:
+            if parameter.name in arguments:
+                kept = [link for link in links if test(call, link.thing, arguments[parameter.name])]
+                links = kept if kept or self._may_be_none(call, parameter, test) else links
         return self._sort(call, self._shift(links, shift))
+
+    def _may_be_none(self, call: Call, parameter: Parameter, test: Test) -> bool:
+        """Whether nothing fits a bound, or a choice that tells things apart; of other values they may know nothing."""
+        if parameter.enum:
+            return any(test(call, link.thing, option) for link in self._base for option in parameter.enum)
+        return bool(bound_of(parameter))
 
     def _shift(self, links: list[Link], by: list[Any]) -> list[Link]:
         """Start elsewhere for arguments whose effect no document tells."""
