@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from goat_ray.cli import app
 from goat_ray.evaluation.apibank import apibank
-from goat_ray.evaluation.results import Result
+from goat_ray.evaluation.results import SECONDS, Result
+from goat_ray.pipeline import Road
 from goat_ray.teacher.fake_server import FakeServer
 from tests.conftest import ROOT, shared
 
@@ -123,6 +124,36 @@ def test_tools_of_a_clone_check_calls(ray_cluster: None, clone: Path) -> None:
     assert results["graph"].values("correct") == {} and set(results["graph"].values("CP")) == {tasks[-1].id}
     assert "correctness is not taken for graph: the calls of its plan have no arguments" in told
     assert "SR is not taken for graph: its plan has no response to judge" in told
+
+
+def test_tools_of_a_clone_check_the_calls_of_an_agent(
+    ray_cluster: None, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that answers by script, without a training before it: it never searches for tools."""
+    monkeypatch.setattr(Road, "contenders", lambda road: {"untuned": ("", "")})
+    made = {"GetUserToken": {"username": "Ada"}, "AddMeeting": {"topic": "tea", "attendees": ["Ada", "Bob"]}}
+
+    def agent(body: dict[str, Any]) -> str:
+        question = body["messages"][0]["content"]
+        if question.endswith("one a line:"):
+            return "AddMeeting" if "API: [" in question else "GetUserToken"
+        if question.endswith("JSON:"):
+            return json.dumps(made[question.rsplit("\nAPI: ", 1)[1].split(":")[0]])
+        return "You meet Bob for tea."
+
+    with FakeServer(answers=agent) as server:
+        endpoint = f"agent.endpoint={{model: fake, base_url: {server.base_url}}}"
+        root = f"executor.python.root={clone}"  # as the workers of this cluster, who make the calls, see it
+        told = evaluate("apibank", "apibank.yaml", "api-bank/lv1-lv2-samples", {"untuned": None}, endpoint, root)
+    result = Result.read(Path("runs/apibank/benchmarks/apibank/untuned"))
+    correct = result.values("correct")
+    tasks = apibank(clone / "lv1-lv2-samples", []).tasks
+    found = [(task.gold[0][0], correct[task.id]) for task in tasks if task.id in correct]
+    assert found == [("GetUserToken", 1.0), ("AddMeeting", 1.0), ("ToolSearcher", 0.0), ("AddMeeting", 1.0)]
+    assert list(result.values("ROUGE-L").values()) == pytest.approx([1.0, 1.0])
+    assert list(result.values("CP").values()) == [0.0], "asked without the dialogue, it gets the token"
+    assert len(result.values(SECONDS)) == len(tasks)
+    assert "correctness is not taken" not in told and "SR is not taken: it needs a configuration" in told
 
 
 def test_a_model_judges_success(ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
