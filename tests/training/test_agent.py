@@ -82,6 +82,7 @@ class Trained:
 
     examples: str
     output: Path
+    storage: Path
     report: TrainingReport
     said: list[str]
     killed: int  # steps that were safe when the first driver was killed
@@ -155,7 +156,7 @@ def trained(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Trai
     killer.join()
     spoken = len(said)
     assert train() == report and len(said) == spoken, "a finished training is not run again"
-    return Trained(examples, output, report, said, killed)
+    return Trained(examples, output, storage, report, said, killed)
 
 
 def test_kills_and_another_number_of_workers_change_no_loss(trained: Trained) -> None:
@@ -189,6 +190,12 @@ def test_the_console_is_told_what_it_takes_and_how_it_goes(trained: Trained) -> 
     (last,) = [line for line in lines if line.startswith(f"step {STEPS}/12 ")]
     assert "tokens/s" in last and last.endswith("left")
     assert lines[-1] == "stopped early: 1 epochs without a lower validation loss"
+
+
+def test_as_many_checkpoints_are_kept_as_are_wanted(trained: Trained) -> None:
+    """Those that were evaluated, at the ends of the two epochs; the steps between have no validation loss."""
+    kept = sorted(int(folder.name.split("-")[1]) for folder in trained.storage.glob("hit-*/step-*"))
+    assert len(kept) == CONFIG.keep_checkpoints and kept == [4, STEPS]
 
 
 def test_the_model_that_comes_out_is_the_best_one(trained: Trained) -> None:
