@@ -36,6 +36,8 @@ from goat_ray.storage import (
     Dataset,
     count_outcomes,
     open_dataset,
+    open_parquet,
+    parquet_files,
     read_json,
     write_json,
     write_records,
@@ -85,8 +87,7 @@ class Runner:
         if rows:
             check(step.name, needs(step.name, self.cluster.resources(step.name, step.resources)), nodes())
             step.prepare()
-            kept, rejects = count_outcomes(folder)
-            self._run_on_ray(step, data, rows, folder, source.rows - kept - sum(rejects.values()))
+            self._run_on_ray(step, data, rows, folder)
         return self._finish(
             folder,
             step.gives,
@@ -257,9 +258,8 @@ class Runner:
         self.console.done(folder.name, kept, rejects, seconds)
         return Dataset(folder, kind, fingerprint, kept, rejects)
 
-    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place, left: int) -> None:
-        """Run a step over ``count`` records in ``data``, of which an earlier run may have finished all but ``left``."""
-        tally = Tally(folder.name)
+    def _run_on_ray(self, step: Step[In, Out], data: str, count: int, folder: Place) -> None:
+        tally, left = Tally(folder.name), count - _committed(folder)
         EVENTS.info("started", extra={"step": folder.name, "records": left})
         try:
             with self.console.progress(folder.name, left, tally.read):
@@ -270,6 +270,12 @@ class Runner:
                 facts = dict(Counter(_counted(folder)) + Counter(counts))
                 books = {"facts": facts, "seconds_at_work": _at_work(folder) + seconds}
                 write_json(folder / UNFINISHED, (read_json(folder / UNFINISHED) or {}) | books)
+
+
+def _committed(folder: Place) -> int:
+    """How many records an interrupted run has finished, by Ray Data's checkpoint: outcomes may be cut off."""
+    files = (file for file in parquet_files(folder / CHECKPOINT) if "pending" not in file.name)
+    return sum(open_parquet(file).metadata.num_rows for file in files)
 
 
 def _counted(folder: Place) -> dict[str, int]:
