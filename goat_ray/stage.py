@@ -48,6 +48,7 @@ def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally:
     need, source = cluster.resources(step.name, step.resources), Place.of(data)
     worker, beside = needs(step.name, need)
     beside_options = beside.placement.options(IO_CPUS)
+    _await_room(step.name, beside_options, cluster.patience_s)
     with _data_context(folder if step.one_to_one else None, cluster.patience_s) as context:
         committed = _committed(context, folder)
         rows = ray.data.read_parquet(
@@ -76,6 +77,19 @@ def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally:
         except Exception as error:  # Ray wraps what steps raise in many ways
             EVENTS.exception("stopped", extra={"step": folder.name})
             raise _explain(error, step, folder) from error
+
+
+def _await_room(name: str, options: dict[str, Any], patience_s: float) -> None:
+    """Wait until a task that reads finds a place: Ray Data would wait for one in silence, and for ever."""
+    task = ray.remote(lambda: None).options(**options).remote()
+    placed, _ = ray.wait([task], timeout=patience_s)
+    if not placed:
+        ray.cancel(task)
+        raise RunError(
+            f"step {name!r} found no room within {patience_s:g} s",
+            remedy="Others hold what the cluster has (see 'ray status'); run the same command again when they end, or "
+            "raise cluster.patience_s",
+        )
 
 
 @contextmanager

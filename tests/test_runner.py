@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from goat_ray.cluster import ClusterConfig
 from goat_ray.console import Console
 from goat_ray.errors import RunError
 from goat_ray.places import Place
@@ -79,27 +78,6 @@ def test_two_drivers_do_not_share_a_run(runner: Runner) -> None:
         with pytest.raises(RunError, match="another goat process"):
             with Runner(runner.directory, Console()).exclusive():
                 pass
-
-
-def test_a_stage_that_finds_no_room_says_so(runner: Runner) -> None:
-    """Others may hold what the cluster has; waiting in silence would be worse than an error."""
-    import ray
-
-    hog = ray.remote(num_cpus=ray.cluster_resources()["CPU"])(Hog).remote()
-    ray.get(hog.holds.remote())
-    try:
-        impatient = Runner(runner.directory, Console(), ClusterConfig(patience_s=2))
-        with pytest.raises(RunError, match=r"step 'shout' stopped: .*(resources|[Tt]imed out)"):
-            impatient.bulk(Shout(), source(runner), into="loud")
-    finally:
-        ray.kill(hog)
-
-
-class Hog:
-    """Holds on to what it was given."""
-
-    def holds(self) -> bool:
-        return True
 
 
 DRIVER = """
