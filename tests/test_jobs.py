@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,9 +118,7 @@ def test_a_new_cluster_goes_on_where_a_dead_one_was(private_home: None, tmp_path
     run, whole = tmp_path / "run", tmp_path / "whole"
     with started(2) as nodes:
         command = [*synthesize(run), "--address", nodes.address]
-        with subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=authorized(), stdout=subprocess.PIPE, text=True
-        ) as follower:
+        with following(command) as follower:
             wait_for(follower, (run / "traces" / UNFINISHED).exists)
             nodes.kill()
             follower.kill()
@@ -145,15 +143,15 @@ def test_a_new_cluster_goes_on_where_a_dead_one_was(private_home: None, tmp_path
 def test_workers_outlive_a_head_that_is_restarted(private_home: None, tmp_path: Path) -> None:
     """First one of two workers is killed, which the job survives; then the head, and with it the driver."""
     if shutil.which("redis-server") is None:
-        pytest.skip("needs redis-server, in which a head keeps its state")
+        pytest.skip(
+            "needs Debian's redis-server, in which a head keeps its state; make install brings Python packages only"
+        )
     run, whole = tmp_path / "run", tmp_path / "whole"
     with redis_server(tmp_path) as redis, started(2, 2, redis=redis) as nodes:
         undisturbed = call([*synthesize(whole), "--address", nodes.address])
         assert undisturbed.returncode == 0, undisturbed.stdout[-3000:] + undisturbed.stderr[-3000:]
         command = [*synthesize(run), "--address", nodes.address]
-        with subprocess.Popen(
-            [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=authorized(), stdout=subprocess.PIPE, text=True
-        ) as follower:
+        with following(command) as follower:
             wait_for(follower, (run / "edges" / UNFINISHED).exists)
             nodes.kill_worker()
             wait_for(follower, (run / "traces" / UNFINISHED).exists)
@@ -179,6 +177,13 @@ def redis_server(folder: Path) -> Iterator[str]:
     finally:
         server.kill()
         server.wait()
+
+
+def following(command: Sequence[str]) -> "subprocess.Popen[str]":
+    """A process that sends a job and passes on what it says."""
+    return subprocess.Popen(
+        [str(BIN / command[0]), *command[1:]], cwd=ROOT, env=authorized(), stdout=subprocess.PIPE, text=True
+    )
 
 
 def synthesize(run: Path) -> list[str]:
