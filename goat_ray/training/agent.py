@@ -90,17 +90,8 @@ def train_agent(
 
 def run_of(config: AgentTrainingConfig, storage: str, name: str) -> Run:
     """How the training is run, and which of its checkpoints are kept."""
-    return Run(
-        name=name,
-        storage=storage,
-        workers=config.workers,
-        cpus_per_worker=config.cpus_per_worker,
-        gpus_per_worker=config.gpus_per_worker,
-        placement=config.placement,
-        max_failures=config.max_failures,
-        keep_checkpoints=config.keep_checkpoints,
-        keep_lowest=VALIDATION_LOSS if config.keep == "best" else None,
-    )
+    lowest = VALIDATION_LOSS if config.keep == "best" else None
+    return Run.of(config, storage, name, config.keep_checkpoints, lowest)
 
 
 def left_behind(run: Run, config: AgentTrainingConfig) -> Iterator[str]:

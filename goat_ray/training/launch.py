@@ -22,6 +22,7 @@ from goat_ray.cluster import here
 from goat_ray.errors import GoatError, RunError, full_disk, is_full
 from goat_ray.placement import ANYWHERE, Placement
 from goat_ray.places import Place
+from goat_ray.training.config import AgentTrainingConfig, RetrieverTrainingConfig
 from goat_ray.training.feed import data_context, in_order
 
 _POLL_S = 0.5
@@ -49,6 +50,28 @@ class Run:
     keep_checkpoints: int
     keep_lowest: str | None = None  # of which reported number; without one the last are kept
     placement: Placement = ANYWHERE
+
+    @classmethod
+    def of(
+        cls,
+        config: AgentTrainingConfig | RetrieverTrainingConfig,
+        storage: str,
+        name: str,
+        keep_checkpoints: int,
+        keep_lowest: str | None = None,
+    ) -> "Run":
+        """A training as it is configured."""
+        return cls(
+            name=name,
+            storage=storage,
+            workers=config.workers,
+            cpus_per_worker=config.cpus_per_worker,
+            gpus_per_worker=config.gpus_per_worker,
+            placement=config.placement,
+            max_failures=config.max_failures,
+            keep_checkpoints=keep_checkpoints,
+            keep_lowest=keep_lowest,
+        )
 
 
 def run_loop(

@@ -62,16 +62,8 @@ def train_retriever(
         )
     check("training.retriever", needs("training.retriever", config), nodes())
     target.parent.make()
-    run = Run(
-        name=f"{name}-{fingerprint}",  # other settings or data: another run, not a mixed-up one
-        storage=storage,
-        workers=config.workers,
-        cpus_per_worker=config.cpus_per_worker,
-        gpus_per_worker=config.gpus_per_worker,
-        placement=config.placement,
-        max_failures=config.max_failures,
-        keep_checkpoints=1,
-    )
+    # Other settings or data: another run, not a mixed-up one.
+    run = Run.of(config, storage, f"{name}-{fingerprint}", keep_checkpoints=1)
     base = absolute(config.base_model) if Path(config.base_model or "-").is_dir() else config.base_model
     lineage = Lineage(
         name=target.name,
