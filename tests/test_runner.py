@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from goat_ray.cluster import ClusterConfig, NodesOnDemand, StageConfig, connect
 from goat_ray.console import Console
 from goat_ray.errors import RunError
 from goat_ray.places import Place
@@ -68,6 +70,23 @@ def test_a_step_that_forgets_a_record_is_an_error(runner: Runner) -> None:
         runner.bulk(Forget(), source(runner), into="loud")
 
 
+@pytest.fixture
+def late_node(ray_cluster: None) -> Iterator[ClusterConfig]:
+    """A cluster whose autoscaler was to add a node for the stages, and never does."""
+    promised = NodesOnDemand(count=1, resources={"CPU": 2, "pool_late": 1})
+    config = ClusterConfig(patience_s=2, on_demand=[promised], stages={"default": StageConfig(pool="pool_late")})
+    connect(config)
+    yield config
+    connect(ClusterConfig())
+
+
+def test_a_stage_that_finds_no_room_says_so(tmp_path: Path, late_node: ClusterConfig) -> None:
+    runner = Runner(tmp_path / "run", Console(), late_node)
+
+    with pytest.raises(RunError, match=r"(?s)step 'shout' found no room within 2 s.*cluster\.patience_s"):
+        runner.bulk(Shout(), source(runner), into="loud")
+
+
 def test_no_input_gives_no_output(runner: Runner) -> None:
     out = runner.bulk(Shout(), source(runner, 0), into="loud")
     assert (out.rows, out.rejects, list(out.records())) == (0, {}, [])
@@ -84,6 +103,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from goat_ray.cluster import ClusterConfig, connect
+from goat_ray.cluster import ClusterConfig, NodesOnDemand, StageConfig, connect
 from goat_ray.console import Console
 from goat_ray.places import Place
 from goat_ray.runner import Runner

@@ -62,11 +62,13 @@ def raw(model: str, prompts: Path, cpus: int) -> None:
 
     config = settings(model, cpus)
     os.environ.update(environment(config, 0))
-    os.environ["OMP_NUM_THREADS"] = str(cpus)  # as Ray sets it for a replica
+    os.environ |= {"OMP_NUM_THREADS": str(cpus), "OMP_WAIT_POLICY": "PASSIVE"}  # as a replica on Ray has them
     from vllm import LLM, SamplingParams
+    from vllm.config import StructuredOutputsConfig
     from vllm.sampling_params import StructuredOutputsParams
 
-    engine = LLM(**engine_arguments(config, 0))
+    compact = StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True)
+    engine = LLM(structured_outputs_config=compact, **engine_arguments(config, 0))
     params = SamplingParams(
         temperature=config.temperature,
         max_tokens=ANSWER_TOKENS,
