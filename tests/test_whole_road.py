@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import ray
+from typer.testing import CliRunner
 
 from goat_ray.benchmarking import Benchmarking
-from goat_ray.config import GoatConfig, load_config
+from goat_ray.cli import app
+from goat_ray.config import load_config
 from goat_ray.evaluation.results import Result
 from goat_ray.hiding import _forms
 from goat_ray.inspection import corpus_of
@@ -26,6 +28,7 @@ from tests.world import World
 pytestmark = [pytest.mark.ray, pytest.mark.train, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "configs" / "demo.yaml"
 WEIGHTS = 5_000_000  # bytes of a file that is no text
 SMALL = [
     "sampling.plans=90",
@@ -49,24 +52,26 @@ def test_the_whole_road_over_http_in_a_store(
 ) -> None:
     """The server wants a credential, repeats it, and fails now and then; the credential is in nothing that is kept."""
     shop = [function for function in world.functions if function.server == "https://bookshop.example/v1"]
-    app = api_app(shop, "/v1", BOOKSHOP_TOKEN)
+    api = api_app(shop, "/v1", BOOKSHOP_TOKEN)
     monkeypatch.chdir(ROOT)
-    with serving(app) as port:
-        road = Road(configured(store_folder, port, "record", store_folder / "run"))
+    with serving(api) as port:
+        changes = settings(store_folder, port, "record", store_folder / "run")
+        road = Road(load_config(DEMO, changes))
         _all_parts_do_their_work(road, store_folder / "run", capfd)
-        assert app.state.calls.total() > 100 and app.state.failed > 20
+        assert api.state.calls.total() > 100 and api.state.failed > 20
         _measured_on_its_own_samples_in_the_published_form(road, store_folder / "run")
         _nothing_is_made_twice(road, store_folder / "run", capfd)
+        _what_was_trained_can_be_asked(changes, store_folder / "run")
 
-    asked = app.state.calls.total()
-    replayed = Road(configured(store_folder, port, "replay", store_folder / "replayed"))
+    asked = api.state.calls.total()
+    replayed = Road(load_config(DEMO, settings(store_folder, port, "replay", store_folder / "replayed")))
     _the_tape_gives_the_same_samples(replayed.synthesize(), open_dataset(store_folder / "run" / "samples", Sample))
-    assert app.state.calls.total() == asked
+    assert api.state.calls.total() == asked
     _the_credential_is_nowhere(store_folder)
 
 
-def configured(folder: Place, port: int, mode: str, run: Place) -> GoatConfig:
-    """The demo, small, on one of its documents and its server."""
+def settings(folder: Place, port: int, mode: str, run: Place) -> list[str]:
+    """What is to be set of the demo to make it small, on one of its documents and its server."""
     (folder / "apis" / "bookshop.yaml").write_bytes((ROOT / "configs/demo/documents/bookshop.yaml").read_bytes())
     queries = [{"query": "Which books are there by Ilse Quandt?", "solution": ["GET /books"]}]
     (folder / "asked.json").write_bytes(json.dumps(queries).encode())
@@ -74,14 +79,14 @@ def configured(folder: Place, port: int, mode: str, run: Place) -> GoatConfig:
     host |= {"auth": {"type": "bearer", "env": "BOOKSHOP_TOKEN"}}
     http = {"hosts": [host], "allow_methods": ["GET", "POST"], "backoff_s": 0.01, "retries": 8}
     cassette = {"path": str(folder / "tape"), "mode": mode}
-    settings = [
+    return [
+        *SMALL,
         f"run.directory={run}",
         f"documents.paths=[{folder}/apis]",
         f"executor={json.dumps({'backend': 'http', 'http': http, 'cassette': cassette})}",
         f"evaluation.queries={folder}/asked.json",
         f"synthesis.contamination.benchmarks=[{folder}/asked.json]",
     ]
-    return load_config(ROOT / "configs" / "demo.yaml", [*SMALL, *settings])
 
 
 def _all_parts_do_their_work(road: Road, run: Place, capfd: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +118,17 @@ def _nothing_is_made_twice(road: Road, run: Place, capfd: pytest.CaptureFixture[
     road.run()
     assert written(run) == before
     assert capfd.readouterr().out.count("finished before") >= 10
+
+
+def _what_was_trained_can_be_asked(changes: list[str], run: Place) -> None:
+    sets = [word for change in changes for word in ("--set", change)]
+    result = CliRunner().invoke(app, ["agent", "ask", "Which books are there?", "--config", str(DEMO), *sets])
+    assert result.exit_code in (0, 1) and not isinstance(result.exception, Exception), result.output
+    model, retriever, functions, retrieved, *steps = result.output.splitlines()
+    assert model == f"model      {run}/agent, trained in this run"
+    assert retriever == f"retriever  {run}/retriever, trained in this run"
+    assert f"{run}/functions; calls go to the executor 'http'" in functions and "Retrieved" in retrieved
+    assert any(line.startswith("Answer") for line in steps)
 
 
 def _the_tape_gives_the_same_samples(replayed: Dataset[Sample], made: Dataset[Sample]) -> None:
