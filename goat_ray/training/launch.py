@@ -31,10 +31,10 @@ _GPU_ANSWER_S = 60.0
 
 _WORKER_ENVIRONMENT = {
     # OpenMP threads that wait by spinning take the cores from whatever else runs: with one other busy
-    # process on 2 cores a step of MiniLM took 8.3 s, and 0.7 s with this. GNU's may spin for a moment (some
-    # microseconds), which makes steps of a small model a twentieth faster and costs the others nothing.
+    # process on 2 cores a step of MiniLM took 8.3 s, and 0.7 s with this. GNU's may spin for a moment (tens of
+    # microseconds), which makes steps of a small model a tenth faster, and no slower beside such a process.
     "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "300",
+    "GOMP_SPINCOUNT": "1000",
     "TOKENIZERS_PARALLELISM": "false",
 }
 
