@@ -27,6 +27,9 @@ from goat_ray.tally import Tally
 
 CHECKPOINT = ".checkpoint"  # ids that a one-to-one step has committed
 IO_CPUS = 0.5  # of a task that reads or writes: on two logical CPUs there is room for it beside a worker
+RESERVED = 0.05
+"""Of the cluster, shared out evenly among reading, working and writing; each has room for one task at any share. Ray's
+own half of the cluster leaves workers no more than two thirds of its CPUs, however little there is to write."""
 MAX_BLOCKS = 4096
 COLLECT_AFTER = 50_000  # new objects in a worker
 
@@ -102,12 +105,14 @@ def _data_context(checkpoint_in: Place | None, patience_s: float) -> Iterator[Da
         "checkpoint_config",
         "wait_for_min_actors_s",
         "raise_original_map_exception",
+        "op_resource_reservation_ratio",
     )
     before = {name: getattr(context, name) for name in names}
     context.raise_original_map_exception = True  # so that our own errors reach the user as they are
     context.enable_progress_bars = False  # ours count records and rejects, Ray's count blocks
     # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
     context.use_datasource_v2 = False
+    context.op_resource_reservation_ratio = RESERVED
     # Too few CPUs for one actor would otherwise wait in silence for ever.
     context.wait_for_min_actors_s = int(patience_s)
     if checkpoint_in is not None:

@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from goat_ray.errors import RunError
 from goat_ray.identity import content_id
 from goat_ray.records import Document, Reject
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
+
+MEETS_S = 60.0
 
 
 class Shout(Step[Document, Document]):
@@ -47,6 +50,23 @@ class Forget(Shout):
 
     def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
         yield from list(super().process(batch))[1:]
+
+
+class Meet(Shout):
+    """Three workers, each of which waits for the others before it does anything. Needs a place for its notes."""
+
+    name = "meet"
+    resources = Resources(cpus=1.25, batch_size=10, workers=3)
+
+    def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
+        assert self.notes is not None
+        (self.notes / f"{os.getpid()}").touch()
+        until = time.monotonic() + MEETS_S
+        while (met := len(list(self.notes.iterdir()))) < 3:
+            if time.monotonic() > until:
+                raise RunError(f"only {met} workers came", remedy="Leave more of the cluster to workers")
+            time.sleep(0.1)
+        yield from super().process(batch)
 
 
 def documents(count: int) -> list[Document]:

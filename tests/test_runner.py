@@ -17,7 +17,7 @@ from goat_ray.places import Place
 from goat_ray.records import Document
 from goat_ray.runner import SUPERSEDED, Runner
 from goat_ray.storage import MANIFEST, Dataset, parquet_files, read_json
-from tests.steps import Forget, Shout, documents
+from tests.steps import Forget, Meet, Shout, documents
 
 pytestmark = pytest.mark.ray
 
@@ -85,6 +85,13 @@ def test_a_stage_that_finds_no_room_says_so(tmp_path: Path, late_node: ClusterCo
 
     with pytest.raises(RunError, match=r"(?s)step 'shout' found no room within 2 s.*cluster\.patience_s"):
         runner.bulk(Shout(), source(runner), into="loud")
+
+
+def test_workers_may_take_all_that_reading_and_writing_leave(runner: Runner, tmp_path: Path) -> None:
+    """Three workers of 1.25 of the cluster's 6 CPUs; by Ray's own measure there would be two."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    assert runner.bulk(Meet(notes=notes), source(runner), into="loud").rows == 90
 
 
 def test_no_input_gives_no_output(runner: Runner) -> None:
