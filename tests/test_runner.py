@@ -110,7 +110,6 @@ DRIVER = """
 import sys
 from pathlib import Path
 from goat_ray.cluster import ClusterConfig, connect
-from goat_ray.cluster import ClusterConfig, NodesOnDemand, StageConfig, connect
 from goat_ray.console import Console
 from goat_ray.places import Place
 from goat_ray.runner import Runner

@@ -1,11 +1,13 @@
 import hashlib
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ray.data import Dataset
+from ray.data import DataContext, Dataset
+from ray.data._internal.execution.execution_callback import ExecutionCallback
 from transformers import PreTrainedTokenizerBase
 
 from goat_ray.records import Example
@@ -63,6 +65,32 @@ def test_steps_follow_from_seed_and_ids_alone(
     assert first[:3] == [order[0:6], order[12:18], order[24:30]]
     assert second[:3] == [order[6:12], order[18:24], order[30:36]]
     assert [len(step) for step in first] == [len(step) for step in second] == [6, 6, 6, 2]
+
+
+def test_a_feed_whose_blocks_are_not_taken_yet_rests(source: Source, tmp_path: Path) -> None:
+    """Ray Data's scheduling loop turns thousands of times a second by itself when nothing is left to wait for."""
+    turns = tmp_path / "turns"
+
+    class Turn(ExecutionCallback):
+        def on_execution_step(self, executor: object) -> None:
+            with turns.open("a") as file:
+                file.write(".")
+
+    context = DataContext.get_current()
+    context.custom_execution_callback_classes = [Turn]
+    try:
+        with data_context():
+            (shard,) = in_order().configure({"epoch": epoch(source, 0, rows=41, rows_per_step=6)}, 1, None, None)
+            steps = iter(shard["epoch"].iter_batches(batch_size=6, batch_format="pyarrow"))
+            next(steps)
+            time.sleep(2)  # all are made
+            before = turns.stat().st_size
+            time.sleep(2)
+            assert 0 < turns.stat().st_size - before < 100
+            assert len(list(steps)) == 6
+        assert context.custom_execution_callback_classes == [Turn]
+    finally:
+        context.custom_execution_callback_classes = []
 
 
 def test_steps_have_examples_of_like_length_and_come_as_chance_has_them(
