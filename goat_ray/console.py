@@ -60,7 +60,7 @@ class Console:
             return
         dropped = sum(rejects.values())
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejects.items(), key=lambda i: -i[1]))
-        text = f"  {name:<12}{kept:>10,} kept"
+        text = f"  {name:<20}{kept:>10,} kept"
         if dropped:
             text += f"  {dropped:>8,} dropped ({reasons})"
         took = "finished before" if seconds is None else f"{seconds:.1f} s"
