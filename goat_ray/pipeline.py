@@ -30,7 +30,7 @@ from goat_ray.inspection import sample_lines, spread
 from goat_ray.pilot import run_pilot
 from goat_ray.places import Place
 from goat_ray.plans import PlanSource
-from goat_ray.preflight import check_road
+from goat_ray.preflight import check_road, teachers_engines
 from goat_ray.records import (
     ApiFunction,
     CallPlan,
@@ -74,7 +74,7 @@ class Road:
     def __init__(self, config: GoatConfig, console: Console | None = None) -> None:
         self.config = config
         self.console = console or Console()
-        self.runner = Runner(Place.of(config.run.directory), self.console, config.cluster)
+        self.runner = self._runner(Place.of(config.run.directory))
         self.limits = SharedLimits()
         self.teacher = build_teacher(config.teacher, cache=self.runner.directory / "answers")
         player = LlmExecutor(self.teacher) if config.executor.backend == "llm" else None
@@ -318,7 +318,7 @@ class Road:
         candidates = self.candidates()
         functions = self.runner.finished("functions", ApiFunction)
         self.console.heading("Pilot")
-        pilot = Runner(self.runner.directory / "pilot", self.console, self.config.cluster)
+        pilot = self._runner(self.runner.directory / "pilot")
         return run_pilot(pilot, self.config, self.teacher, self.outside, functions, candidates, size)
 
     def run(self) -> None:
@@ -357,6 +357,9 @@ class Road:
         """The forecast as text, alone in the run directory."""
         with self._alone():
             yield from forecast(self.forecast(size), self.config.teacher, nodes())
+
+    def _runner(self, directory: Place) -> Runner:
+        return Runner(directory, self.console, self.config.cluster, lambda: teachers_engines(self.config, nodes()))
 
     def _lookalikes(self) -> Dataset[Lookalikes]:
         functions = self.runner.finished("functions", ApiFunction)

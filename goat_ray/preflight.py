@@ -59,7 +59,7 @@ def check_road(config: GoatConfig, part: str, nodes: Sequence[Node]) -> None:
 
 def stages(config: GoatConfig, part: str, nodes: Sequence[Node]) -> Iterator[tuple[str, list[Need]]]:
     """The stages that a part still has to make, each with all that must run at the same time."""
-    engines = _engines(config.teacher.engine, "teacher.engine", nodes) if config.teacher.backend == "vllm" else []
+    engines = teachers_engines(config, nodes)
     for one in BEFORE[part]:
         if _is_finished(config, one):
             continue
@@ -76,6 +76,11 @@ def stages(config: GoatConfig, part: str, nodes: Sequence[Node]) -> Iterator[tup
             yield "training.retriever", training_needs("training.retriever", config.training.retriever)
         if one == "train_agent":
             yield "training.agent", training_needs("training.agent", config.training.agent)
+
+
+def teachers_engines(config: GoatConfig, nodes: Sequence[Node]) -> list[Need]:
+    """What the engines hold that all language stages share; nothing where the teacher is not of this cluster."""
+    return _engines(config.teacher.engine, "teacher.engine", nodes) if config.teacher.backend == "vllm" else []
 
 
 def _check_agents(config: GoatConfig) -> None:

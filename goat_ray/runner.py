@@ -23,7 +23,7 @@ from goat_ray.errors import full_disk, is_full
 from goat_ray.identity import content_id
 from goat_ray.locking import held
 from goat_ray.logs import EVENTS, log_to_stderr
-from goat_ray.placement import check
+from goat_ray.placement import Need, check
 from goat_ray.places import Place, Where
 from goat_ray.records import Reject
 from goat_ray.rows import Json, Record
@@ -52,12 +52,22 @@ SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until some
 
 
 class Runner:
-    """One run directory and the cluster that fills it."""
+    """One run directory and the cluster that fills it.
 
-    def __init__(self, directory: Where, console: Console, cluster: ClusterConfig | None = None) -> None:
+    ``held`` tells what else of the run holds places in the cluster while its steps work, such as a teacher's engines.
+    """
+
+    def __init__(
+        self,
+        directory: Where,
+        console: Console,
+        cluster: ClusterConfig | None = None,
+        held: Callable[[], Sequence[Need]] = tuple,
+    ) -> None:
         self.directory = Place.of(directory)
         self.cluster = cluster or ClusterConfig()
         self.console = console
+        self.held = held
         self._still_held: Callable[[], None] = lambda: None
         log_to_stderr(self.cluster.log_level, run=str(self.directory))
         self.directory.make()
@@ -263,7 +273,7 @@ class Runner:
         EVENTS.info("started", extra={"step": folder.name, "records": left})
         try:
             with self.console.progress(folder.name, left, tally.read):
-                run_stage(step, data, count, folder, tally, self.cluster)
+                run_stage(step, data, count, folder, tally, self.cluster, self.held())
         finally:
             with suppress(ray.exceptions.RayError):  # which would hide why the step stopped
                 counts, seconds = tally.close()

@@ -3,7 +3,7 @@
 import gc
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from goat_ray.carryover import INPUT, input_digest
 from goat_ray.cluster import ClusterConfig, nodes
 from goat_ray.errors import GoatError, RunError, full_disk, is_full
 from goat_ray.logs import EVENTS, Level, log_to_stderr
-from goat_ray.placement import Need, Room
+from goat_ray.placement import Need, Node, Room
 from goat_ray.places import Place
 from goat_ray.records import Reject
 from goat_ray.step import Resources, Step
@@ -43,10 +43,19 @@ def needs(name: str, need: Resources) -> list[Need]:
     ]
 
 
-def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally: Tally, cluster: ClusterConfig) -> None:
+def run_stage(
+    step: Step[Any, Any],
+    data: str,
+    count: int,
+    folder: Place,
+    tally: Tally,
+    cluster: ClusterConfig,
+    held: Sequence[Need] = (),
+) -> None:
     """Turn ``count`` records in the Parquet folder ``data`` into outcomes in ``folder``.
 
-    ``tally`` is told of each batch. Raises the step's own ``GoatError``, or a ``RunError`` about what else stopped it.
+    ``tally`` is told of each batch; ``held`` is what else of this run holds places meanwhile.
+    Raises the step's own ``GoatError``, or a ``RunError`` about what else stopped it.
     """
     need, source = cluster.resources(step.name, step.resources), Place.of(data)
     worker, beside = needs(step.name, need)
@@ -66,7 +75,7 @@ def run_stage(step: Step[Any, Any], data: str, count: int, folder: Place, tally:
             fn_constructor_args=(step, tally, committed, folder, cluster.log_level),
             batch_format="pyarrow",
             batch_size=need.batch_size,
-            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or _most_workers(worker, beside)),
+            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or most_workers(worker, beside, held, nodes())),
             **need.placement.options(need.cpus, need.gpus),
         )
         try:
@@ -213,11 +222,13 @@ class _Worker:
         return pa.Table.from_pylist(rows, schema=self._schema)
 
 
-def _most_workers(worker: Need, beside: Need) -> int:
-    """As many workers as the cluster has room for, leaving some for reading and writing at the same time."""
-    found = nodes()
+def most_workers(worker: Need, beside: Need, held: Sequence[Need], found: Sequence[Node]) -> int:
+    """As many workers as the nodes have room for, leaving some for reading and writing at the same time."""
     room = Room(found)
-    room.take(beside, at_most=2)
+    for need in held:
+        room.take(need)
+    cpus = sum(node.resources.get("CPU", 0.0) for node in found)
+    room.take(beside, at_most=max(2, int(RESERVED * cpus / beside.cpus)))
     workers = max(1, room.take(worker, at_most=MAX_BLOCKS))
     # On one machine Ray may have been told of more CPUs than there are; more workers than cores only wait.
     return min(workers, os.cpu_count() or 1) if len(found) == 1 else workers

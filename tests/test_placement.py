@@ -12,6 +12,7 @@ from goat_ray.pipeline import Part
 from goat_ray.placement import MARK, Need, Node, Placement, Room, check
 from goat_ray.preflight import BEFORE, STEPS, check_road, stages
 from goat_ray.settings import build
+from goat_ray.stage import most_workers
 from goat_ray.step import Resources, Step
 from goat_ray.storage import MANIFEST, write_json
 from goat_ray.training.tiny import make_tiny_model
@@ -39,6 +40,13 @@ def test_a_placement_becomes_rays_options() -> None:
 def test_a_pool_holds_as_many_workers_as_it_has_cpus() -> None:
     nodes = [Node({"CPU": 16.0, "pool_cpu": 1.0}), Node({"CPU": 64.0})]
     assert Room(nodes).take(Need("x", 1000, 0.25, placement=Placement(pool="pool_cpu"))) == 64
+
+
+def test_workers_leave_room_for_engines_reading_and_writing() -> None:
+    worker, reading, engines = Need("call", 1, 1), Need("reading", 1, 0.5), Need("teacher.engine", 2, 3)
+    nodes = [Node({"CPU": 8.0}), Node({"CPU": 8.0})]
+    assert most_workers(worker, reading, [engines], nodes) == 9  # of 16, beside 6 and two tasks
+    assert most_workers(worker, reading, [], [Node({"CPU": 10.0})] * 100) == 950
 
 
 def test_labels_and_memory_bind() -> None:

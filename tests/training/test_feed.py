@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
+import ray.train
 from ray.data import DataContext, Dataset
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 from transformers import PreTrainedTokenizerBase
@@ -13,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from goat_ray.records import Example
 from goat_ray.training import feed
 from goat_ray.training.feed import Source, data_context, epoch, in_order, tally, validation
+from goat_ray.training.launch import Run, run_loop
 from goat_ray.training.tokenization import TOO_LONG, PackedTokenizer, tokenize
 from tests.training.conftest import make_example, write_parquet
 
@@ -67,30 +70,36 @@ def test_steps_follow_from_seed_and_ids_alone(
     assert [len(step) for step in first] == [len(step) for step in second] == [6, 6, 6, 2]
 
 
-def test_a_feed_whose_blocks_are_not_taken_yet_rests(source: Source, tmp_path: Path) -> None:
-    """Ray Data's scheduling loop turns thousands of times a second by itself when nothing is left to wait for."""
-    turns = tmp_path / "turns"
+def test_a_feed_that_waits_for_a_training_rests(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself, Ray Data's scheduling loop turns without a pause where all its tasks wait for a training to go on."""
+    turns, found = tmp_path / "turns", tmp_path / "found"
+    many = replace(source, examples=write_parquet(tmp_path / "many", map(make_example, range(2000))))
 
     class Turn(ExecutionCallback):
         def on_execution_step(self, executor: object) -> None:
             with turns.open("a") as file:
                 file.write(".")
 
-    context = DataContext.get_current()
-    context.custom_execution_callback_classes = [Turn]
-    try:
-        with data_context():
-            (shard,) = in_order().configure({"epoch": epoch(source, 0, rows=41, rows_per_step=6)}, 1, None, None)
-            steps = iter(shard["epoch"].iter_batches(batch_size=6, batch_format="pyarrow"))
-            next(steps)
-            time.sleep(2)  # all are made
-            before = turns.stat().st_size
-            time.sleep(2)
-            assert 0 < turns.stat().st_size - before < 100
-            assert len(list(steps)) == 6
-        assert context.custom_execution_callback_classes == [Turn]
-    finally:
-        context.custom_execution_callback_classes = []
+    def loop(_: dict[str, object]) -> None:
+        shard = ray.train.get_dataset_shard("epoch")
+        for step, _ in enumerate(shard.iter_batches(batch_size=8, batch_format="pyarrow")):
+            time.sleep(0.2)
+            if step == 10:
+                before = turns.stat().st_size
+            if step == 20:
+                found.write_text(str(turns.stat().st_size - before))
+                return
+
+    monkeypatch.setattr(DataContext.get_current(), "custom_execution_callback_classes", [Turn])
+    run = Run(
+        "feed", str(tmp_path), workers=1, cpus_per_worker=1, gpus_per_worker=0, max_failures=0, keep_checkpoints=1
+    )
+    with data_context():
+        dataset = epoch(many, 0, rows=2000, rows_per_step=8, window=8)
+        run_loop(loop, None, run, {"epoch": dataset}, print)
+    assert int(found.read_text()) < 200  # in two seconds or more
 
 
 def test_steps_have_examples_of_like_length_and_come_as_chance_has_them(
