@@ -154,6 +154,31 @@ def test_a_killed_engine_is_started_again_and_its_questions_are_asked_again(teac
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("shape", [{"replicas": 2}, {"tensor_parallel": 2, "cpus_per_replica": 2}])
+def test_replicas_and_workers_of_an_engine_share_the_work(config, shape):
+    def workers():
+        found = [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"]]
+        return {process for process in found if "VLLM::Worker" in process.info["cmdline"][0]}
+
+    def spent(process):
+        return sum(process.cpu_times()[:2])
+
+    others = workers()
+    engine = EngineConfig(max_model_len=CONTEXT, start_timeout_s=400, **shape)
+    teacher = build_teacher(config.model_copy(update={"engine": engine}))
+    teacher.prepare()
+    teacher.start()
+    try:
+        one, two = ((worker, spent(worker)) for worker in workers() - others)
+        assert all(isinstance(answer, Verdict) for answer in teacher.answer(JudgeFilm(), FILMS))
+        shares = sorted(spent(worker) - before for worker, before in (one, two))
+        assert shares[0] > shares[1] / 4
+    finally:
+        teacher.close()
+        teacher.release()
+
+
+@pytest.mark.soak
 def test_model_that_cannot_be_read_says_so(ray_cluster, tmp_path):
     config = TeacherConfig(backend="vllm", model=str(tmp_path), engine=EngineConfig(start_timeout_s=240))
     with pytest.raises(ModelError) as caught:
