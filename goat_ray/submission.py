@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from goat_ray.identity import content_id
 
 SUBMIT_TRIES = 10  # a cluster that has just started takes some seconds until a node accepts jobs
 RETRY_S = 2.0
+LOOK_TRIES = 15
 _LOST = (RuntimeError, OSError, aiohttp.ClientError)  # a tunnel that ended, a head that starts again
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8  # characters; shorter values occur in ordinary words
@@ -147,6 +149,9 @@ class Cluster:
         jobs = self._jobs()
         attempt = latest_attempt(work.name, jobs)
         last = jobs.get(f"{work.name}-{attempt}")
+        if last is not None and not last.status.is_terminal():
+            self._have_it_look()
+            last = self._jobs().get(f"{work.name}-{attempt}")
         if last is not None and (not last.status.is_terminal() or (last.status == JobStatus.SUCCEEDED and not again)):
             hint = "; --again sends it anew, if documents or code have changed" if last.status.is_terminal() else ""
             self._say(f"{last.submission_id}: sent before, {last.status.lower()}{hint}\n")
@@ -192,6 +197,21 @@ class Cluster:
     def _knows(self, job: str) -> bool:
         return job in self._jobs()
 
+    def _have_it_look(self) -> None:
+        """Have the head look after its jobs, by sending one that does nothing.
+
+        A head that was started again does so only then (Ray 2.60). Until then, jobs whose drivers died with the old one
+        are said to run, and whoever waits for their output waits for ever.
+        """
+        look = f"goat-look-{uuid.uuid4().hex[:12]}"
+        with suppress(*_LOST):
+            self._client.submit_job(entrypoint="true", submission_id=look)
+            for _ in range(LOOK_TRIES):
+                if self._client.get_job_status(look).is_terminal():
+                    break
+                time.sleep(RETRY_S)
+            self._client.delete_job(look)
+
     def _check_known(self, job: str) -> None:
         if all(known.submission_id != job for known in self._client.list_jobs()):
             raise RunError(
@@ -226,6 +246,7 @@ class Cluster:
                 with suppress(*_LOST):
                     self._check_known(job)
                     heard = time.monotonic()
+                    self._have_it_look()
                 if time.monotonic() - heard > PATIENCE_S:
                     raise RunError(
                         f"the cluster has not answered for {PATIENCE_S / 60:.0f} minutes",

@@ -162,13 +162,25 @@ def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPat
         def list_jobs(self) -> list[SimpleNamespace]:
             return [SimpleNamespace(submission_id=job) for job in known]
 
-    known = ["job"]
+        def submit_job(self, *, entrypoint: str, submission_id: str) -> None:
+            assert entrypoint == "true"
+            looks[submission_id] = 0
+
+        def get_job_status(self, job: str) -> JobStatus:
+            looks[job] += 1
+            return JobStatus.SUCCEEDED if looks[job] > 1 else JobStatus.PENDING
+
+        def delete_job(self, job: str) -> None:
+            looks[job] = -1
+
+    known, looks = ["job"], dict[str, int]()
     monkeypatch.setattr("goat_ray.submission.JobSubmissionClient", Tunnel)
     monkeypatch.setattr("goat_ray.submission.RETRY_S", 0)
     said: list[str] = []
     assert Cluster("http://127.0.0.1:9", said.append).follow("job").status == JobStatus.SUCCEEDED
     lost = "job: connection lost, trying again\n"
     assert [text for text in said if text] == ["one\n", lost, "two\n", lost, "three\n"]
+    assert list(looks.values()) == [-1, -1], "a head that was started again looks after its jobs when one is sent"
 
     class Gone(Tunnel):
         """Nobody answers any more."""
