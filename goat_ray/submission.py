@@ -28,7 +28,7 @@ from goat_ray.identity import content_id
 
 SUBMIT_TRIES = 10  # a cluster that has just started takes some seconds until a node accepts jobs
 RETRY_S = 2.0
-LOOK_TRIES = 15
+LOOK_TRIES = 30
 _LOST = (RuntimeError, OSError, aiohttp.ClientError)  # a tunnel that ended, a head that starts again
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8  # characters; shorter values occur in ordinary words
@@ -203,14 +203,16 @@ class Cluster:
         A head that was started again does so only then (Ray 2.60). Until then, jobs whose drivers died with the old one
         are said to run, and whoever waits for their output waits for ever.
         """
-        look = f"goat-look-{uuid.uuid4().hex[:12]}"
-        with suppress(*_LOST):
-            self._client.submit_job(entrypoint="true", submission_id=look)
-            for _ in range(LOOK_TRIES):
+        look, sent = f"goat-look-{uuid.uuid4().hex[:12]}", False
+        for _ in range(LOOK_TRIES):
+            with suppress(*_LOST):  # it answers some seconds before it takes jobs
+                if not sent:
+                    self._client.submit_job(entrypoint="true", submission_id=look)
+                    sent = True
                 if self._client.get_job_status(look).is_terminal():
-                    break
-                time.sleep(RETRY_S)
-            self._client.delete_job(look)
+                    self._client.delete_job(look)
+                    return
+            time.sleep(RETRY_S)
 
     def _check_known(self, job: str) -> None:
         if all(known.submission_id != job for known in self._client.list_jobs()):

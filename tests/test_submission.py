@@ -144,6 +144,7 @@ def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPat
         def __init__(self, address: str) -> None:
             self.broken = [RuntimeError("log"), None, None]
             self.lost = [ConnectionError("status"), None]
+            self.refused = [None, None, RuntimeError("No available agent")]
 
         async def tail_job_logs(self, job: str) -> AsyncIterator[str]:
             yield "one\n"
@@ -164,6 +165,8 @@ def test_a_job_is_followed_across_lost_connections(monkeypatch: pytest.MonkeyPat
 
         def submit_job(self, *, entrypoint: str, submission_id: str) -> None:
             assert entrypoint == "true"
+            if (error := self.refused.pop()) is not None:
+                raise error
             looks[submission_id] = 0
 
         def get_job_status(self, job: str) -> JobStatus:
