@@ -231,10 +231,15 @@ class Cluster:
         return asyncio.run(self._follow(job))
 
     async def _follow(self, job: str) -> JobDetails:
-        shown, heard = 0, time.monotonic()
+        shown, heard, lost = 0, time.monotonic(), False
         while True:
             position = 0
             try:
+                if lost:
+                    self._check_known(job)
+                    heard = time.monotonic()
+                    self._have_it_look()
+                    lost = False
                 async for text in self._client.tail_job_logs(job):  # from the start each time
                     self._say(text[max(shown - position, 0) :])
                     position += len(text)
@@ -244,11 +249,9 @@ class Cluster:
                     self._say(self._client.get_job_logs(job)[shown:])
                     return details
             except _LOST:
-                self._say(f"{job}: connection lost, trying again\n")
-                with suppress(*_LOST):
-                    self._check_known(job)
-                    heard = time.monotonic()
-                    self._have_it_look()
+                if not lost:
+                    self._say(f"{job}: connection lost, trying again\n")
+                lost = True
                 if time.monotonic() - heard > PATIENCE_S:
                     raise RunError(
                         f"the cluster has not answered for {PATIENCE_S / 60:.0f} minutes",
