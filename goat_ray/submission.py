@@ -210,7 +210,6 @@ class Cluster:
                     self._client.submit_job(entrypoint="true", submission_id=look)
                     sent = True
                 if self._client.get_job_status(look).is_terminal():
-                    self._client.delete_job(look)
                     return
             time.sleep(RETRY_S)
 
@@ -240,6 +239,11 @@ class Cluster:
                     heard = time.monotonic()
                     self._have_it_look()
                     lost = False
+                    details = self._client.get_job_info(job)
+                    if details.status.is_terminal():  # its output may be lost with the head
+                        with suppress(*_LOST):
+                            self._say(self._client.get_job_logs(job)[shown:])
+                        return details
                 async for text in self._client.tail_job_logs(job):  # from the start each time
                     self._say(text[max(shown - position, 0) :])
                     position += len(text)
