@@ -213,7 +213,7 @@ class Road:
             training,
             storage=self._checkpoints,
             name="retriever",
-            say=self._say,
+            say=self.console.note,
         )
         self.console.trained("retriever", folder, report)
         return folder
@@ -232,7 +232,7 @@ class Road:
         examples = self.runner.bulk(step, samples, into="examples")
         folder = self.runner.directory / "agent"
         report = train_agent(
-            examples.data, str(folder), training.agent, storage=self._checkpoints, name="agent", say=self._say
+            examples.data, str(folder), training.agent, storage=self._checkpoints, name="agent", say=self.console.note
         )
         self.console.trained("agent", folder, report)
         return folder
@@ -394,9 +394,6 @@ class Road:
     @property
     def _checkpoints(self) -> str:
         return str(self.runner.directory / "checkpoints")
-
-    def _say(self, line: str) -> None:
-        self.console.note(line)
 
 
 def _store(functions: Dataset[ApiFunction]) -> FunctionStore:
