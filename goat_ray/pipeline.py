@@ -177,6 +177,7 @@ class Road:
     def synthesize(self) -> Dataset[Sample]:
         """Plans to executed calls to samples, as many as are asked for."""
         source = self._plan_source()
+        self._lookalikes()  # for trainings and exports; before the rounds, whose memory would add to the embedder's
         config = self.config
         return CorpusMaker(
             self.runner,
@@ -341,8 +342,6 @@ class Road:
             connect(self.config.cluster)
             check_road(self.config, part, nodes())
             getattr(self, part)()
-            if part == "synthesize":  # trainings make them anyway, and exports offer them as tools
-                self._lookalikes()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

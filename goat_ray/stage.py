@@ -2,6 +2,7 @@
 
 import gc
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def run_stage(
     ``tally`` is told of each batch; ``held`` is what else of this run holds places meanwhile.
     Raises the step's own ``GoatError``, or a ``RunError`` about what else stopped it.
     """
-    need, source = cluster.resources(step.name, step.resources), Place.of(data)
+    need, source, found = cluster.resources(step.name, step.resources), Place.of(data), nodes()
     worker, beside = needs(step.name, need)
     beside_options = beside.placement.options(IO_CPUS)
     _await_room(step.name, beside_options, cluster.patience_s)
@@ -68,6 +69,7 @@ def run_stage(
             filesystem=source.filesystem,
             columns=step.takes.arrow_schema().names,
             override_num_blocks=min(-(-count // need.batch_size), MAX_BLOCKS),
+            concurrency=most_tasks(found),
             **beside_options,
         )
         outcomes = rows.map_batches(
@@ -75,7 +77,7 @@ def run_stage(
             fn_constructor_args=(step, tally, committed, folder, cluster.log_level),
             batch_format="pyarrow",
             batch_size=need.batch_size,
-            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or most_workers(worker, beside, held, nodes())),
+            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or most_workers(worker, beside, held, found)),
             **need.placement.options(need.cpus, need.gpus),
         )
         try:
@@ -84,6 +86,7 @@ def run_stage(
                 filesystem=folder.filesystem,
                 partition_cols=[OUTCOME],
                 mode=SaveMode.APPEND,
+                concurrency=most_tasks(found),
                 ray_remote_args=beside_options,
             )
         except Exception as error:  # Ray wraps what steps raise in many ways
@@ -133,7 +136,10 @@ def _data_context(checkpoint_in: Place | None, patience_s: float) -> Iterator[Da
             checkpoint_manager_cls=_NoFilter,
         )
     try:
-        yield context
+        with warnings.catch_warnings():
+            # Fewer files than a machine has cores to read them are no news to anyone.
+            warnings.filterwarnings("ignore", "The maximum number of concurrent tasks", UserWarning)
+            yield context
     finally:
         for name, value in before.items():
             setattr(context, name, value)
@@ -230,8 +236,15 @@ def most_workers(worker: Need, beside: Need, held: Sequence[Need], found: Sequen
     cpus = sum(node.resources.get("CPU", 0.0) for node in found)
     room.take(beside, at_most=max(2, int(RESERVED * cpus / beside.cpus)))
     workers = max(1, room.take(worker, at_most=MAX_BLOCKS))
-    # On one machine Ray may have been told of more CPUs than there are; more workers than cores only wait.
-    return min(workers, os.cpu_count() or 1) if len(found) == 1 else workers
+    return min(workers, most_tasks(found) or workers)
+
+
+def most_tasks(found: Sequence[Node]) -> int | None:
+    """Processes of one kind that are worth starting where all is one machine; None where the cluster is larger.
+
+    Ray may have been told of more CPUs than there are, and more processes than cores only wait, in 150 MiB each.
+    """
+    return (os.cpu_count() or 1) if len(found) == 1 else None
 
 
 def _explain(error: BaseException, step: Step[Any, Any], folder: Place) -> GoatError:

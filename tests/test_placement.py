@@ -1,5 +1,6 @@
 """What options and errors a placement becomes, and which stages are looked at before any work."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from goat_ray.pipeline import Part
 from goat_ray.placement import MARK, Need, Node, Placement, Room, check
 from goat_ray.preflight import BEFORE, STEPS, check_road, stages
 from goat_ray.settings import build
-from goat_ray.stage import most_workers
+from goat_ray.stage import most_tasks, most_workers
 from goat_ray.step import Resources, Step
 from goat_ray.storage import MANIFEST, write_json
 from goat_ray.training.tiny import make_tiny_model
@@ -47,6 +48,12 @@ def test_workers_leave_room_for_engines_reading_and_writing() -> None:
     nodes = [Node({"CPU": 8.0}), Node({"CPU": 8.0})]
     assert most_workers(worker, reading, [engines], nodes) == 9  # of 16, beside 6 and two tasks
     assert most_workers(worker, reading, [], [Node({"CPU": 10.0})] * 100) == 950
+
+
+def test_one_machine_starts_no_more_processes_of_a_kind_than_it_has_cores() -> None:
+    machine = Node({"CPU": 1000.0})
+    assert most_workers(Need("call", 1, 1), Need("reading", 1, 0.5), [], [machine]) == os.cpu_count()
+    assert most_tasks([machine]) == os.cpu_count() and most_tasks([machine, machine]) is None
 
 
 def test_labels_and_memory_bind() -> None:

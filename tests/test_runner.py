@@ -31,9 +31,10 @@ def source(runner: Runner, count: int = 100) -> Dataset[Document]:
     return runner.gather("documents", Document, lambda: documents(count), settings={"count": count})
 
 
-def test_every_record_is_kept_or_rejected_with_a_reason(runner: Runner) -> None:
+def test_every_record_is_kept_or_rejected_with_a_reason(runner: Runner, recwarn: pytest.WarningsRecorder) -> None:
     out = runner.bulk(Shout(), source(runner), into="loud")
 
+    assert not [warning for warning in recwarn if "concurrent tasks" in str(warning.message)]
     assert (out.rows, out.rejects) == (90, {"tenth": 10})
     kept, rejected = list(out.records()), list(out.rejected())
     assert {r.id for r in kept} | {r.id for r in rejected} == {d.id for d in documents(100)}
