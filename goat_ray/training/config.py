@@ -36,7 +36,9 @@ class LoraConfig(Settings):
     r: int = Field(8, ge=1)
     alpha: int = Field(16, ge=1)
     dropout: float = Field(0.05, ge=0, lt=1)
-    target_modules: list[str] = ["q_proj", "v_proj"]
+    target_modules: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = Field(
+        ["q_proj", "v_proj"], description="Names of layers, or all-linear for each but the output."
+    )
 
 
 class AgentTrainingConfig(Settings):

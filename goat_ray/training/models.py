@@ -156,7 +156,7 @@ def with_adapters(model: PreTrainedModel, config: AgentTrainingConfig) -> PreTra
         raise ConfigError(
             f"no adapter can be put on this model: {error}",
             place="lora.target_modules",
-            remedy="Name linear layers of the base model, such as q_proj and v_proj",
+            remedy="Name linear layers of the base model, such as q_proj and v_proj, or say all-linear",
         ) from error
 
 

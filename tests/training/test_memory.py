@@ -83,6 +83,9 @@ def test_parameters_are_counted_without_weights() -> None:
     adapters = measure(LLAMA_8B, config(method="lora"))
     # r x (in + out) for q_proj (4096 to 4096) and v_proj (4096 to 1024), in 32 layers
     assert adapters.trained == 32 * 8 * (8192 + 5120) and adapters.parameters == full.parameters
+    everywhere = measure(LLAMA_8B, config(method="lora", lora=LoraConfig(target_modules="all-linear")))
+    # q and o, k and v, gate, up and down; nothing on the output layer
+    assert everywhere.trained == 32 * 8 * (2 * 8192 + 2 * 5120 + 3 * (4096 + 14336))
     with pytest.raises(ConfigError, match="target_modules"):
         measure(LLAMA_8B, config(method="lora", lora=LoraConfig(target_modules=["query"])))
 
