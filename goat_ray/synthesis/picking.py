@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -51,6 +52,7 @@ class Picks:
         self._patterns: dict[int, list[Location]] = {}  # of all values that the plan takes from a step
         self._kinds: dict[tuple[int, Location], str] = {}  # of what they identify: tv for tv_id
         self._items: dict[tuple[int, Location], tuple[int, str]] = {}  # list -> (index, chosen)
+        self._spread: dict[tuple[int, Location], tuple[int, str]] = {}  # the one list of a fan-out, before all others
         for call in plan.calls:
             for binding in call.bindings:
                 if binding.step is not None:
@@ -74,7 +76,8 @@ class Picks:
     def spread(self, step: int, field: str, body: Any, count: int) -> Iterator["Picks"]:
         """Picks for each of the first ``count`` items of the outermost list on the way to ``field``.
 
-        They differ in that list's item alone. Items whose value another one of them has are passed over.
+        They differ in that list's item alone, and share what is chosen from every other list, before or after. Items
+        whose value another one of them has are passed over.
         """
         tokens = jsonpath.parse(field)
         at = tokens[: tokens.index(ANY)]
@@ -87,13 +90,12 @@ class Picks:
                 yield one
 
     def _with_item(self, step: int, at: Location, index: int) -> "Picks":
-        copy = object.__new__(Picks)
-        copy._random, copy._patterns, copy._kinds = self._random, self._patterns, self._kinds
-        copy._items = {**self._items, (step, at): (index, "each")}
-        return copy
+        one = copy(self)
+        one._spread = {(step, at): (index, "each")}
+        return one
 
     def _item(self, step: int, at: Location, items: Any, field: str) -> tuple[int, str]:
-        found = self._items.get((step, at))
+        found = self._spread.get((step, at)) or self._items.get((step, at))
         if found is None:
             found = self._extreme(step, at, items) if self._random.random() < EXTREMES else None
             if found is None or found[0] not in self._usable(step, at, items):

@@ -77,8 +77,8 @@ class Tracing:
         """The items that a call takes its arguments from: one choice, or one for each call of a fan-out."""
         if number != self._each:
             return [self._picks]
-        binding = next(binding for binding in planned.bindings if _is_of_list(binding))
-        assert binding.step is not None
+        binding = _to_spread(planned)
+        assert binding is not None and binding.step is not None
         body = self._calls[self._places[binding.step]].body
         choices = list(self._picks.spread(binding.step, binding.field, body, self._config.fan_out))
         return choices if len(choices) > 1 else [self._picks]
@@ -189,11 +189,22 @@ def call_to_spread(plan: CallPlan, functions: Sequence[ApiFunction], share: floa
     leaves = [
         number
         for number, call in enumerate(plan.calls)
-        if number not in used and functions[number].method in READS and any(map(_is_of_list, call.bindings))
+        if number not in used and functions[number].method in READS and _to_spread(call) is not None
     ]
     return random_.choice(leaves) if leaves else None
 
 
-def _is_of_list(binding: Binding) -> bool:
-    """Whether a value comes from an item of one list, not from one of lists within lists."""
-    return binding.step is not None and jsonpath.parse(binding.field).count(ANY) == 1
+def _to_spread(call: PlannedCall) -> Binding | None:
+    """The first value that a call takes from an item of a list; None without one that can be spread.
+
+    The list is in no other one. Nor does the call take from a list within its items: each item would have its own
+    choice there, and one request cannot name them all.
+    """
+    taken = [(binding, jsonpath.parse(binding.field)) for binding in call.bindings if binding.step is not None]
+    for binding, tokens in taken:
+        if tokens.count(ANY) == 1:
+            outer = tokens[: tokens.index(ANY) + 1]
+            fields = [field for other, field in taken if other.step == binding.step and field[: len(outer)] == outer]
+            if all(field.count(ANY) == 1 for field in fields):
+                return binding
+    return None
