@@ -184,6 +184,7 @@ class Format(StrEnum):
 
     openai = "openai"
     messages = "messages"
+    axolotl = "axolotl"
     sharegpt = "sharegpt"
     bfcl = "bfcl"
     goat = "goat"

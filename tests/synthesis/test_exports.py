@@ -12,7 +12,7 @@ import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from typer.testing import CliRunner
 
-from goat_ray.cli import app
+from goat_ray.cli import Format, app
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -63,12 +63,13 @@ def entries(read: dict[str, list[Any]], corpus: Corpus, name: str) -> list[tuple
     return [(sample, next(left[sample.split])) for sample in corpus]
 
 
-@pytest.mark.parametrize("form", ["openai", "messages"])
+@pytest.mark.parametrize("form", ["openai", "messages", "axolotl"])
 def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: str) -> None:
     for sample, entry in entries(written(corpus, form, tmp_path), corpus, "{}.jsonl"):
         user, *turns, answer = entry["messages"]
         assert (user["content"], answer["content"]) == (sample.query, sample.response)
-        tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in entry["tools"]}
+        schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in entry["tools"]}
+        tools = {name: json.loads(schema) if form == "axolotl" else schema for name, schema in schemas.items()}
         needed = len({call.function for call in sample.calls})
         assert len(tools) == len(entry["tools"]) == max(6, needed + FEWEST)
         said = [turn["tool_calls"] for turn in turns if turn["role"] == "assistant"]
@@ -77,7 +78,7 @@ def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: st
         calls = sorted(sample.calls, key=lambda call: call.group) if form == "openai" else sample.calls
         for call, made, heard in zip(calls, [one for several in said for one in several], results, strict=True):
             arguments = made["function"]["arguments"]
-            arguments = json.loads(arguments) if form == "openai" else arguments
+            arguments = arguments if form == "messages" else json.loads(arguments)
             assert arguments == call.values
             schema = tools[made["function"]["name"]]
             assert set(schema["required"]) <= set(arguments) <= set(schema["properties"])
@@ -85,7 +86,7 @@ def test_chats_say_what_the_sample_says(corpus: Corpus, tmp_path: Path, form: st
             assert json.loads(heard["content"]) == call.body
 
 
-@pytest.mark.parametrize("form", ["openai", "messages", "sharegpt"])
+@pytest.mark.parametrize("form", ["openai", "messages", "axolotl", "sharegpt"])
 def test_nobody_is_trained_to_fail(world: World, tmp_path: Path, form: str) -> None:
     samples = [one for one in make_samples(world, 60, recovery=1.0) if any(call.corrected_by for call in one.calls)]
     assert samples
@@ -101,7 +102,7 @@ def test_nobody_is_trained_to_fail(world: World, tmp_path: Path, form: str) -> N
         turns = [turn for turn in entry["messages"] if turn.get("tool_calls")]
         trained = [call for turn in turns if turn.get("weight") != 0 for call in turn["tool_calls"]]
         shown = [call for turn in turns if turn.get("weight") == 0 for call in turn["tool_calls"]]
-        read = json.loads if form == "openai" else lambda as_it_is: as_it_is
+        read = (lambda as_it_is: as_it_is) if form == "messages" else json.loads
         said = (canonical_json(read(call["function"]["arguments"])) for call in trained)
         assert sorted(said) == sorted(map(canonical_json, right))
         assert len(shown) == (len(sample.calls) - len(right) if form == "openai" else 0)
@@ -278,6 +279,10 @@ def test_the_report_counts_what_is_there(corpus: Corpus) -> None:
 def finish(folder: Path, samples: list[Sample]) -> None:
     write_records(folder, Sample, samples)
     write_json(folder / MANIFEST, {"fingerprint": "", "rows": len(samples), "rejects": {}, "facts": {}, "seconds": 0.0})
+
+
+def test_every_form_can_be_asked_for() -> None:
+    assert [form.value for form in Format] == list(FORMATS)
 
 
 def test_an_export_leaves_nothing_of_an_earlier_one(world: World, corpus: Corpus, tmp_path: Path) -> None:

@@ -1,28 +1,30 @@
 """Chats with tool calls: OpenAI's ``messages`` and ``tools``, and ShareGPT's conversations.
 
-One line of ``messages`` is what OpenAI's fine-tuning, TRL, Axolotl and LLaMA-Factory's openai format read. Chat
-templates of Hugging Face write arguments with ``tojson``, so they want objects where OpenAI's API wants JSON text.
+OpenAI's API wants arguments as JSON text. Chat templates of Hugging Face write them with ``tojson``, so TRL wants
+objects, which ``datasets`` reads as they are from version 4.7.0 on (before, Arrow gave each object the keys of all
+others, or failed where two had another type). Axolotl turns arguments and schemas that are JSON text into objects by
+itself. LLaMA-Factory does not see through what Arrow adds to ``messages``; ShareGPT's form has texts only.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from goat_ray.identity import canonical_json, content_id
-from goat_ray.records import ExecutedCall, Sample, without_failures
+from goat_ray.records import ApiFunction, ExecutedCall, Sample, without_failures
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.exports.files import JsonFiles
 from goat_ray.synthesis.exports.tools import openai_tool
 
 
-def messages(sample: Sample, names: dict[str, str], *, for_api: bool) -> list[dict[str, Any]]:
+def messages(sample: Sample, names: dict[str, str], *, for_api: bool, as_text: bool = False) -> list[dict[str, Any]]:
     """The chat of one sample: query, then calls and their results, then the response.
 
-    ``for_api`` is OpenAI's own form: arguments as JSON text, and calls that do not depend on each other in one turn;
-    a call that failed is shown in a turn of weight 0, which is not trained. Some chat templates refuse a turn with
-    several calls, so without it each call has a turn; and as nothing tells those trainers what not to train, calls
-    that failed are left out.
+    ``as_text`` writes arguments as JSON text. ``for_api`` is OpenAI's own form: arguments as JSON text, too, and calls
+    that do not depend on each other in one turn; a call that failed is shown in a turn of weight 0, which is not
+    trained. Some chat templates refuse a turn with several calls, so without it each call has a turn; and as nothing
+    tells those trainers what not to train, calls that failed are left out.
     """
     calls = sample.calls if for_api else without_failures(sample.calls)
     chat: list[dict[str, Any]] = [{"role": "user", "content": sample.query}]
@@ -31,7 +33,7 @@ def messages(sample: Sample, names: dict[str, str], *, for_api: bool) -> list[di
         for number in turn:
             call = calls[number]
             id_ = content_id(sample.id, number)[:9]  # Mistral's templates demand nine letters and digits
-            arguments = canonical_json(call.values) if for_api else call.values
+            arguments = canonical_json(call.values) if for_api or as_text else call.values
             made.append(
                 {"id": id_, "type": "function", "function": {"name": names[call.function], "arguments": arguments}}
             )
@@ -53,22 +55,37 @@ def _turns(calls: Sequence[ExecutedCall]) -> list[list[int]]:
 
 def write_openai(corpus: Corpus, folder: Path) -> dict[str, int]:
     """One JSON object a line as OpenAI's fine-tuning takes it, a file for each split."""
-    return _write_messages(corpus, folder, for_api=True)
+    return _write_lines(corpus, folder, lambda sample: messages(sample, corpus.names, for_api=True), openai_tool)
 
 
 def write_messages(corpus: Corpus, folder: Path) -> dict[str, int]:
-    """The same for Hugging Face chat templates: arguments as objects, and one call in a turn."""
-    return _write_messages(corpus, folder, for_api=False)
+    """The same for Hugging Face chat templates, as TRL takes it: arguments as objects, and one call in a turn."""
+    return _write_lines(corpus, folder, lambda sample: messages(sample, corpus.names, for_api=False), openai_tool)
 
 
-def _write_messages(corpus: Corpus, folder: Path, *, for_api: bool) -> dict[str, int]:
+def write_axolotl(corpus: Corpus, folder: Path) -> dict[str, int]:
+    """The same for Axolotl's ``chat_template``: arguments and the tools' schemas as JSON text."""
+    return _write_lines(
+        corpus, folder, lambda sample: messages(sample, corpus.names, for_api=False, as_text=True), _axolotl_tool
+    )
+
+
+def _axolotl_tool(function: ApiFunction, name: str) -> dict[str, Any]:
+    tool = openai_tool(function, name)
+    tool["function"]["parameters"] = json.dumps(tool["function"]["parameters"], ensure_ascii=False)
+    return tool
+
+
+def _write_lines(
+    corpus: Corpus,
+    folder: Path,
+    chat: Callable[[Sample], list[dict[str, Any]]],
+    tool: Callable[[ApiFunction, str], dict[str, Any]],
+) -> dict[str, int]:
     with JsonFiles(folder) as files:
         for sample in corpus:
-            line = {
-                "messages": messages(sample, corpus.names, for_api=for_api),
-                "tools": [openai_tool(function, corpus.names[function.id]) for function in corpus.offered(sample)],
-            }
-            files.add(f"{sample.split}.jsonl", line)
+            tools = [tool(function, corpus.names[function.id]) for function in corpus.offered(sample)]
+            files.add(f"{sample.split}.jsonl", {"messages": chat(sample), "tools": tools})
     return files.counts
 
 

@@ -12,6 +12,7 @@ Write = Callable[[Corpus, Path], dict[str, int]]
 FORMATS: dict[str, Write] = {
     "openai": chat.write_openai,
     "messages": chat.write_messages,
+    "axolotl": chat.write_axolotl,
     "sharegpt": chat.write_sharegpt,
     "bfcl": bfcl.write,
     "goat": published.write,
