@@ -87,7 +87,10 @@ class AgentConfig(Settings):
         "small models do. In plan mode, where the agent's own process runs the model.",
     )
     max_calls: int = Field(
-        8, ge=1, description="Calls of one query, at most. In react and chat mode a turn without a call counts as one."
+        8,
+        ge=1,
+        description="Calls of one query, at most, failed ones included. In react and chat mode a turn without a call "
+        "counts as one.",
     )
     repairs: int = Field(
         1, ge=0, description="How often the model is shown what was wrong with a plan, a call or a turn."

@@ -6,13 +6,20 @@ from goat_ray.agent.events import Named, Planned
 from goat_ray.records import ApiFunction, Argument
 
 
+class _Spent(Exception):
+    """All calls that a query may make are made, and more were wanted."""
+
+
 async def follow_plan(episode: Episode) -> str:
     """Attempt the episode's query; returns the model's answer."""
     await episode.retrieve()
     plan = await _plan(episode)
     episode.tell(Planned(functions=[Named.of(function) for function in plan]))
-    for number, function in enumerate(plan):
-        await _carry_out(episode, function, number)
+    try:
+        for number, function in enumerate(plan):
+            await _carry_out(episode, function, number)
+    except _Spent:
+        episode.trouble("step-limit", f"more than {episode.config.max_calls} calls wanted, failed ones included")
     return await episode.answer()
 
 
@@ -45,11 +52,16 @@ async def _plan(episode: Episode) -> list[ApiFunction]:
 
 
 async def _carry_out(episode: Episode, function: ApiFunction, number: int) -> None:
-    """Fill and make one call; unreadable arguments and a failed call are shown to the model once."""
+    """Fill and make one call; unreadable arguments and a failed call are shown to the model once.
+
+    Raises ``_Spent`` where a call would be one too many.
+    """
     config = episode.config
     chat = [user(prompts.call_prompt(episode.query, episode.made, function, config.prompt))]
     refused: list[Argument] | None = None  # by the API, which would refuse them again
     for again in tries(config.repairs):
+        if len(episode.calls) >= config.max_calls:
+            raise _Spent
         try:
             text = await episode.ask(chat, config.call_tokens)
             arguments = reading.read_arguments(text, episode.bodies, episode.query)
@@ -68,5 +80,6 @@ async def _carry_out(episode: Episode, function: ApiFunction, number: int) -> No
                 return
             refused = None if is_passing(result) else arguments
             flaw = prompts.failure(result.status, result.body, config.prompt)
-            episode.trouble("call-failed", f"{function.name} {result.status}", again=again)
+            is_asked = again and len(episode.calls) < config.max_calls
+            episode.trouble("call-failed", f"{function.name} {result.status}", again=is_asked)
         chat += exchange(text, prompts.correction(flaw, prompts.CALL_QUESTION))

@@ -1,6 +1,7 @@
 """Plan mode with a scripted endpoint: what becomes of good and of bad model output."""
 
 from goat_ray.agent.events import Answered, Attempt, Called, Planned, Retrieved, Trouble
+from goat_ray.executors.sandbox.config import FaultsConfig, SandboxConfig
 from goat_ray.teacher.fake_server import FakeServer
 from tests.agent.scripts import BY_NAME, BY_REFERENCE, PLAN, QUERY, book
 
@@ -91,6 +92,20 @@ def test_plans_are_bounded(open_agent):
     made = attempt(open_agent, book("searchAuthors\n" * 50), max_calls=3)
     assert len(made.executed()) == 3
     assert made.problems == ["step-limit: more than 3 calls planned"]
+
+
+def test_failed_calls_count_as_calls(open_agent):
+    broken = SandboxConfig(faults=FaultsConfig(server_error=1))
+    made = attempt(open_agent, book("searchAuthors\n" * 8), sandbox=broken, max_calls=3)
+    assert [call.status for call in made.executed()] == [500] * 3
+    limit = "step-limit: more than 3 calls wanted, failed ones included"
+    failed = "call-failed: searchAuthors 500"
+    assert made.problems == ["step-limit: more than 3 calls planned", failed, failed, limit]
+    assert made.response == "Two books."
+
+
+def test_as_many_calls_as_are_allowed_are_no_trouble(open_agent):
+    assert attempt(open_agent, book(), max_calls=2).problems == []
 
 
 def test_an_empty_plan_makes_no_calls(open_agent):
