@@ -21,6 +21,11 @@ _REFERENCE = re.compile(r"\$(?P<call>[1-9][0-9]{0,8})(?P<path>[.\[](?![0-9]+$).*
 _LABEL = re.compile(r"^[ \t*]*(?P<label>thought|action input|action|final answer|answer|observation)[ \t*]*:[ \t*]*",
                     re.IGNORECASE | re.MULTILINE)  # fmt: skip
 
+_BULLET = re.compile(r"^([-*•]|[0-9]+[.)])(\s+|$)")
+"""Before a name in a list: ``- ``, ``2) ``. Names themselves may begin with digits."""
+
+_MARKS = "`\"'*[] \t\r\n"  # around a name in an action
+
 
 class Unreadable(ValueError):
     """A text that says nothing usable. The message is written for the model, which may be asked again."""
@@ -46,7 +51,7 @@ class Reply:
 
 def read_plan(text: str) -> list[str]:
     """The names in a model's plan, one a line; bullets, numbers and quotes around them are left out."""
-    return [name for line in text.splitlines() if (name := line.strip().lstrip("-*0123456789. ").strip("`\"' "))]
+    return [name for line in text.splitlines() if (name := _BULLET.sub("", line.strip()).strip("`\"' "))]
 
 
 def read_arguments(text: str, bodies: Sequence[Any], query: str = "") -> list[Argument]:
@@ -77,7 +82,7 @@ def read_turn(text: str) -> Act | Reply:
     if "action" not in parts:
         raise Unreadable('write "Action:" and "Action Input:" to call an API, or "Answer:" to answer')
     name, brace, rest = parts["action"].partition("{")  # some write both on one line
-    name = name.strip("`\"'*()[] \t\r\n")
+    name = name.strip(_MARKS).removesuffix("()").rstrip("(").strip(_MARKS)  # names may end in "(free)"
     return Act(thought, name, parts.get("action input") or brace + rest, written)
 
 

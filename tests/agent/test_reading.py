@@ -12,7 +12,11 @@ from goat_ray import jsonpath
 from goat_ray.agent import prompts, reading
 from goat_ray.agent.config import PromptConfig
 from goat_ray.agent.reading import Act, Reply, Unreadable
+from goat_ray.documents.config import DocumentsConfig
+from goat_ray.documents.discovery import discover
+from goat_ray.documents.ingest import Ingest
 from goat_ray.records import ApiFunction, Argument, ExecutedCall
+from tests.conftest import shared
 
 REFERENCES = PromptConfig(argument_style="references")
 JSON = st.recursive(
@@ -140,7 +144,30 @@ def test_proposed_places_are_there(body: Any, path: str) -> None:
 def test_a_plan_reads_back() -> None:
     functions = [ApiFunction.create(service="s", name=name) for name in ("searchBooks", "getBook")]
     assert reading.read_plan(prompts.plan_target(functions)) == ["searchBooks", "getBook"]
-    assert reading.read_plan("1. `searchBooks`\n\n- getBook \n") == ["searchBooks", "getBook"]
+    text = "1. `searchBooks`\n\n- getBook \n2) 24hr_ticker\n-\n"
+    assert reading.read_plan(text) == ["searchBooks", "getBook", "24hr_ticker"]
+
+
+WORDS = st.from_regex(r"[A-Za-z0-9_.*()/-]*[A-Za-z][A-Za-z0-9_.*()/-]*", fullmatch=True)
+
+
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=4))
+@example(["24hr_ticker", "3dModels", "-x", "*any", ".well-known", "1.0_search", "Search - All"])
+def test_names_read_back_whatever_they_begin_with(names: list[str]) -> None:
+    written = "\n".join(names)
+    assert reading.read_plan(written) == names
+    assert reading.read_plan("\n".join(f"{number}. {name}" for number, name in enumerate(names, 1))) == names
+    assert reading.read_plan("\n".join(f"- `{name}`" for name in names)) == names
+
+
+def test_names_of_real_documents_read_back() -> None:
+    config = DocumentsConfig(paths=[str(shared(folder)) for folder in ("functions", "openapi", "rapidapi")])
+    functions = [one for one in Ingest(config).process(discover(config)) if isinstance(one, ApiFunction)]
+    assert any(function.name.endswith("(FREE)") for function in functions)
+    assert reading.read_plan(prompts.plan_target(functions)) == [function.name for function in functions]
+    for function in functions:
+        turn = reading.read_turn(f"Thought: t\nAction: {function.name}\nAction Input: {{}}")
+        assert isinstance(turn, Act) and turn.function == function.name
 
 
 @pytest.mark.parametrize(
