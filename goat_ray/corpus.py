@@ -34,8 +34,12 @@ from goat_ray.teacher.task import Teacher
 FIRST_YIELD = 0.5  # accepted samples of a plan, before any round has shown it
 MARGIN = 1.1  # more plans than the last yield asks for: a further round costs more than some surplus
 SMALLEST, LARGEST = 200, 200_000  # plans of a round
-BARREN_YIELD = 0.01
-BARREN_ROUNDS = 2  # in a row, and the graph has no more to give
+GROWTH = 4  # from a round without a sample to the next; squared after one without a plan, as drawing costs little
+BARREN_YIELD = 0.01  # of what a round could bring at most: one sample of the last three is much
+BARREN_ROUNDS = 2  # in a row, and the graph seems to have no more to give: at once where they had no new plan, else
+IN_VAIN = (
+    15_000  # after so many plans in them. That a kind of which one in 500 is accepted had none has a chance of e^-30
+)
 REPORT = "contamination.jsonl"
 
 
@@ -70,6 +74,32 @@ class Account:
         """For the manifest."""
         facts = {"asked": self.asked, "orders": self.orders, "rounds": self.rounds}
         return facts | ({f"stopped: {self.stopped}": 1} if self.stopped else {})
+
+
+class _Drought:
+    """The last rounds in a row that brought almost nothing."""
+
+    def __init__(self) -> None:
+        self._rounds: list[Round] = []
+        self._samples = 0
+
+    def note(self, round_: Round, kept: int, missing: int) -> None:
+        """Count a round that brought ``kept`` of the ``missing`` samples, or end the drought."""
+        if kept / min(round_.orders, missing) >= BARREN_YIELD:
+            self._rounds, self._samples = [], 0
+        else:
+            self._rounds.append(round_)
+            self._samples += kept
+
+    @property
+    def verdict(self) -> str:
+        """Why there should be no further round; empty where one may help."""
+        last, orders = self._rounds[-BARREN_ROUNDS:], sum(one.orders for one in self._rounds)
+        if len(last) == BARREN_ROUNDS and not any(one.plans.rows for one in last):
+            return f"the last {BARREN_ROUNDS} rounds found no new plan: the graph seems exhausted"
+        if len(last) == BARREN_ROUNDS and orders >= IN_VAIN:
+            return f"the last {orders:,} plans brought {self._samples:,} samples: the graph seems exhausted"
+        return ""
 
 
 class CorpusMaker:
@@ -130,15 +160,15 @@ class CorpusMaker:
     def _until_accepted(self, asked: int) -> tuple[list[Round], Account]:
         rounds: list[Round] = []
         account = Account(asked)
-        yields: list[float] = []  # of the rounds: accepted samples of a plan
-        gains: list[float] = []  # and of what a round could bring at most: one sample of the last three is much
+        drought = _Drought()
+        size = round(asked / FIRST_YIELD * MARGIN)
         while True:
             quotas = Quotas(asked, self.config.quotas)
             selection = self._selection(rounds, quotas)
             if rounds:
-                kept, orders = selection.kept_of(len(rounds) - 1), rounds[-1].orders
-                yields.append(kept / orders)
-                gains.append(kept / min(orders, quotas.left + kept))
+                kept = selection.kept_of(len(rounds) - 1)
+                drought.note(rounds[-1], kept, quotas.left + kept)
+                size = _next_size(rounds[-1], kept, quotas.left)
             account.got, account.rounds, account.missing = asked - quotas.left, len(rounds), list(quotas.missing())
             budget = min(LARGEST, (self.config.max_plans or asked * LARGEST) - account.orders)
             if not quotas.left:
@@ -146,11 +176,10 @@ class CorpusMaker:
             if budget <= 0:
                 account.stopped = f"the budget of {self.config.max_plans:,} plans is spent"
                 return rounds, account
-            if len(gains) >= BARREN_ROUNDS and max(gains[-BARREN_ROUNDS:]) < BARREN_YIELD:
-                account.stopped = "the graph is exhausted"
+            if drought.verdict:
+                account.stopped = drought.verdict
                 return rounds, account
-            expected = max(yields[-1], BARREN_YIELD) if yields else FIRST_YIELD
-            size = min(budget, max(SMALLEST, round(quotas.left / expected * MARGIN)))
+            size = min(budget, max(SMALLEST, size))
             rounds.append(self._next_round(rounds, account.orders, size, quotas, selection))
             account.orders += size
 
@@ -211,6 +240,13 @@ class CorpusMaker:
                         match, _, query = reject.detail.partition(" | ")
                         line = {"sample": reject.id, "match": match, "query": query}
                         file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+
+
+def _next_size(last: Round, kept: int, missing: int) -> int:
+    """Plans that should bring what is missing, by the yield of the last round."""
+    if kept:
+        return round(missing / (kept / last.orders) * MARGIN)
+    return last.orders * (GROWTH if last.plans.rows else GROWTH**2)
 
 
 def import_corpus(published: Published, runner: Runner) -> Dataset[Sample]:

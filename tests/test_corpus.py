@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -119,16 +120,21 @@ def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, t
 
 
 class Scripted(CorpusMaker):
-    """Rounds that bring so many samples each."""
+    """Rounds that bring so many samples each, and then none; those of ``planless`` have no plan."""
 
-    def __init__(self, *kept: int) -> None:
-        self.config = SynthesisConfig()
-        self.kept = kept
+    def __init__(self, *kept: int, planless: Sequence[int] = (), max_plans: int | None = None) -> None:
+        self.config = SynthesisConfig(accepted=1, max_plans=max_plans)
+        self.kept = list(kept)
+        self.planless = planless
+        self.sizes: list[int] = []
 
     def _next_round(self, rounds: Any, first: int, size: int, quotas: Any, selection: Any) -> Any:
-        return SimpleNamespace(orders=size)
+        assert first == sum(self.sizes)
+        self.sizes.append(size)
+        return SimpleNamespace(orders=size, plans=SimpleNamespace(rows=0 if len(rounds) in self.planless else size))
 
     def _selection(self, rounds: Any, quotas: Any) -> Any:
+        self.kept += [0] * (len(rounds) - len(self.kept))
         for _ in range(sum(self.kept[: len(rounds)])):
             assert not quotas.accept(1, "single", "")
         return SimpleNamespace(kept_of=lambda number: self.kept[number])
@@ -136,13 +142,50 @@ class Scripted(CorpusMaker):
 
 def test_a_round_is_barren_by_what_it_could_have_brought() -> None:
     assert not Scripted(7, 1, 1, 1)._until_accepted(10)[1].stopped, "one of three is no small part"
-    assert Scripted(9, 0, 0)._until_accepted(10)[1].stopped == "the graph is exhausted"
-    assert Scripted(5000, 20, 20)._until_accepted(10**4)[1].stopped == "the graph is exhausted"
+    little = Scripted(5000, 20, 20)._until_accepted(10**4)[1]
+    assert little.stopped == "the last 224,200 plans brought 40 samples: the graph seems exhausted"
+
+
+def test_rounds_grow_while_they_bring_nothing() -> None:
+    maker = Scripted(998)
+    account = maker._until_accepted(1000)[1]
+    assert maker.sizes == [2200, 200, 800, 3200, 12_800]
+    assert account.stopped == "the last 17,000 plans brought 0 samples: the graph seems exhausted"
+    assert sum(maker.sizes[1:-1]) < corpus.IN_VAIN <= sum(maker.sizes[1:])
+    late = Scripted(998, 0, 0, 0, 2)
+    assert not late._until_accepted(1000)[1].stopped, "those of a rare kind come after all"
+    lucky = Scripted(998, 0, 0, 1, 1)
+    assert not lucky._until_accepted(1000)[1].stopped
+    assert lucky.sizes == [2200, 200, 800, 3200, 3520], "by what the last one brought"
+    spent = Scripted(998, max_plans=3000)
+    assert spent._until_accepted(1000)[1].stopped == "the budget of 3,000 plans is spent"
+
+
+def test_a_kind_that_few_plans_give_is_not_given_up() -> None:
+    """One plan in 500 is accepted: however few are missing, they come."""
+    random_ = np.random.default_rng(1)
+
+    class Rare(Scripted):
+        def _next_round(self, rounds: Any, first: int, size: int, quotas: Any, selection: Any) -> Any:
+            self.kept.append(min(quotas.left, int(random_.binomial(size, 0.002))))
+            return super()._next_round(rounds, first, size, quotas, selection)
+
+    for _ in range(50):
+        assert not Rare()._until_accepted(20)[1].stopped
+
+
+def test_where_plans_run_out_it_ends_soon() -> None:
+    small = Scripted(9, planless=(1, 2))
+    assert small._until_accepted(10)[1].stopped == "the last 2 rounds found no new plan: the graph seems exhausted"
+    assert small.sizes == [200, 200, 3200]
+    assert not Scripted(9, 0, 1, planless=(1,))._until_accepted(10)[1].stopped
 
 
 @pytest.mark.soak
 def test_a_graph_that_has_no_more_ends_it(made: Any) -> None:
-    with pytest.raises(RunError, match=r"of 10 samples from 150 plans in 2 rounds; the graph is exhausted; missing"):
+    with pytest.raises(
+        RunError, match=r"from 150 plans in 2 rounds; the last 2 rounds found no new plan: the graph seems ex"
+    ):
         made(accepted=10, quotas={"lengths": {12: 1}, "shapes": {"diamond": 1}, "services": {LIBRARY: 1}})
 
 
