@@ -21,15 +21,12 @@ from transformers.utils import logging as transformers_logging
 from goat_ray.errors import ConfigError, ModelError
 from goat_ray.places import fetched
 from goat_ray.training.config import AgentTrainingConfig
+from goat_ray.training.packing import check_packing
 
 if TYPE_CHECKING:
     from deepspeed import DeepSpeedEngine
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-_KEEP_APART = {"full_attention", "sliding_attention", "chunked_attention", "attention", "mlp", "moe", "dense", "sparse"}
-"""Kinds of layers that keep packed examples apart by their positions, or look at one token alone. Others run along the
-row, such as linear attention and convolutions, and would have to be told the borders."""
 
 
 def quiet_libraries(gpu: bool) -> None:
@@ -80,7 +77,6 @@ def _load(base: str, config: AgentTrainingConfig) -> PreTrainedModel:
     except (OSError, ValueError) as error:
         raise _unloadable(base, error) from error
     model.name_or_path = base  # which adapters name: a folder that was fetched is on this machine only
-    check_base(model.config, base, config)
     model.config.use_cache = False
     checkpointing = {"use_reentrant": False}
     if config.method == "qlora":
@@ -127,13 +123,8 @@ def check_base(model: PreTrainedConfig, base: str, config: AgentTrainingConfig) 
             f"max_length is {config.max_length} and the base model {base!r} was made for {longest} tokens",
             remedy=f"Set max_length to at most {longest}",
         )
-    layers = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or ()
-    if config.packing and (mixing := sorted(set(layers) - _KEEP_APART)):
-        raise ConfigError(
-            f"packing: true, and the base model {base!r} has layers ({', '.join(mixing)}) that carry what they read of "
-            "one example into the next",
-            remedy="Set packing: false",
-        )
+    if config.packing:
+        check_packing(text, base, config.attention)
 
 
 def with_adapters(model: PreTrainedModel, config: AgentTrainingConfig) -> PreTrainedModel:

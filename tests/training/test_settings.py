@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from goat_ray.errors import ConfigError
-from goat_ray.training import models, packages
+from goat_ray.training import models, packages, packing
 from goat_ray.training.agent import run_of
 from goat_ray.training.checkpoints import VALIDATION_LOSS
 from goat_ray.training.config import OPERATIONAL, AgentTrainingConfig, RetrieverTrainingConfig
@@ -132,24 +132,54 @@ def test_settings_that_cannot_go_together_are_errors(settings: dict[str, object]
 @pytest.mark.parametrize(
     ("kind", "settings", "carried"),
     [
-        ("llama", {}, ""),
-        ("gemma3_text", {}, ""),
-        ("llama4_text", {}, ""),
-        ("lfm2", {"num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]}, "conv"),
-        ("qwen3_next", {}, "linear_attention"),
-        ("qwen3_5", {}, "linear_attention"),
-        ("recurrent_gemma", {}, "recurrent"),
+        ("lfm2", {"num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]}, r"has layers \(conv\) that"),
+        ("qwen3_next", {}, r"has layers \(linear_attention\) that"),
+        ("qwen3_5", {}, r"has layers \(linear_attention\) that"),
+        ("recurrent_gemma", {}, r"has layers \(recurrent\) that"),
+        ("falcon", {}, "carries"),  # the rest say nothing of it: their masks are made without positions
+        ("falcon", {"alibi": True}, "carries"),
+        ("opt", {}, "carries"),
     ],
 )
-def test_packing_takes_layers_that_keep_examples_apart(kind: str, settings: dict[str, object], carried: str) -> None:
+def test_packing_is_refused_where_examples_would_see_others(
+    kind: str, settings: dict[str, object], carried: str
+) -> None:
     model = AutoConfig.for_model(kind, **settings)
     check_base(model, kind, AgentTrainingConfig(max_length=512))
-    packing = AgentTrainingConfig(max_length=512, packing=True)
-    if not carried:
-        check_base(model, kind, packing)
-        return
-    with pytest.raises(ConfigError, match=rf"{kind}' has layers \({carried}\).*packing: false"):
-        check_base(model, kind, packing)
+    with pytest.raises(ConfigError, match=rf"{kind}' {carried}.*into the next.*packing: false"):
+        check_base(model, kind, AgentTrainingConfig(max_length=512, packing=True))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["llama", "qwen2", "qwen3_moe", "mistral", "gemma", "gemma3", "gemma4", "llama4_text", "gpt2", "deepseek_v3"],
+)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_packing_takes_bases_that_keep_examples_apart(kind: str, attention: str) -> None:
+    before = torch.get_rng_state()
+    settings = {"max_length": 512, "packing": True, "attention": attention}
+    check_base(AutoConfig.for_model(kind), kind, AgentTrainingConfig.model_validate(settings))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_packing_is_refused_where_a_base_cannot_be_tried() -> None:
+    with pytest.raises(ConfigError, match=r"of the kind of 'bloom' cannot be run to see.*packing: false"):
+        check_base(AutoConfig.for_model("bloom"), "bloom", AgentTrainingConfig(max_length=512, packing=True))
+
+
+def test_a_large_base_is_tried_in_a_small_size() -> None:
+    large = AutoConfig.for_model(
+        "llama",
+        hidden_size=8192,
+        num_attention_heads=64,
+        num_key_value_heads=8,
+        num_hidden_layers=80,
+        vocab_size=128256,
+    )
+    large.pad_token_id = 128004
+    assert AutoModelForCausalLM.from_config(packing._shrunken(large)).num_parameters() < 1e6
+    packing.check_packing(large, "a large base", "sdpa")
+    assert (large.num_hidden_layers, large.pad_token_id) == (80, 128004)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3", "mistral3"])
