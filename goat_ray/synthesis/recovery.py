@@ -51,8 +51,8 @@ def _named(function: ApiFunction, arguments: list[Argument], bodies: Sequence[An
     for argument in arguments:
         if argument.step is None or isinstance(argument.value, list):
             continue
-        *above, _ = jsonpath.parse(argument.location)
-        item = jsonpath.get(bodies[argument.step], jsonpath.render(tuple(above)))
+        above = jsonpath.parse(argument.location)[:-1]
+        item = jsonpath.get(bodies[argument.step], jsonpath.render(above))
         for member, name in item.items() if isinstance(item, dict) else ():
             if words(member)[-1:] and words(member)[-1] in _NAMES and isinstance(name, str) and name:
                 place = jsonpath.render((*above, member))

@@ -159,6 +159,8 @@ class NounPhrases:
             return Thing((f"the {noun} of ", whole), noun)
         if self._phrases.primary_list(told.function) == before:
             return self._listed(told, last, before, wanted, chosen)
+        if before and isinstance(before[-1], int):  # a list within a list has no name of its own
+            return _ranked("entry", "entry", (" of ", self.item(number, before)), last, chosen)
         name = next((token for token in reversed(before) if isinstance(token, str)), "entry")
         outer = self._outer(number, told, before[:-1])
         if phrases.ends_open(name):
@@ -242,12 +244,14 @@ class NounPhrases:
         kind = told.kind_before(argument.parameter)
         if shallow:
             return Thing((f"that {self._phrases.noun(kind) if kind else wanted or 'one'}",))
-        tokens = jsonpath.parse(argument.location)
-        at = next(n for n in range(len(tokens) - 1, -1, -1) if isinstance(tokens[n], str))
-        holder, leaf = tokens[:at], str(tokens[at])
         chosen = argument.chosen
         if chosen == EACH:
             chosen += f" {len(self._story.fan_out(told))}"
+        tokens = jsonpath.parse(argument.location)
+        at = next((n for n in range(len(tokens) - 1, -1, -1) if isinstance(tokens[n], str)), None)
+        if at is None:  # the value is all of the response, or an item of a list without a name
+            return self.item(argument.step, tokens, wanted, chosen)
+        holder, leaf = tokens[:at], str(tokens[at])
         own = self._phrases.member(leaf)
         inner = next((str(token) for token in reversed(holder) if isinstance(token, str)), "")
         source = phrases.resource(self._story.calls[argument.step].function)

@@ -204,3 +204,55 @@ def test_a_member_that_holds_all_of_an_answer_is_the_thing_itself() -> None:
     )
     assert NounPhrases(told).item(0, ("view",)).text == "the view"
     assert instruction(told, 1, shallow=False).text.endswith(" for the app of the view")
+
+
+SYMBOLS = ApiFunction.create(
+    service="market",
+    name="symbols",
+    path="/symbols",
+    summary="List the symbols",
+    outputs=[OutputField(path="$[*]", type="string")],
+)
+DEFAULT = ApiFunction.create(
+    service="market",
+    name="default_symbol",
+    path="/default-symbol",
+    summary="Get the default symbol",
+    outputs=[OutputField(path="$", type="string")],
+)
+POINTS = ApiFunction.create(
+    service="market",
+    name="points",
+    path="/points",
+    summary="List the points",
+    outputs=[OutputField(path="$[*][*]", type="string")],
+)
+QUOTE = ApiFunction.create(
+    service="market",
+    name="quote",
+    path="/symbols/{symbol}/quote",
+    summary="Get the quote of a symbol",
+    parameters=[Parameter(name="symbol", location="path", type="string", required=True)],
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "places", "chosen", "expected"),
+    [
+        (SYMBOLS, ["$[0]"], "", "the quote of the first symbol"),
+        (SYMBOLS, ["$[1]"], "", "the quote of the second symbol"),
+        (SYMBOLS, ["$[0]", "$[1]"], "each", "the quote of each of the first two symbols"),
+        (DEFAULT, ["$"], "", "the quote of the default symbol"),
+        (POINTS, ["$[0][1]"], "", "the quote of the second entry of the first point"),
+    ],
+)
+def test_a_value_without_a_name_is_called_by_what_its_call_returns(
+    source: ApiFunction, places: list[str], chosen: str, expected: str
+) -> None:
+    told = [Told(source, ExecutedCall(function=source.id, arguments=[], status=200, body=[], origin="simulated"))]
+    for place in places:
+        taken = Argument(parameter="symbol", value="AAPL", provenance="upstream", step=0, location=place, chosen=chosen)
+        told.append(Told(QUOTE, told[0].call.model_copy(update={"arguments": [taken], "planned": 1})))
+    whole = Story(tuple(told), Phrasebook([source, QUOTE]), "")
+    assert NounPhrases(whole).about(1).text == expected
+    assert Teller(whole).subquery(1) == "Get the quote of that symbol."
