@@ -29,7 +29,7 @@ class Meter:
         self._log_every = log_every
         self._say = say
         self._trackers = trackers
-        self._clock = time.monotonic()
+        self._clock = self._started = time.monotonic()
         # Summed on the device and shared now and then, so that a step waits for no transfer:
         # loss, what it is summed over, tokens.
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
@@ -80,9 +80,14 @@ class Meter:
         tokens, seconds = (state.losses[-1].tokens, state.losses[-1].seconds) if state.losses else (0, 0.0)
         row = state.close_window(learning_rate)
         rate = (row.tokens - tokens) / max(row.seconds - seconds, 1e-9)
-        self.say(progress_line(row, self.total, rate))
+        self.say(progress_line(row, self.total, rate, self._left()))
         values = {"loss": row.loss, "learning_rate": learning_rate, "tokens": row.tokens, "tokens_per_second": rate}
         self._track(values)
+
+    def _left(self) -> float:
+        """Seconds until the last step, as they went since this start: evaluations and checkpoints will take theirs."""
+        step = self.state.step
+        return (time.monotonic() - self._started) / max(step - self.resumed_at, 1) * (self.total - step)
 
     def validated(self, loss: float, when: str) -> None:
         """All ranks have evaluated, and this is the validation loss."""

@@ -71,9 +71,8 @@ class Progress(BaseModel):
         (folder / LOSSES).write_text(lines, encoding="utf-8")
 
 
-def progress_line(row: Losses, total: int, rate: float) -> str:
-    """One line for people. ``rate`` is tokens per second; the time left follows from the mean step so far."""
-    left = row.seconds / row.step * (total - row.step)
+def progress_line(row: Losses, total: int, rate: float, left: float) -> str:
+    """One line for people. ``rate`` is tokens per second, ``left`` is in seconds."""
     minutes, seconds = divmod(round(left), 60)
     hours, minutes = divmod(minutes, 60)
     return (

@@ -1,5 +1,7 @@
 """What a training counts and says of its steps."""
 
+import time
+
 import pytest
 import torch
 
@@ -22,6 +24,27 @@ def test_a_training_that_stops_early_leaves_no_step_out(log_every: int, steps: i
     rows = meter.state.losses
     assert [row.step for row in rows] == sorted({row.step for row in rows}) and rows[-1].step == steps
     assert rows[-1].tokens == 10 * steps and len(said) == len(rows)
+
+
+@pytest.mark.parametrize("resumed_at", [0, 40])
+def test_the_time_left_counts_evaluations_and_checkpoints_of_this_start(
+    resumed_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step takes 1 s, and a pause of 8 s comes after every second one: 5 s a step."""
+    now, said = [1000.0], list[str]()
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    state = Progress(step=resumed_at, seconds=0.1 * resumed_at)  # what came before was on faster machines
+    meter = Meter(state, total=60, log_every=20, device=torch.device("cpu"), say=said.append)
+    with meter.timed():
+        for number in range(20):
+            now[0] += 1
+            if number % 2:
+                with meter.paused():
+                    now[0] += 8
+            meter.step(0.1)
+    left = 5 * (60 - resumed_at - 20)
+    assert said[-1].endswith(f"  0:{left // 60:02}:{left % 60:02} left")
+    assert state.seconds == pytest.approx(0.1 * resumed_at + 20)
 
 
 def test_rays_metrics_are_told_what_the_rows_say(gauges: Gauges) -> None:
