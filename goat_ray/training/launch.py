@@ -148,14 +148,21 @@ def _gpu_memory() -> int:
 
 def explain(error: TrainingFailedError, run: Run) -> GoatError:
     """The workers' own error below Ray's wrappers, as one of ours."""
-    failures = list(getattr(error, "worker_failures", {}).values()) or [error]
+    failures = list(getattr(error, "worker_failures", {}).values()) or [getattr(error, "controller_failure", error)]
     causes = [getattr(failure, "_base_exc", failure) for failure in failures]
     for cause in causes:
         if isinstance(cause, GoatError):
             return cause
         if is_full(cause):
             return full_disk(f"{run.storage}/{run.name}")
-    if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
+        if _is_out_of_memory(cause):
+            return RunError(
+                "a worker had too little memory",
+                place=f"{run.storage}/{run.name}",
+                remedy="Lower batch_size or max_length, or set gradient_checkpointing for an agent, or leave each worker "
+                "more; then run the same command again",
+            )
+    if isinstance(causes[0], WorkerGroupStartupTimeoutError):
         return RunError(
             f"{run.workers} workers found no place at once for half an hour",
             place=f"{run.storage}/{run.name}",
@@ -167,6 +174,11 @@ def explain(error: TrainingFailedError, run: Run) -> GoatError:
         place=f"{run.storage}/{run.name}",
         remedy="Mend the cause and run the same command again: it continues from the last checkpoint",
     )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Of a GPU, by torch's error, or of a node, whose workers Ray kills: by its error or what stands in another's text."""
+    return type(error).__name__ == "OutOfMemoryError" or "running low on memory" in str(error)
 
 
 @contextmanager

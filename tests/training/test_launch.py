@@ -2,6 +2,8 @@ import errno
 from pathlib import Path
 
 import pytest
+import torch
+from ray.exceptions import OutOfMemoryError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import UserExceptionWithTraceback, WorkerGroupStartupTimeoutError
 
@@ -28,6 +30,20 @@ def test_a_workers_own_error_comes_through_rays_wrappers() -> None:
 def test_a_full_disk_is_told_as_in_other_stages(cause: Exception) -> None:
     explained = explain(WorkerGroupError("failed", {0: UserExceptionWithTraceback(cause, "trace")}), RUN)
     assert str(explained).startswith("/runs/agent: the disk is full. What is finished is kept")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WorkerGroupError("failed", {0: UserExceptionWithTraceback(torch.OutOfMemoryError("CUDA out"), "trace")}),
+        WorkerGroupError("failed", {0: OutOfMemoryError("Task was killed due to the node running low on memory.")}),
+        ControllerError(OutOfMemoryError("Refer to the documentation")),
+        ControllerError(RuntimeError("killed due to the node running low on memory.\nRefer to the documentation")),
+    ],
+)
+def test_too_little_memory_is_told_with_what_takes_less(error: WorkerGroupError | ControllerError) -> None:
+    explained = explain(error, RUN)
+    assert str(explained).startswith("/runs/agent: a worker had too little memory. Lower batch_size")
 
 
 @pytest.mark.parametrize(
