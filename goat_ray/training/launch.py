@@ -159,7 +159,7 @@ def explain(error: TrainingFailedError, run: Run) -> GoatError:
             return RunError(
                 "a worker had too little memory",
                 place=f"{run.storage}/{run.name}",
-                remedy="Lower batch_size or max_length, or set gradient_checkpointing for an agent, or leave each worker "
+                remedy="Lower batch_size or max_length, or set gradient_checkpointing for an agent, or leave workers "
                 "more; then run the same command again",
             )
     if isinstance(causes[0], WorkerGroupStartupTimeoutError):
@@ -177,7 +177,7 @@ def explain(error: TrainingFailedError, run: Run) -> GoatError:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Of a GPU, by torch's error, or of a node, whose workers Ray kills: by its error or what stands in another's text."""
+    """Of a GPU, by torch's error, or of a node, where Ray kills workers: by its error or another's text."""
     return type(error).__name__ == "OutOfMemoryError" or "running low on memory" in str(error)
 
 
