@@ -32,7 +32,7 @@ class Unanswered(Stopped):
 
 
 class Catalogue:
-    """The functions of a corpus by what a model may call them: name or title, letter case aside."""
+    """The functions of a corpus by what a model may call them: name, as prompts show it, or title, case aside."""
 
     def __init__(self, functions: Iterable[ApiFunction]) -> None:
         self._known: dict[str, ApiFunction] = {}
@@ -41,10 +41,11 @@ class Catalogue:
                 self._known.setdefault(name.casefold(), function)
 
     def find(self, name: str, near: Sequence[ApiFunction]) -> ApiFunction | None:
-        """The function of that name, rather one of those at hand: services may share names."""
+        """The function of that name, rather one of those at hand, the nearest where the name alone does not tell."""
+        shown = prompts.shown_names(near)
         wanted = name.casefold()
-        for function in near:
-            if wanted in (function.name.casefold(), function.title.casefold()):
+        for function in sorted(near, key=lambda one: shown[one.id] != name):  # some names differ in case alone
+            if wanted in (shown[function.id].casefold(), function.name.casefold(), function.title.casefold()):
                 return function
         return self._known.get(wanted)
 

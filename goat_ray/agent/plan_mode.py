@@ -27,7 +27,7 @@ async def _plan(episode: Episode) -> list[ApiFunction]:
     """The functions to call; names that are in no document are shown to the model once, then left out."""
     config = episode.config
     chat = [user(prompts.plan_prompt(episode.query, episode.candidates, config.prompt))]
-    offered = [function.name for function in episode.candidates] if config.only_candidates else []
+    offered = list(prompts.shown_names(episode.candidates).values()) if config.only_candidates else []
     names: list[str] = []
     for again in tries(config.repairs):
         try:

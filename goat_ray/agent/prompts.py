@@ -4,6 +4,7 @@ What models write in answer to them is read by ``reading.py``.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from goat_ray.agent.config import PromptConfig
 from goat_ray.identity import canonical_json
 from goat_ray.records import ApiFunction, Argument, Span
+from goat_ray.synthesis.exports.tools import tool_names
 
 MAX_ITEMS = 3  # list items shown of an observation
 MAX_TEXT = 48  # characters shown of one text in an observation
@@ -28,21 +30,35 @@ class Made:
     body: Any
 
 
+def shown_names(functions: Sequence[ApiFunction]) -> dict[str, str]:
+    """What a prompt calls each of its functions, by ``ApiFunction.id``: its own name where no other there has it.
+
+    Those that share one are called as in a chat, with the service in front.
+    """
+    often = Counter({function.id: function.name for function in functions}.values())
+    longer = tool_names(functions)
+    return {f.id: f.name if often[f.name] == 1 else longer[f.id] for f in functions}
+
+
 def plan_prompt(query: str, candidates: Sequence[ApiFunction], config: PromptConfig) -> str:
     """Asks for the functions to call, in order."""
-    listing = "\n".join(f"- {f.name}: {_cut(f.summary or f.description, config)}" for f in candidates)
+    names = shown_names(candidates)
+    listing = "\n".join(f"- {names[f.id]}: {_cut(f.summary or f.description, config)}" for f in candidates)
     return f"Request: {query}\nAPIs:\n{listing}\n{PLAN_QUESTION}"
 
 
-def plan_target(functions: Sequence[ApiFunction]) -> str:
-    """The names, one a line."""
-    return "\n".join(function.name for function in functions)
+def plan_target(functions: Sequence[ApiFunction], candidates: Sequence[ApiFunction]) -> str:
+    """The names of some of the candidates, one a line, as the prompt shows them."""
+    names = shown_names(candidates)
+    return "\n".join(names[function.id] for function in functions)
 
 
 def call_prompt(query: str, made: Sequence[Made], function: ApiFunction, config: PromptConfig) -> str:
     """Asks for the arguments of one call."""
+    names = shown_names([*(call.function for call in made), function])
     return (
-        f"Request: {query}\n{_results(made, config)}API: {function.name}: {_cut(function.summary, config)}\n"
+        f"Request: {query}\n{_results(made, names, config)}"
+        f"API: {names[function.id]}: {_cut(function.summary, config)}\n"
         f"Parameters:\n{_parameters(function, config)}\n{CALL_QUESTION}"
     )
 
@@ -96,13 +112,15 @@ def shortened(tool: dict[str, Any], config: PromptConfig) -> dict[str, Any]:
 
 def answer_prompt(query: str, made: Sequence[Made], config: PromptConfig) -> str:
     """Asks for the final response."""
-    return f"Request: {query}\n{_results(made, config)}Answer:"
+    names = shown_names([call.function for call in made])
+    return f"Request: {query}\n{_results(made, names, config)}Answer:"
 
 
 def react_prompt(query: str, candidates: Sequence[ApiFunction], config: PromptConfig) -> str:
     """Asks for one turn of thinking and acting after the other (Yao et al. 2023, arXiv 2210.03629)."""
+    names = shown_names(candidates)
     listing = "\n".join(
-        f"- {f.name}: {_cut(f.summary or f.description, config)}\n{_parameters(f, config, '  ')}".rstrip()
+        f"- {names[f.id]}: {_cut(f.summary or f.description, config)}\n{_parameters(f, config, '  ')}".rstrip()
         for f in candidates
     )
     return (
@@ -132,7 +150,7 @@ def failure(status: int, body: Any, config: PromptConfig) -> str:
 
 def no_such(names: Sequence[str], candidates: Sequence[ApiFunction]) -> str:
     """Functions that a model made up, and those that it may choose from."""
-    return f"there is no API named {' or '.join(names)}, only {', '.join(f.name for f in candidates)}"
+    return f"there is no API named {' or '.join(names)}, only {', '.join(shown_names(candidates).values())}"
 
 
 def observation(body: Any, config: PromptConfig) -> str:
@@ -141,11 +159,11 @@ def observation(body: Any, config: PromptConfig) -> str:
     return text if len(text) <= config.observation_characters else text[: config.observation_characters] + "…"
 
 
-def _results(made: Sequence[Made], config: PromptConfig) -> str:
+def _results(made: Sequence[Made], names: dict[str, str], config: PromptConfig) -> str:
     if not made:
         return ""
     lines = [
-        f"{number}. {call.function.name}({canonical_json(call.arguments)}) -> {observation(call.body, config)}\n"
+        f"{number}. {names[call.function.id]}({canonical_json(call.arguments)}) -> {observation(call.body, config)}\n"
         for number, call in enumerate(made, 1)
     ]
     return f"Results:\n{''.join(lines)}"

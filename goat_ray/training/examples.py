@@ -53,7 +53,7 @@ class FormatExamples(Step[Sample, Example]):
     """Writes the examples of each sample."""
 
     name = "format"
-    version = 3
+    version = 4
     takes = Sample
     gives = Example
     one_to_one = False
@@ -105,9 +105,8 @@ class FormatExamples(Step[Sample, Example]):
             if self.config.form == "chat":
                 yield self._example(sample, "chat", self._chat(sample, query, candidates), "")
                 continue
-            yield self._example(
-                sample, "plan", prompts.plan_prompt(query, candidates, config), prompts.plan_target(planned)
-            )
+            prompt, target = prompts.plan_prompt(query, candidates, config), prompts.plan_target(planned, candidates)
+            yield self._example(sample, "plan", prompt, target)
         if self.config.form == "chat":
             return
         made: list[prompts.Made] = []

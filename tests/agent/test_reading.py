@@ -143,7 +143,7 @@ def test_proposed_places_are_there(body: Any, path: str) -> None:
 
 def test_a_plan_reads_back() -> None:
     functions = [ApiFunction.create(service="s", name=name) for name in ("searchBooks", "getBook")]
-    assert reading.read_plan(prompts.plan_target(functions)) == ["searchBooks", "getBook"]
+    assert reading.read_plan(prompts.plan_target(functions, functions)) == ["searchBooks", "getBook"]
     text = "1. `searchBooks`\n\n- getBook \n2) 24hr_ticker\n-\n"
     assert reading.read_plan(text) == ["searchBooks", "getBook", "24hr_ticker"]
 
@@ -164,10 +164,11 @@ def test_names_of_real_documents_read_back() -> None:
     config = DocumentsConfig(paths=[str(shared(folder)) for folder in ("functions", "openapi", "rapidapi")])
     functions = [one for one in Ingest(config).process(discover(config)) if isinstance(one, ApiFunction)]
     assert any(function.name.endswith("(FREE)") for function in functions)
-    assert reading.read_plan(prompts.plan_target(functions)) == [function.name for function in functions]
-    for function in functions:
-        turn = reading.read_turn(f"Thought: t\nAction: {function.name}\nAction Input: {{}}")
-        assert isinstance(turn, Act) and turn.function == function.name
+    names = list(prompts.shown_names(functions).values())
+    assert reading.read_plan(prompts.plan_target(functions, functions)) == names
+    for name in names:
+        turn = reading.read_turn(f"Thought: t\nAction: {name}\nAction Input: {{}}")
+        assert isinstance(turn, Act) and turn.function == name
 
 
 @pytest.mark.parametrize(
