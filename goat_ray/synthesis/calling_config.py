@@ -1,8 +1,12 @@
 """Settings of the call step."""
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from goat_ray.settings import Settings
+
+RECOVERY = 0.1  # share of the plans where a configuration says no more than that some are to have it
 
 
 class CallingConfig(Settings):
@@ -17,5 +21,11 @@ class CallingConfig(Settings):
         ge=0,
         le=1,
         description="Share of the plans that keep a failed call and its correction: a wrong call made on purpose, "
-        "or a passing error of the API.",
+        f"or a passing error of the API. true is a share of {RECOVERY}, false is 0.",
     )
+
+    @field_validator("recovery", mode="before")
+    @classmethod
+    def _share_of_a_switch(cls, value: Any) -> Any:
+        """Read as a number, true would be all plans."""
+        return RECOVERY * value if isinstance(value, bool) else value
