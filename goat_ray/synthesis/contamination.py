@@ -95,10 +95,12 @@ class Benchmarks:
         found = [next(filter(None, map(self._by_words, wordings)), None) for wordings in queries]
         open_ = [number for number, match in enumerate(found) if match is None]
         if self._model is not None and open_:
-            # One wording speaks for all: paraphrases lie near each other, and embedding is what takes time.
-            cosines = self._embed([queries[number][0] for number in open_]) @ self._vectors.T
+            # Paraphrases lie near each other, but one may be on the other side of the bound.
+            wordings = [wording for number in open_ for wording in queries[number]]
+            cosines = self._embed(wordings) @ self._vectors.T
+            first = np.cumsum([0, *(len(queries[number]) for number in open_[:-1])])
             assert self.config.similarity is not None
-            for number, row in zip(open_, cosines, strict=True):
+            for number, row in zip(open_, np.maximum.reduceat(cosines, first), strict=True):
                 if row.max() >= self.config.similarity:
                     found[number] = Match("embedding", self.entries[int(row.argmax())])
         return found

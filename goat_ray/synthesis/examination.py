@@ -19,7 +19,7 @@ class Examine(Step[Sample, Traits]):
     """Gives each sample its traits and rejects what a benchmark asks."""
 
     name = "examine"
-    version = 1
+    version = 2
     takes = Sample
     gives = Traits
     resources = Resources(batch_size=1024)

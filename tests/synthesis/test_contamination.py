@@ -99,6 +99,17 @@ def test_other_words_for_the_same_are_found(file: Path) -> None:
     assert far is None
 
 
+def test_each_wording_is_compared_with_a_benchmark(file: Path) -> None:
+    wordings = [
+        ("Which cities have a library?", "Who was the director of the top-rated movie?"),
+        ("Which cities have a library?", "Where can one borrow books?", "Is there a library in Oslo?"),
+        ("Who was the director of the top-rated movie?", "Which cities have a library?"),
+    ]
+    near, far, again = started(file, similarity=0.8).matches(wordings)
+    assert near is not None and (near.way, near.entry.name) == ("embedding", "bench.json#1")
+    assert far is None and again == near
+
+
 def test_a_contaminated_sample_is_a_reject_that_names_the_entry(world: World, tmp_path: Path) -> None:
     samples = make_samples(world, 20)
     (tmp_path / "bench.txt").write_text(samples[3].query + "\n")
