@@ -85,7 +85,7 @@ class Published:
             return Sample(
                 id=content_id(query, [[call.function, call.values] for call in calls]),
                 query=query,
-                subqueries=item.get("subinstructions") or [step.get("sub_instruction", "") for step in path],
+                subqueries=_subqueries(item),
                 calls=calls,
                 response=item["final_response"],
                 paraphrases=[one for one in wordings if one not in ("", None, query)],
@@ -95,6 +95,17 @@ class Published:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             detail = f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
             return Reject(id=content_id(place), reason="not-an-item", detail=detail)
+
+
+def _subqueries(item: Any) -> Any:
+    """One for each call: the item's own, else those of its steps; raises ``ValueError`` where neither are."""
+    given, path = item.get("subinstructions"), item["api_path"]
+    of_steps = [step.get("sub_instruction", "") for step in path]
+    if not given or len(given) == len(path):
+        return given or of_steps
+    if not all(of_steps):
+        raise ValueError(f"{len(given)} subinstructions for {len(path)} calls, and not each has a sub_instruction")
+    return of_steps
 
 
 def _call(step: Any, number: int, function: str, query: str, earlier: list[ExecutedCall]) -> ExecutedCall:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from goat_ray.cli import app
 from goat_ray.errors import DocumentError
+from goat_ray.inspection import sample_lines
 from goat_ray.records import ApiFunction, Reject, Sample
 from goat_ray.storage import Dataset, FunctionStore, open_dataset, write_records
 from goat_ray.synthesis.exports import published
@@ -84,6 +85,40 @@ def test_what_cannot_be_read_is_a_reject_with_its_place(exported: tuple[list[Sam
         "kept", "unknown-function", "not-an-item", "not-an-item", "not-an-item", "not-an-item"
     ]  # fmt: skip
     assert all("mine.json#" in one.detail for one in outcomes if isinstance(one, Reject))
+
+
+@pytest.mark.parametrize(
+    ("given", "of_steps", "expected"),
+    [
+        (["a", "b"], ["c", "d"], ["a", "b"]),
+        (["only one"], ["c", "d"], ["c", "d"]),
+        (["a", "b", "one more"], ["c", "d"], ["c", "d"]),
+        (["only one"], ["c", ""], "1 subinstructions for 2 calls, and not each has a sub_instruction"),
+        (["only one"], None, "1 subinstructions for 2 calls, and not each has a sub_instruction"),
+        ([], ["c", "d"], ["c", "d"]),
+        ([], None, ["", ""]),
+    ],
+)
+def test_each_call_has_its_instruction(
+    given: list[str], of_steps: list[str] | None, expected: list[str] | str, tmp_path: Path
+) -> None:
+    """Whoever reads samples counts on as many sub-queries as calls."""
+    names = ("search", "credits")
+    contents = [{"tool_name": "films", "api_name": name, "method": "GET", "required_parameters": [],
+                 "optional_parameters": []} for name in names]  # fmt: skip
+    documents = [{"docid": n, "document_content": json.dumps(content)} for n, content in enumerate(contents)]
+    path = [{"docid": str(n), "llm_generation": {}, "server_response": "{}"} for n in range(2)]
+    for step, said in zip(path, of_steps or (), strict=False):
+        step["sub_instruction"] = said
+    item = {"query": "Who plays?", "subinstructions": given, "api_path": path, "final_response": "Both."}
+    (tmp_path / "corpus.json").write_text(json.dumps(documents))
+    (tmp_path / "train.json").write_text(json.dumps([item]))
+    functions, (outcome,) = read(tmp_path)
+    if isinstance(outcome, Reject):
+        assert outcome.reason == "not-an-item" and outcome.detail == f"train.json#0: ValueError: {expected}"
+    else:
+        assert outcome.subqueries == expected
+        assert len(list(sample_lines(outcome, FunctionStore.of(functions)))) == 2 + 2 * len(path)
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}"])
