@@ -37,9 +37,7 @@ SMALLEST, LARGEST = 200, 200_000  # plans of a round
 GROWTH = 4  # from a round without a sample to the next; squared after one without a plan, as drawing costs little
 BARREN_YIELD = 0.01  # of what a round could bring at most: one sample of the last three is much
 BARREN_ROUNDS = 2  # in a row, and the graph seems to have no more to give: at once where they had no new plan, else
-IN_VAIN = (
-    15_000  # after so many plans in them. That a kind of which one in 500 is accepted had none has a chance of e^-30
-)
+IN_VAIN = 15_000  # after so many plans in them: where one in 500 would be accepted, all fail with a chance of e^-30
 REPORT = "contamination.jsonl"
 
 

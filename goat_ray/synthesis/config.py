@@ -30,7 +30,7 @@ class SamplingConfig(Settings):
         {}, description="Service -> relative share of the plans; empty for all services by their functions."
     )
     coverage: int = Field(
-        2, ge=0, description="Plans to grow from each function and each link of two functions, where there are enough."
+        2, ge=0, description="Plans to grow from each function and each edge, where there are enough."
     )
     variants: int = Field(
         10, ge=1, description="Plans that may have the same structure; they differ in values and chosen items."

@@ -11,26 +11,30 @@ import pyarrow.compute as pc
 
 from goat_ray.graph.adjacency import CallGraph, links
 from goat_ray.storage import KEPT, OUTCOME
-from goat_ray.synthesis.orders import Starts, plain_links
+from goat_ray.synthesis.orders import Starts, plain_edges
 
 Numbers = npt.NDArray[np.int64]
 
 
 class Coverage:
-    """Counts the functions, pairs of functions and links that calls use, and adds them to ``facts`` in the end.
+    """Counts the functions, pairs of functions, links and edges that calls use; they are ``facts`` in the end.
 
-    A pair is a function and one that it feeds; a link is a pair and the parameter that is fed. Memory grows
-    by 16 bytes for each function and for each pair and link that is used, not with the records.
+    A pair is a function and one that it feeds; a link is a pair and the parameter that is fed; an edge is a link and
+    the field that feeds it. Memory: 8 bytes for each link of the graph and 16 for each function, pair, link and edge
+    that is used, however many records there are.
     """
 
     def __init__(self, graph: CallGraph, facts: dict[str, int], wanted: int = 1) -> None:
-        """``wanted`` is how often each function and link should be used; what is used less often is counted."""
+        """``wanted`` is how often each function and edge should be used; what is used less often is counted."""
         self.graph = graph
         self.facts = facts
         self.wanted = max(1, wanted)
         self.functions = _Uses()
         self.pairs = _Uses()
         self.links = _Uses()
+        self.edges = _Uses()
+        first = links(graph)
+        self._all_links = np.sort(self._link(graph.source[first], graph.slot[first]))
 
     def count(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Pass tables of ``CallPlan`` or ``Sample`` and their rejects on, and count what is kept."""
@@ -41,20 +45,26 @@ class Coverage:
         self.facts.update(self._facts())
 
     def lacking(self) -> Starts:
-        """The functions and links that are used less often than wanted, each as many times as are missing."""
+        """The functions and edges that are used less often than wanted, each as many times as are missing."""
         graph = self.graph
         functions = np.arange(len(graph.ids))
-        edges = plain_links(graph)
-        source, slot = graph.source[edges], graph.slot[edges]
-        pair = source * np.int64(len(graph.ids)) + graph.owner[slot]
-        missing = [
-            np.maximum(self.wanted - self.functions.of(functions), 0),
-            np.maximum(self.wanted - self.links.of(pair * len(graph.names) + graph.name[slot]), 0),
-        ]
+        edges = plain_edges(graph)
+        slot = graph.slot[edges]
+        uses = self.edges.of(self._edge(self._link(graph.source[edges], slot), graph.field[edges]))
+        missing = [np.maximum(self.wanted - self.functions.of(functions), 0), np.maximum(self.wanted - uses, 0)]
         return Starts(
             np.repeat(np.concatenate([functions, graph.owner[slot]]), np.concatenate(missing)).astype(np.int32),
             np.repeat(np.concatenate([np.full(len(functions), -1), edges]), np.concatenate(missing)).astype(np.int32),
         )
+
+    def _link(self, source: npt.NDArray[Any], slot: npt.NDArray[Any]) -> Numbers:
+        """A number for each link."""
+        pair = source * np.int64(len(self.graph.ids)) + self.graph.owner[slot]
+        return np.asarray(pair * len(self.graph.names) + self.graph.name[slot])
+
+    def _edge(self, link: Numbers, field: npt.NDArray[Any]) -> Numbers:
+        """A number for each edge: links are counted, as their own numbers leave no room for fields."""
+        return np.asarray(np.searchsorted(self._all_links, link) * np.int64(len(self.graph.paths)) + field)
 
     def add(self, records: pa.ListArray) -> None:
         """Count what these use: lists of calls, which have lists of arguments; flattened, all are told by numbers."""
@@ -70,8 +80,12 @@ class Coverage:
         source = function[first_call + _numbers(given.field("step").filter(bound))]
         pair = source * np.int64(len(self.graph.ids)) + function[target]
         parameter = _numbers(pc.index_in(given.field("parameter").filter(bound), self.graph.names))
+        link = pair * len(self.graph.names) + parameter
         self.pairs.add(pair)
-        self.links.add(pair * len(self.graph.names) + parameter)
+        self.links.add(link)
+        field = pc.index_in(_fields(given).filter(bound), self.graph.paths)
+        right = _numbers(pc.is_valid(field)) & ~_failed(calls)[target]  # a wrong call may take what no edge says
+        self.edges.add(self._edge(link[right], _numbers(field.filter(pa.array(right)))))
 
     def _facts(self) -> dict[str, int]:
         first = links(self.graph)
@@ -82,12 +96,28 @@ class Coverage:
             ("functions", self.functions, len(self.graph.ids)),
             ("links", self.links, len(first)),
             ("pairs of functions", self.pairs, len(pairs)),
+            ("edges", self.edges, len(self.graph.source)),
         ):
             facts[name] = there
             facts[f"{name} used"] = len(uses.what)
             facts[f"{name} used fewer than {self.wanted} times"] = there - int((uses.times >= self.wanted).sum())
             facts[f"evenness of the {name}' use in percent"] = round(100 * evenness(uses.times, there))
+        facts["edges that no plan starts from"] = len(self.graph.source) - len(plain_edges(self.graph))
         return facts
+
+
+def _fields(given: pa.StructArray) -> pa.StringArray:
+    """The field that each binding, or argument, comes from; an argument's value has the place of one item."""
+    if given.type.get_field_index("field") >= 0:
+        return given.field("field")
+    return pc.replace_substring_regex(given.field("location"), r"\[\d+\]", "[*]")
+
+
+def _failed(calls: pa.StructArray) -> npt.NDArray[np.bool_]:
+    """For each call whether it went wrong and was corrected; of plans, none did."""
+    if calls.type.get_field_index("corrected_by") < 0:
+        return np.zeros(len(calls), bool)
+    return np.asarray(_numbers(pc.is_valid(calls.field("corrected_by"))))
 
 
 class _Uses:

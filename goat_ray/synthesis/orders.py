@@ -74,8 +74,8 @@ def plan_orders(
 
     Each order is a function of graph, mix, settings and its number. Kinds of plans are dealt out by the golden
     ratio's multiples, so that any stretch of orders has the mix. Within each length and service, orders start
-    from each function ``config.coverage`` times, costly ones first, and then as often from each link of two
-    functions, rare ones first; all further orders start from functions by the graph's even weights.
+    from each function ``config.coverage`` times, costly ones first, and then as often from each edge, rare ones
+    first; all further orders start from functions by the graph's even weights.
 
     ``earlier`` counts the orders before ``first`` by length and service, where another mix has made them. The first
     orders start from what is ``lacking`` among what became of those.
@@ -130,7 +130,7 @@ class _Starts:
         if not len(functions):
             return np.full(until - done, -1), np.full(until - done, -1)
         turn = np.arange(done, until)
-        each = self.coverage * len(functions)  # turns until each function had its share, then each link
+        each = self.coverage * len(functions)  # turns until each function had its share, then each edge
         both = each + self.coverage * len(edges)
         covering = turn // max(self.coverage, 1)
         weights = graph.even[functions]
@@ -145,7 +145,7 @@ class _Starts:
         return function, edge
 
     def _chosen(self, lacking: Starts, length: int, service: str, done: int, most: int) -> Numbers:
-        """What of the lacking a plan of that length and service may have: functions, then links, shuffled anew."""
+        """What of the lacking a plan of that length and service may have: functions, then edges, shuffled anew."""
         graph = self.graph
         fits = graph.cost[lacking.functions] <= length
         fed = lacking.edges >= 0
@@ -157,10 +157,9 @@ class _Starts:
         return shuffled[np.argsort(fed[shuffled], kind="stable")][:most]
 
 
-def plain_links(graph: CallGraph) -> Numbers:
-    """The first edge of each link, without those into scoped slots: whether they make sense depends on the plan."""
-    first = links(graph)
-    return np.asarray(first[graph.kind[graph.slot[first]] & SCOPED == 0])
+def plain_edges(graph: CallGraph) -> Numbers:
+    """All edges but those into scoped slots: whether they make sense depends on the plan, so that none starts there."""
+    return np.flatnonzero(graph.kind[graph.slot] & SCOPED == 0)
 
 
 def _reach(graph: CallGraph, edges: npt.NDArray[Any]) -> Numbers:
@@ -173,12 +172,17 @@ def _reach(graph: CallGraph, edges: npt.NDArray[Any]) -> Numbers:
 
 
 def _rare_first(graph: CallGraph) -> Numbers:
-    """The first edge of each link, those of costly functions first, then those of functions with few links."""
-    first = plain_links(graph)
-    source, target = graph.source[first], graph.owner[graph.slot[first]]
-    around = np.bincount(source, minlength=len(graph.ids)) + np.bincount(target, minlength=len(graph.ids))
-    order = np.lexsort((first, np.minimum(around[source], around[target]), -_reach(graph, first)))
-    return np.asarray(first[order])
+    """The first edge of each link, then the edges of its other fields.
+
+    Each time those of costly functions come first, then those of functions with few links.
+    """
+    edges = plain_edges(graph)
+    first = np.isin(edges, links(graph), assume_unique=True)
+    source, target = graph.source[edges], graph.owner[graph.slot[edges]]
+    ends = np.concatenate([source[first], target[first]])
+    around = np.bincount(ends, minlength=len(graph.ids))
+    order = np.lexsort((edges, np.minimum(around[source], around[target]), -_reach(graph, edges), ~first))
+    return np.asarray(edges[order])
 
 
 def _table(cells: list[Cell], dealt: Numbers, function: Any, edge: Any, first: int, rows: range) -> pa.Table:

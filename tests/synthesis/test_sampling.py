@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from goat_ray.graph.adjacency import NEEDED, OUT_OF_REACH, SCOPED, CallGraph, build_graph, links
 from goat_ray.records import ApiFunction, Binding, CallPlan, Edge, OutputField, Parameter, PlannedCall, PlanOrder
+from goat_ray.storage import FunctionStore
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.orders import Cell, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
@@ -154,29 +155,50 @@ def test_ranges_add_up(graph: CallGraph) -> None:
     assert orders(graph, CONFIG, 0, 90) + orders(graph, CONFIG, 90, 110) == orders(graph, CONFIG, 0, 200)
 
 
-def test_each_function_and_link_is_started_from(graph: CallGraph) -> None:
+def test_each_function_and_edge_is_started_from(graph: CallGraph) -> None:
     config = SamplingConfig(coverage=2, lengths={LONGEST: 1})  # long enough for all
     reachable = int((graph.cost <= LONGEST).sum())
-    first = links(graph)
-    linked = first[graph.kind[graph.slot[first]] & SCOPED == 0].tolist()
-    found = orders(graph, config, 0, 2 * (reachable + len(linked)))
+    edges = np.flatnonzero(graph.kind[graph.slot] & SCOPED == 0).tolist()
+    found = orders(graph, config, 0, 2 * (reachable + len(edges)))
     assert Counter(order.function for order in found[: 2 * reachable]) == dict.fromkeys(range(reachable), 2)
-    assert Counter(order.edge for order in found[2 * reachable :]) == dict.fromkeys(linked, 2)
+    started = [order.edge for order in found[2 * reachable :]]
+    assert Counter(started) == dict.fromkeys(edges, 2)
+    first = set(links(graph).tolist())
+    of_links = sum(edge in first for edge in edges)
+    assert set(started[: 2 * of_links]) <= first, "all links come before their further fields"
 
 
-def test_nearly_all_functions_and_links_are_used(world: World, graph: CallGraph) -> None:
+def test_a_further_field_of_a_link_is_used() -> None:
+    """A source's fields feed one parameter; chance alone would not take each of so many in so few plans."""
+    fields = [f"$.f{number:02d}" for number in range(60)]
+    source = ApiFunction.create(
+        service="s", name="source", outputs=[OutputField(path=path, type="string") for path in fields]
+    )
+    wants = Parameter(name="thing_id", location="query", type="string", required=True)
+    target = ApiFunction.create(service="s", name="target", parameters=[wants])
+    told = {"carries": "", "wants": "", "similarity": 1, "reason": "", "teacher": ""}
+    edges = [
+        Edge(id=path, source=source.id, field=path, target=target.id, parameter="thing_id", **told) for path in fields
+    ]
+    config = SamplingConfig(plans=130, lengths={2: 1}, shapes={"chain": 1}, coverage=2)
+    found = kept(FunctionStore.of([source, target]), edges, config)
+    used = Counter(b.field for plan in found for b in plan.calls[1].bindings)
+    assert set(used) == set(fields) and min(used.values()) >= 2
+
+
+def test_nearly_all_functions_and_edges_are_used(world: World, graph: CallGraph) -> None:
     plans = kept(world.functions, world.edges, SamplingConfig(plans=3000, coverage=1))
     used = {call.function for plan in plans for call in plan.calls}
     reachable = {id_ for id_, cost in zip(graph.ids.to_pylist(), graph.cost, strict=True) if cost <= 5}
     assert used == reachable
-    linked = {
-        (plan.calls[b.step].function, call.function, b.parameter)
+    fed = {
+        (plan.calls[b.step].function, call.function, b.parameter, b.field)
         for plan in plans
         for call in plan.calls
         for b in call.bindings
         if b.step is not None
     }
-    assert len(linked) > 0.8 * len(links(graph))  # some need more calls than there are here, or a rarer shape
+    assert len(fed) > 0.8 * len(graph.source)  # some need more calls than there are here, or a rarer shape
 
 
 def test_an_order_names_its_service(world: World, graph: CallGraph) -> None:

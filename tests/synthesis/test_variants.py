@@ -1,5 +1,6 @@
 """Surplus variants go, whoever drew them; what is left is counted against the graph."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from goat_ray.graph.adjacency import build_graph, links
+from goat_ray.graph.adjacency import SCOPED, build_graph, links
 from goat_ray.places import Place
 from goat_ray.records import CallPlan, PlanOrder, Reject, Sample
 from goat_ray.storage import KEPT, OUTCOME, Dataset, count_outcomes, write_records, write_tables
@@ -73,13 +74,16 @@ def test_coverage_counts_what_the_plans_use(world: World, plans: list[CallPlan],
     facts: dict[str, int] = {}
     for _ in Coverage(graph, facts, wanted=3).count(distinct_plans(dataset(tmp_path, plans), [], 1000)):
         pass
-    linked = Counter(
-        (plan.calls[b.step].function, call.function, b.parameter)
+    fed = Counter(
+        (plan.calls[b.step].function, call.function, b.parameter, b.field)
         for plan in plans
         for call in plan.calls
         for b in call.bindings
         if b.step is not None
     )
+    linked: Counter[tuple[str, ...]] = Counter()
+    for edge, times in fed.items():
+        linked[edge[:3]] += times
     called = Counter(call.function for plan in plans for call in plan.calls)
     assert facts["functions"] == len(world.functions)
     assert facts["functions used"] == len(called)
@@ -88,13 +92,16 @@ def test_coverage_counts_what_the_plans_use(world: World, plans: list[CallPlan],
     assert facts["links used fewer than 3 times"] == len(links(graph)) - sum(times >= 3 for times in linked.values())
     assert (facts["links used"], facts["links"]) == (len(linked), len(links(graph)))
     assert facts["pairs of functions used"] == len({link[:2] for link in linked})
-    for name in ("functions", "links", "pairs of functions"):
+    assert (facts["edges"], facts["edges used"]) == (len(graph.source), len(fed))
+    assert facts["edges used fewer than 3 times"] == len(graph.source) - sum(times >= 3 for times in fed.values())
+    assert facts["edges that no plan starts from"] == int((graph.kind[graph.slot] & SCOPED > 0).sum())
+    for name in ("functions", "links", "pairs of functions", "edges"):
         assert 50 < facts[f"evenness of the {name}' use in percent"] <= 100
 
 
 def test_coverage_counts_what_accepted_samples_use(world: World, tmp_path: Path) -> None:
     graph = build_graph(world.functions, [edge_columns(world.edges)])
-    samples = make_samples(world, 60)
+    samples = make_samples(world, 60, recovery=0.5)
     rejected = [Reject(id="0" * 16, reason="near-duplicate")]
     write_records(tmp_path, Sample, [*samples, *rejected])
     facts: dict[str, int] = {}
@@ -110,6 +117,38 @@ def test_coverage_counts_what_accepted_samples_use(world: World, tmp_path: Path)
     }
     assert facts["functions used"] == len({call.function for sample in samples for call in sample.calls})
     assert (facts["links used"], facts["pairs of functions used"]) == (len(linked), len({one[:2] for one in linked}))
+    there = {(edge.source, edge.target, edge.parameter, edge.field) for edge in world.edges}
+    fed = {
+        (sample.calls[a.step].function, call.function, a.parameter, re.sub(r"\[\d+\]", "[*]", a.location))
+        for sample in samples
+        for call in sample.calls
+        for a in call.arguments
+        if call.corrected_by is None and a.step is not None
+    }
+    assert any(call.corrected_by for sample in samples for call in sample.calls)
+    assert fed <= there and facts["edges used"] == len(fed)
+
+
+def test_edges_that_are_used_too_little_are_lacking(world: World, tmp_path: Path) -> None:
+    graph = build_graph(world.functions, [edge_columns(world.edges)])
+    drawn = sample_plans(world.functions, world.edges, SamplingConfig(plans=200))
+    some = [plan for plan in drawn if isinstance(plan, CallPlan)]
+    coverage = Coverage(graph, {}, wanted=2)
+    for batch in dataset(tmp_path, some).batches(["calls"]):
+        coverage.add(batch["calls"])
+    used = Counter(
+        (plan.calls[b.step].function, call.function, b.parameter, b.field)
+        for plan in some
+        for call in plan.calls
+        for b in call.bindings
+        if b.step is not None
+    )
+    lacking = Counter(coverage.lacking().edges.tolist())
+    del lacking[-1]
+    ids, names, paths = graph.ids.to_pylist(), graph.names.to_pylist(), graph.paths.to_pylist()
+    for number, (source, slot, field) in enumerate(zip(graph.source, graph.slot, graph.field, strict=True)):
+        edge = (ids[source], ids[graph.owner[slot]], names[graph.name[slot]], paths[field])
+        assert lacking[number] == (0 if graph.kind[slot] & SCOPED else max(0, 2 - used[edge]))
 
 
 def test_what_failed_at_first_is_started_from_again(world: World, tmp_path: Path) -> None:
