@@ -23,7 +23,7 @@ class Call(Step[CallPlan, CallTrace]):
     """Fills the free arguments, runs the calls in order and takes each bound argument from an earlier output."""
 
     name = "call"
-    version = 6
+    version = 7
     takes = CallPlan
     gives = CallTrace
 
