@@ -2,7 +2,9 @@
 
 A value is replaced by the same made-up one wherever it stands in a trace, so an argument still is what an earlier
 body holds. Names of people and postal addresses are not found: that takes a model, and APIs about films are full of
-both. Numbers in JSON are left alone: an identifier cannot be told from a telephone number.
+both. Numbers in JSON are left alone, as an identifier cannot be told from a telephone number; but not those that are
+replaced where they stand as text in the trace. A parameter may take as text what a body has as a number, or the other
+way round: were one of them left, it would give the other away, and the argument would not be what the body holds.
 """
 
 import math
@@ -28,7 +30,9 @@ SECRET_NAMES = re.compile(r"(?i)(passw(or)?d|secret|api_?key|(access|auth|refres
 
 EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?!\w)")
-CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]?){3}\d{1,7}(?![\w-])")
+CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]?){3}\d{1,7}(?![\w-]|\.\d*[1-9])")  # a decimal number is none
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+MEASURE = re.compile(r"[0-9](?:\.[0-9]+)?e[+-][0-9]{2,3}")  # a number too great or small to write out
 PHONE_LIKE = re.compile(r"\+\d|\(\d|\d[ .)-]+\d[\d ().-]*\d{3}")
 SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+?-----END [A-Z ]*PRIVATE KEY-----"
@@ -80,7 +84,7 @@ def _candidates(text: str, region: str) -> Iterator[Found]:
                 yield Found(*match.span(), kind)
     if PHONE_LIKE.search(text):
         for phone in PhoneNumberMatcher(text, region, Leniency.STRICT_GROUPING):
-            if not phone.raw_string.isdigit():  # more likely an identifier
+            if not NUMBER.fullmatch(phone.raw_string):  # more likely an identifier or a coordinate
                 yield Found(phone.start, phone.end, "phone")
 
 
@@ -125,7 +129,11 @@ def _iban(value: str, random_: random.Random) -> str:
     return "".join(" " if char == " " else next(new) for char in value)
 
 
-def _secret(_: str, random_: random.Random) -> str:
+def _secret(value: str, random_: random.Random) -> str:
+    """A number for a number, which must outlive being a float: no zeros at its ends, and of 16 digits below 2**53."""
+    if NUMBER.fullmatch(value):
+        made = re.sub("[0-9]", lambda _: str(random_.randrange(1, 9)), value)
+        return str(float(made)) if "." in made else made
     return f"REDACTED-{random_.randrange(16**8):08x}"
 
 
@@ -146,17 +154,45 @@ class Redactor:
     region: str
     counts: Counter[str] = field(default_factory=Counter)
     named: dict[str, None] = field(default_factory=dict)  # values that stood under the name of a secret
+    numbers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Digits that are private wherever they stand, in texts or as numbers: their kind, and made-up ones."""
+
+    _found: dict[str, list[Found]] = field(default_factory=dict, repr=False)  # most texts are looked through twice
 
     def learn(self, value: Any, name: str = "") -> None:
-        """Note the texts under names such as ``access_token``: wherever they stand, they are secret."""
+        """Note the texts under names such as ``access_token``, and the digits of cards and telephones in any text.
+
+        Wherever those stand, they are private.
+        """
         if isinstance(value, dict):
             for key, item in value.items():
+                self._learn_digits(key)
                 self.learn(item, key)
         elif isinstance(value, list):
             for item in value:
                 self.learn(item, name)
-        elif isinstance(value, str) and len(value) >= MIN_SECRET and SECRET_NAMES.search(name):
+        elif isinstance(value, str):
+            self._learn_digits(value)
+            if len(value) >= MIN_SECRET and SECRET_NAMES.search(name):
+                self._learn_secret(value)
+
+    def _learn_secret(self, value: str) -> None:
+        unsigned = value.removeprefix("+").removeprefix("-")
+        if MEASURE.fullmatch(unsigned):
+            return
+        if not NUMBER.fullmatch(unsigned):
             self.named[value] = None
+        elif plain := _plain(unsigned):
+            self.numbers.setdefault(plain, ("secret", self._make("secret", plain)))
+
+    def _learn_digits(self, text: str) -> None:
+        for found in self._find(text):
+            if found.kind in ("card", "phone"):
+                value = text[found.start : found.end]
+                digits, made = (re.sub(r"\D", "", one) for one in (value, self._make(found.kind, value)))
+                # Numbers become texts without groups, so that spelling decides where a number has several.
+                known = self.numbers.get(_plain(digits)) if digits != value.removeprefix("+") else None
+                self.numbers[_plain(digits)] = known or (found.kind, made)
 
     def clean(self, value: Any) -> Any:
         """A JSON value without private ones."""
@@ -164,23 +200,59 @@ class Redactor:
             return {self._text(key): self.clean(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.clean(item) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.numbers:
+            return self._number(value)
         return self._text(value) if isinstance(value, str) else value
+
+    def _number(self, value: float) -> float:
+        kind, made = self.numbers.get(_plain(str(abs(value))), ("", ""))
+        if not kind:
+            return value
+        self.counts[kind] += 1
+        new = type(value)(made)
+        return -new if value < 0 else new
 
     def _text(self, text: str) -> str:
         for secret in self.named:
             if secret in text:
                 text = text.replace(secret, self._made("secret", secret))
         parts, end = [], 0
-        for found in find(text, self.region):
-            parts += [text[end : found.start], self._made(found.kind, text[found.start : found.end])]
+        for found in self._find(text):
+            parts += [self._digits(text[end : found.start]), self._made(found.kind, text[found.start : found.end])]
             end = found.end
-        return "".join([*parts, text[end:]]) if parts else text
+        return "".join([*parts, self._digits(text[end:])])
+
+    def _digits(self, text: str) -> str:
+        return NUMBER.sub(self._made_digits, text) if self.numbers else text
+
+    def _made_digits(self, match: re.Match[str]) -> str:
+        plain = _plain(match[0])
+        kind, made = self.numbers.get(plain, ("", ""))
+        if not kind:
+            return match[0]
+        self.counts[kind] += 1
+        return match[0].replace(plain, made, 1)
+
+    def _find(self, text: str) -> list[Found]:
+        if text not in self._found:
+            self._found[text] = find(text, self.region)
+        return self._found[text]
 
     def _made(self, kind: str, value: str) -> str:
         self.counts[kind] += 1
+        return self._make(kind, value)
+
+    def _make(self, kind: str, value: str) -> str:
         # The same value in other spelling is the same one: groups of digits, capitals of an address.
         same = re.sub(r"[\s().-]", "", value) if kind in ("phone", "card", "iban") else value.lower()
         return _MAKE[kind](value, rng("redacted", self.trace, kind, value if kind == "secret" else same))
+
+
+def _plain(number: str) -> str:
+    """Without the zeros in which spellings of a number differ: of 007 and 7.0 it is 7."""
+    whole, _, fraction = number.partition(".")
+    whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
+    return f"{whole or 0}.{fraction}" if fraction else whole
 
 
 def redacted(trace: CallTrace, config: PrivacyConfig) -> CallTrace:

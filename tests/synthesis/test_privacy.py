@@ -3,12 +3,13 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from stdnum import iban, luhn
 
 from goat_ray import jsonpath, metering
-from goat_ray.records import Argument, CallTrace, ExecutedCall, Origin
+from goat_ray.graph.coercion import WrongType, coerced
+from goat_ray.records import Argument, CallTrace, ExecutedCall, Origin, Parameter, ValueType
 from goat_ray.synthesis.privacy import PrivacyConfig, Redactor, find, redacted
 
 # Test numbers of card schemes, an example IBAN, and tokens put together here so that no scanner takes them for real.
@@ -34,6 +35,8 @@ HARMLESS = [
     "da39a3ee5e6b4b0d3255bfef95601890afd80709",
     "12 Angry Men, 1957, 96 min, ISBN 978-0-14-310455-6",
     "@handle and 50 % off at 10.0.0.1:8080",
+    "650.2530000",  # a coordinate, and a measure
+    "4111111111111111.5",
 ]
 
 
@@ -105,6 +108,72 @@ def test_names_of_fields_may_be_private_too() -> None:
     clean = redacted(CallTrace(id="0123456789abcdef", seed=1, calls=calls), PrivacyConfig())
     assert address not in json.dumps(clean.model_dump())
     assert jsonpath.get(clean.calls[0].body, clean.calls[1].arguments[0].location) == 7
+
+
+CARD, PHONE = 4532015112830366, 14155552671
+
+
+def passed_on(value: object, taken: object, name: str = "id", said: object = None) -> tuple[object, object, object]:
+    """What a body holds, what an argument takes from it and what the next body says, after redaction."""
+    argument = Argument(parameter="user", value=taken, provenance="upstream", step=0, location=f"$.{name}")
+    calls = [
+        ExecutedCall(function="a", arguments=[], status=200, body={name: value, "other": 7}, origin="real"),
+        ExecutedCall(function="b", arguments=[argument], status=200, body=said, origin="real"),
+    ]
+    first, second = redacted(CallTrace(id="0123456789abcdef", seed=1, calls=calls), PrivacyConfig()).calls
+    (found,) = second.arguments
+    assert first.body["other"] == 7
+    return jsonpath.get(first.body, found.location), found.value, second.body
+
+
+@pytest.mark.parametrize("value", [CARD, float(CARD)])
+def test_a_number_is_replaced_where_its_text_is(value: float) -> None:
+    held, taken, _ = passed_on(value, str(value))
+    assert type(held) is type(value) and held != value and str(held) == taken
+    (held, taken, _) = passed_on(str(CARD), CARD)  # the other way round
+    assert isinstance(taken, int) and taken != CARD and held == str(taken)
+
+
+def test_a_number_is_replaced_where_a_spelling_of_it_is() -> None:
+    held, taken, said = passed_on("+14155552671", PHONE, said=["call 14155552671", "415 and +1 415-555-2671", -PHONE])
+    assert isinstance(taken, int) and held == f"+{taken}" and said[0] == f"call {taken}" and said[2] == -taken
+    assert not {"14155552671", "1 415-555-2671"} & set(said) and taken != PHONE
+    held, taken, said = passed_on(CARD, CARD, said="4532 0151 1283 0366")
+    assert held == taken == int(str(said).replace(" ", "")) != CARD
+
+
+def test_a_number_that_is_nowhere_private_is_left_alone() -> None:
+    assert passed_on(CARD, CARD, said="7") == (CARD, CARD, "7")
+    assert passed_on(PHONE, str(PHONE), said=True) == (PHONE, str(PHONE), True)
+    assert passed_on(81549300, "81549300", "access_token") == (81549300, "81549300", None)  # no text stands under it
+
+
+@given(
+    st.tuples(
+        st.sampled_from([CARD, 4111111111111111, PHONE, 815493]) | st.integers(1, 2**53),
+        st.sampled_from(["{}", "+{}", "{}.0", "00{}", None]),
+    )
+    | st.tuples(st.floats(1e-9, 1e17), st.sampled_from(["{}", None])),
+    st.sampled_from(["string", "integer", "number"]),
+    st.sampled_from(["id", "access_token", "phone"]),
+    st.sampled_from(["+{}", "{}", "call {}.", {"access_token": "{}"}, None]),
+)
+def test_an_argument_is_what_its_body_holds_in_any_spelling(
+    spelt: tuple[float, str | None], type_: ValueType, name: str, also: object
+) -> None:
+    number, spelling = spelt
+    value = number if spelling is None else spelling.format(number)
+    said = json.loads(json.dumps(also).replace("{}", str(number)))
+    parameter = Parameter(name="user", location="query", type=type_)
+    try:
+        argument = coerced(parameter, value)
+    except WrongType:
+        assume(False)
+    held, taken, echoed = passed_on(value, argument, name, said)
+    assert coerced(parameter, held) == taken
+    if isinstance(number, int):
+        left = [str(number) in json.dumps(one) for one in (held, taken, *([echoed] if also else []))]
+        assert all(left) or not any(left)
 
 
 def test_the_sandbox_is_left_alone_unless_asked_for() -> None:
