@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from goat_ray import jsonpath
-from goat_ray.naming import ordinal, plural, words
+from goat_ray.naming import IDENTIFIER_WORDS, ordinal, plural, singular, words
+from goat_ray.records import Argument
 from goat_ray.teacher.grounding import RESPONSE_END, is_plain, occurs, unsupported_name, unsupported_number
-from goat_ray.teacher.ranking import names_choice
-from goat_ray.teacher.story import Story, leaves
+from goat_ray.teacher.ranking import PLACED, names_choice
+from goat_ray.teacher.story import Story, Told, leaves
 from goat_ray.teacher.wishes import PERIODS
 
-MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance
+MIN_LEAK = 3  # characters; shorter upstream values ("2") occur in honest queries by chance, but see ``named_id``
 QUERY_WORDS = (3, 90)
 RESPONSE_WORDS = (1, 250)
 MAX_SENTENCE = 48  # words
@@ -31,6 +32,8 @@ _STEPS = re.compile(
     r"(?:^|\n)\s*(?:\d+[.)]|[-*•])\s|\bsteps?\s+\d|\bfirst(?:ly)?,.*\b(?:then|next|second(?:ly)?)\b", re.I
 )
 _SEQUENCE = re.compile(r"\b(?:and then|then|after that|afterwards|next,|finally|using that)\b", re.I)
+_ID = rf"(?:{'|'.join(sorted(IDENTIFIER_WORDS))})"
+_GAP = r"[\s_:=#\"'(-]*"  # between a noun and what it calls: genre_id=18, genre #18
 _MARKUP = re.compile(r"[{}<>\[\]]|\b[a-z]+_[a-z_]+\b|\b(\w+) \1\b(?<!that that)(?<!had had)", re.I)
 
 # A text of some length without any of these is hardly English. No language detector: the libraries weigh more than
@@ -62,7 +65,7 @@ def query_flaw(story: Story, query: str) -> Flaw | None:
 def subquery_flaw(story: Story, subquery: str) -> Flaw | None:
     """What no instruction for a call may have: a value that only a call can know, or a technical name."""
     said = _Said.of(story, subquery)
-    return leaked_value(story, said) or named_api(story, said)
+    return leaked_value(story, said) or named_id(story, said) or named_api(story, said)
 
 
 def response_flaw(story: Story, query: str, response: str) -> Flaw | None:
@@ -123,6 +126,47 @@ def leaked_value(story: Story, said: _Said) -> Flaw | None:
         if len(text) >= MIN_LEAK and occurs(text, said.lower) and not any(text in one for one in given):
             return Flaw("leaked-value", f"the query reveals {value!r}, which only a call can know")
     return None
+
+
+def named_id(story: Story, said: _Said) -> Flaw | None:
+    """An id that is too short for ``leaked_value``, after what it is the id of: "genre 18".
+
+    It is looked for in the query's own words, so nothing that the user gives is one: "season 2".
+    """
+    for told in story.calls:
+        for argument in told.call.arguments:
+            for name, value in leaves(argument.parameter, argument.value) if argument.step is not None else ():
+                text = str(value)
+                if len(text) >= MIN_LEAK or not text.isdecimal() or not occurs(text, said.own):
+                    continue
+                if not _is_place(argument, text) and _calls(said.own, _nouns(story, told, argument, name), text):
+                    return Flaw("leaked-value", f"the query reveals {value!r} of {name}, which only a call can know")
+    return None
+
+
+def _is_place(argument: Argument, number: str) -> bool:
+    """Whether a number that counts, which no id does, is also the item's place in its list: season 1 is the first."""
+    tokens = jsonpath.parse(argument.location)
+    counts = bool(tokens) and words(str(tokens[-1]))[-1:] in (("number",), ("no",)) and not argument.chosen
+    return counts and any(isinstance(token, int) and str(token + 1) == number for token in tokens)
+
+
+def _nouns(story: Story, told: Told, argument: Argument, name: str) -> set[str]:
+    """What a value may be called by: the nouns of its parameter and of the field that it comes from."""
+    phrases, members = story.phrases, jsonpath.names(argument.location)
+    nouns = {phrases.member(one) for one in (argument.parameter, name, *members[-1:])}
+    kinds = {told.kind_before(argument.parameter)}
+    if "" in nouns and argument.step is not None:  # a plain id is of what holds it
+        nouns.add(phrases.resource_noun(story.calls[argument.step].function))
+        kinds |= {singular(word) for holder in members[-2:-1] for word in words(holder)[-1:]}
+    return {*nouns, *kinds, *map(phrases.noun, kinds)} - {"", *PLACED}
+
+
+def _calls(text: str, nouns: set[str], number: str) -> bool:
+    """Whether a number directly follows one of the nouns, in the singular or plural, or the word id."""
+    heads = "|".join(["ids?", *sorted(re.escape(one) for noun in nouns for one in (noun, plural(noun)))])
+    before = rf"(?<![^\W_])(?:{heads}){_GAP}(?:{_ID}\.?{_GAP})*"
+    return re.search(rf"{before}{number}(?!\w|[.,]\d)", text, re.IGNORECASE) is not None
 
 
 def unnamed_choice(story: Story, said: _Said) -> Flaw | None:
@@ -194,7 +238,15 @@ def unreadable(_story: Story, said: _Said) -> Flaw | None:
 
 
 _QUERY_CHECKS: tuple[Callable[[Story, _Said], Flaw | None], ...] = (
-    *(bad_length, missing_value, leaked_value, unnamed_choice, named_api, listed_steps, foreign_language, unreadable),
+    bad_length,
+    missing_value,
+    leaked_value,
+    named_id,
+    unnamed_choice,
+    named_api,
+    listed_steps,
+    foreign_language,
+    unreadable,
 )
 
 

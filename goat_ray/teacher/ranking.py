@@ -18,6 +18,7 @@ _SEVERAL = "|".join((*_NUMBERS[2:], *map(str, range(2, len(_NUMBERS)))))
 _EVERY = re.compile(
     rf"\b(?:each|every|all|both|any|first|top|respective(?:ly)?|them|their|these|those|{_SEVERAL})\b", re.I
 )
+PLACED = ("item", "result", "entry")  # a number after these says a place
 _POPULAR = {"highest": "most popular", "lowest": "least popular"}
 
 
@@ -61,7 +62,7 @@ def names_choice(text: str, index: int, chosen: str) -> bool:
 def _places(index: int) -> re.Pattern[str]:
     """The ways to say a place; a list's last item may be any."""
     place, ways = index + 1, (ordinal(index), ordinal_numeral(index), "last")
-    return re.compile(rf"\b(?:{'|'.join(ways)}|(?:number|no\.?|item|result|entry) {place})\b|#{place}\b", re.I)
+    return re.compile(rf"\b(?:{'|'.join(ways)}|(?:number|no\.?|{'|'.join(PLACED)}) {place})\b|#{place}\b", re.I)
 
 
 def _placed(noun: str, index: int) -> str:

@@ -202,6 +202,74 @@ def test_a_value_in_an_object_that_a_call_gave_is_leaked() -> None:
     assert flaw is not None and flaw.reason == "leaked-value"
 
 
+def short_id(parameter: str, value: object, location: str, chosen: str = "", **user: object) -> Story:
+    """A call that takes a short value from another one, and other values from the user."""
+    source = function("listKinds", "/kind/list", "language")
+    parameters = [Parameter(name=name, location="query", type="string") for name in (parameter, *user)]
+    target = ApiFunction.create(service="s", name="useThem", path="/found", parameters=parameters)
+    taken = Argument(parameter=parameter, value=value, provenance="upstream", step=0, location=location, chosen=chosen)
+    given_ = [Argument(parameter=name, value=one, provenance="user") for name, one in user.items()]
+    calls = [
+        ExecutedCall(function=source.id, arguments=[], status=200, body={}, origin="simulated"),
+        ExecutedCall(function=target.id, arguments=[taken, *given_], status=200, body={}, origin="simulated"),
+    ]
+    told = tuple(Told(one, call) for one, call in zip((source, target), calls, strict=True))
+    return Story(told, Phrasebook([source, target]), "seed")
+
+
+@pytest.mark.parametrize(
+    ("said", "leaked"),
+    [
+        ("movies of genre 18", True),
+        ("movies of the Genres 18", True),
+        ("movies of genre id 18", True),
+        ("movies with genre_id=18", True),
+        ("movies of genre #18", True),
+        ("movies of genre (no. 18)", True),
+        ("movies with the ID 18", True),
+        ("18 movies of the first genre", False),
+        ("movies of genre 180", False),
+        ("movies of a genre, 18 of them", False),
+        ("movies of the first genre over 18", False),
+    ],
+)
+def test_an_id_of_two_digits_is_leaked_after_its_noun(said: str, leaked: bool) -> None:
+    for value, parameter, location in (
+        (18, "with_genres", "$.genres[0].id"),
+        ("18", "genre_id", "$.results[0].genre_ids[1]"),
+        ([18], "ids", "$.genres[0].id"),
+    ):
+        story_ = short_id(parameter, value, location, year=1994)
+        flaw = query_flaw(story_, f"Which are the {said}, in 1994? It is the second.")
+        assert (flaw.reason if flaw else "") == ("leaked-value" if leaked else "")
+
+
+@pytest.mark.parametrize(
+    ("story_", "query", "leaked"),
+    [
+        # The user's season, and a show that has the same number.
+        (short_id("tv_id", 2, "$.results[0].id", season=2), "Which episodes has season 2 of the show?", False),
+        (short_id("tv_id", 2, "$.results[0].id", name="Show 2"), "Which episodes has the TV programme Show 2?", False),
+        (short_id("movie_id", 2, "$.results[1].id"), "Who plays in the second movie?", False),
+        (short_id("movie_id", 2, "$.results[1].id"), "Who plays in the 2nd movie of the list?", False),
+        (short_id("movie_id", 2, "$.results[1].id"), "Who plays in result 2 of the movies?", False),
+        (short_id("movie_id", 2, "$.results[1].id"), "Who plays in the second movie, movie 2?", True),
+        (short_id("movie_id", 7, "$.id"), "Who plays in kind 7 of the list?", True),  # of what lists kinds
+        # A number that counts says the place; another one is what only a call knows.
+        (short_id("season_number", 1, "$.seasons[0].season_number"), "Which episodes has season 1?", False),
+        (short_id("season_number", 4, "$.seasons[0].season_number"), "Which episodes has season 4?", True),
+        (
+            short_id("season_number", 1, "$.seasons[0].season_number", "highest episodes"),
+            "Which episodes has the longest season, season 1?",
+            True,
+        ),
+    ],
+)
+def test_a_short_number_that_one_may_say_is_no_leak(story_: Story, query: str, leaked: bool) -> None:
+    flaw = query_flaw(story_, query)
+    assert (flaw.reason if flaw else "") == ("leaked-value" if leaked else "")
+
+
 @given(st.integers(0, 10**6))
 def test_numbers_are_compared_as_wholes(number: int) -> None:
     flaw = response_flaw(story(), HONEST, f"It has {number} pages.")
