@@ -56,4 +56,4 @@ class _Chat:
 
     async def answer(self, chat: Sequence[Message]) -> str:
         """Without tools there is nothing left to do but to answer."""
-        return (await self._episode.ask(chat, self._episode.config.answer_tokens)).strip()
+        return await self._episode.answer(chat)

@@ -1,6 +1,7 @@
 """One query on its way through the agent: what both modes do with model, functions and executor, within limits."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from goat_ray.agent import prompts
@@ -90,7 +91,9 @@ class Episode:
         """The function that a model means; None where there is none of that name."""
         return self._catalogue.find(name, self.candidates)
 
-    async def ask(self, chat: Sequence[Message], max_tokens: int, tools: Tools = (), names: Sequence[str] = ()) -> str:
+    async def ask(
+        self, chat: Sequence[Message], max_tokens: int, tools: Tools = (), names: Sequence[str] = ()
+    ) -> Completion:
         """The model's next message; raises ``Stopped`` where the query's tokens are spent, or ``Unanswered``."""
         if self.usage.tokens >= self.config.max_tokens:
             raise Stopped("token-limit", f"{self.usage.tokens:,} tokens are spent, {self.config.max_tokens:,} allowed")
@@ -98,7 +101,7 @@ class Episode:
         if isinstance(result, Failure):
             raise Unanswered(f"model-{result.reason}", result.detail)
         self.usage = self.usage.plus(*_tokens(chat, result))
-        return writable(result.text)
+        return replace(result, text=writable(result.text))
 
     async def call(self, function: ApiFunction, arguments: list[Argument], planned: int) -> CallResult:
         """Make a call; ``planned`` is the number of the step that it is for, 0 for the first."""
@@ -125,10 +128,20 @@ class Episode:
             self.problems.append(trouble.problem)
         self.tell(trouble)
 
-    async def answer(self) -> str:
-        """The model's answer from the calls that were made."""
-        asked = user(prompts.answer_prompt(self.query, self.made, self.config.prompt))
-        return (await self.ask([asked], self.config.answer_tokens)).strip()
+    def cut(self, said: Completion, what: str, tokens: int, *, again: bool = False) -> str:
+        """Tell where the limit of tokens has cut what the model said; returns what to add to the flaw it is shown."""
+        if not said.truncated:
+            return ""
+        detail = f"{what} was cut at {tokens} tokens"
+        self.trouble("token-limit", detail, again=again)
+        return f"; {detail}"
+
+    async def answer(self, chat: Sequence[Message] = ()) -> str:
+        """The model's answer at the end of a chat, or from the calls that were made."""
+        asked = chat or [user(prompts.answer_prompt(self.query, self.made, self.config.prompt))]
+        said = await self.ask(asked, self.config.answer_tokens)
+        self.cut(said, "the answer", self.config.answer_tokens)
+        return said.text.strip()
 
 
 def tries(repairs: int) -> Iterator[bool]:

@@ -48,7 +48,7 @@ class Agent:
     ) -> Attempt:
         """Attempt one query; ``tell`` hears of each event as it happens.
 
-        ``answer_tokens`` lowers the configured bound for this query.
+        ``answer_tokens`` lowers the configured bounds for this query, of turns as well: any may be the answer.
         """
         began = time.monotonic()
         attempt = Attempt(query)
@@ -84,9 +84,13 @@ class Agent:
         await self.executor.close()
 
     def _bounded(self, answer_tokens: int | None) -> AgentConfig:
-        if answer_tokens is None or answer_tokens >= self.config.answer_tokens:
+        if answer_tokens is None:
             return self.config
-        return self.config.model_copy(update={"answer_tokens": answer_tokens})
+        bounds = {
+            "answer_tokens": min(answer_tokens, self.config.answer_tokens),
+            "turn_tokens": min(answer_tokens, self.config.turn_tokens),
+        }
+        return self.config.model_copy(update=bounds)
 
 
 async def _within_limits(episode: Episode) -> str:

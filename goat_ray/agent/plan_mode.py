@@ -31,20 +31,22 @@ async def _plan(episode: Episode) -> list[ApiFunction]:
     names: list[str] = []
     for again in tries(config.repairs):
         try:
-            text = await episode.ask(chat, config.plan_tokens, names=offered)
+            said = await episode.ask(chat, config.plan_tokens, names=offered)
         except Unanswered as unanswered:
             if not names:
                 raise
             episode.trouble(unanswered.reason, unanswered.detail)
             break
-        names = reading.read_plan(text)[: config.max_calls + 1]
+        names = reading.read_plan(said.text)[: config.max_calls + 1]
         found = {name: episode.find(name) for name in names}
         unknown = [name[: reading.SHOWN] for name, function in found.items() if function is None]
         for name in unknown:
             episode.trouble("unknown-function", name, again=again)
+        cut = episode.cut(said, "the plan", config.plan_tokens, again=again and bool(unknown))
         if not unknown or not again:
             break
-        chat += exchange(text, prompts.correction(prompts.no_such(unknown, episode.candidates), prompts.PLAN_QUESTION))
+        flaw = prompts.no_such(unknown, episode.candidates) + cut
+        chat += exchange(said.text, prompts.correction(flaw, prompts.PLAN_QUESTION))
     plan = [function for name in names if (function := found[name]) is not None]
     if len(names) > config.max_calls:
         episode.trouble("step-limit", f"more than {config.max_calls} calls planned")
@@ -63,14 +65,14 @@ async def _carry_out(episode: Episode, function: ApiFunction, number: int) -> No
         if len(episode.calls) >= config.max_calls:
             raise _Spent
         try:
-            text = await episode.ask(chat, config.call_tokens)
-            arguments = reading.read_arguments(text, episode.bodies, episode.query)
+            said = await episode.ask(chat, config.call_tokens)
+            arguments = reading.read_arguments(said.text, episode.bodies, episode.query)
         except Unanswered as unanswered:
             episode.trouble(unanswered.reason, unanswered.detail)
             return
         except reading.Unreadable as error:
-            flaw = str(error)
-            episode.trouble("bad-arguments", f"{function.name}: {flaw}", again=again)
+            episode.trouble("bad-arguments", f"{function.name}: {error}", again=again)
+            flaw = str(error) + episode.cut(said, "the JSON", config.call_tokens, again=again)
         else:
             if arguments == refused:
                 episode.trouble("call-failed", f"{function.name}: the model insists on what was refused")
@@ -82,4 +84,4 @@ async def _carry_out(episode: Episode, function: ApiFunction, number: int) -> No
             flaw = prompts.failure(result.status, result.body, config.prompt)
             is_asked = again and len(episode.calls) < config.max_calls
             episode.trouble("call-failed", f"{function.name} {result.status}", again=is_asked)
-        chat += exchange(text, prompts.correction(flaw, prompts.CALL_QUESTION))
+        chat += exchange(said.text, prompts.correction(flaw, prompts.CALL_QUESTION))

@@ -60,9 +60,11 @@ async def take_turns(episode: Episode, form: Form) -> str:
     flaws = 0  # in a row
     for turns_left in range(config.max_calls, -1, -1):
         try:
-            text = await episode.ask(chat, config.turn_tokens, form.tools)
-            turn = _read(episode, form, text)
+            said = await episode.ask(chat, config.turn_tokens, form.tools)
+            turn = _read(episode, form, said.text)
             if isinstance(turn, reading.Reply):
+                if said.text.rstrip().endswith(turn.text):  # otherwise what came after it was cut
+                    episode.cut(said, "the answer", config.turn_tokens)
                 return turn.text
             if not turns_left:
                 episode.trouble("step-limit", f"no answer after {config.max_calls} turns")
@@ -76,9 +78,10 @@ async def take_turns(episode: Episode, form: Form) -> str:
             flaws += 1
             again = flaws <= config.repairs and turns_left > 0
             episode.trouble(flaw.reason, flaw.detail, again=again)
+            cut = "" if flaw.told else episode.cut(said, "the turn", config.turn_tokens, again=again)
             if not again:
                 break
-            chat += flaw.told or form.corrected(text, str(flaw))
+            chat += flaw.told or form.corrected(said.text, str(flaw) + cut)
     return await form.answer(chat)
 
 

@@ -102,3 +102,11 @@ def test_an_answer_may_be_bounded_for_one_query(open_agent):
         agent.executor.run(agent.attempt(QUERY, answer_tokens=10**6))
     bounds = [body["max_tokens"] for body in server.requests if body["messages"][0]["content"].endswith("Answer:")]
     assert bounds == [7, agent.config.answer_tokens]
+
+
+@pytest.mark.parametrize("mode", ["react", "chat"])
+def test_a_bound_holds_for_turns_as_any_of_them_may_be_the_answer(open_agent, mode):
+    with FakeServer(answers=turns("Answer: Two.")) as server, open_agent(server, mode=mode) as agent:
+        agent.executor.run(agent.attempt(QUERY, answer_tokens=7))
+        agent.executor.run(agent.attempt(QUERY, answer_tokens=10**6))
+    assert [body["max_tokens"] for body in server.requests] == [7, agent.config.turn_tokens]
