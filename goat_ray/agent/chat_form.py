@@ -5,7 +5,7 @@ assistant says what it is after and calls a tool, the tool's turn holds the resu
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -83,7 +83,22 @@ def read_turn(text: str) -> Act | Reply:
     """A turn as models write it: a JSON object with a name and arguments calls, any other text answers.
 
     That is what the templates of Hermes, Qwen, Llama 3 and Mistral teach, whatever marks they put around it.
+    Of several calls the first counts.
     """
+    calls = list(_calls(text))
+    if calls:
+        at, end, name, arguments = calls[0]
+        left_out = max(len(calls), text.count("<tool_call>")) - 1  # also those that cannot be read
+        return Act(_without_marks(text[:at]), name, json.dumps(arguments, ensure_ascii=False), text[:end], left_out)
+    if "<tool_call>" in text or "[TOOL_CALLS]" in text:
+        raise Unreadable('a call is a JSON object with "name" and "arguments"')
+    if not text.strip():
+        raise Unreadable("the turn is empty: call a tool, or answer")
+    return Reply("", text.strip())
+
+
+def _calls(text: str) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
+    """Start, end, name and arguments of each call in a text."""
     at = text.find("{")
     while at >= 0:
         try:
@@ -92,14 +107,8 @@ def read_turn(text: str) -> Act | Reply:
             found, end = None, at + 1
         arguments = found and (found.get("arguments", found.get("parameters")) if isinstance(found, dict) else None)
         if isinstance(found, dict) and isinstance(found.get("name"), str) and isinstance(arguments, dict):
-            said = _without_marks(text[:at])
-            return Act(said, found["name"], json.dumps(arguments, ensure_ascii=False), text[:end])
+            yield at, end, found["name"], arguments
         at = text.find("{", end)
-    if "<tool_call>" in text or "[TOOL_CALLS]" in text:
-        raise Unreadable('a call is a JSON object with "name" and "arguments"')
-    if not text.strip():
-        raise Unreadable("the turn is empty: call a tool, or answer")
-    return Reply("", text.strip())
 
 
 def _without_marks(text: str) -> str:

@@ -33,12 +33,13 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Act:
-    """A ReAct turn that calls a function."""
+    """A turn that calls a function."""
 
     thought: str
     function: str  # as the model names it
     arguments: str  # as the model writes them
     written: str  # the text without what the model imagines to come of it
+    left_out: int = 0  # further calls in the same turn
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,9 @@ def _read(episode: Episode, form: Form, text: str) -> reading.Act | reading.Repl
 
 
 async def _act(episode: Episode, form: Form, turn: reading.Act) -> list[Message]:
-    """Make the call of a turn; returns what the chat goes on with."""
+    """Make the call of a turn, the first one; returns what the chat goes on with."""
+    if turn.left_out:  # it may make them in later turns: the chat goes on as though it had made one
+        episode.trouble("calls-left-out", f"{turn.left_out} after the first of a turn", again=True)
     function = form.find(turn.function)
     if function is None:
         name = turn.function[: reading.SHOWN]

@@ -53,6 +53,7 @@ class ChatClient(Protocol):
         """The model's text, held to the schema where there is one and the endpoint can.
 
         Of ``tools`` the model may call one: its call is then in the text, as a JSON object with name and arguments.
+        Some models call several all the same, and then all are there.
 
         A ``Setback`` may be tried again, any other ``Failure`` is final; ``TOO_LONG`` as its reason asks for
         a shorter prompt. Raises ``GoatError`` for what no other request would survive either, such as a wrong

@@ -51,7 +51,7 @@ class OpenAiClient:
         limit = request.max_tokens or self._config.max_tokens
         form = self._form(request.schema) if request.schema is not None else json.dumps(self._options)[:-1] + ","
         if request.tools:
-            form += f'"tools":{json.dumps(list(request.tools))},'
+            form += f'"tools":{json.dumps(list(request.tools))},"parallel_tool_calls":false,'
         written = json.dumps([_with_text_arguments(message) for message in request.messages])
         body = f'{form}"{self._limit}":{limit},"seed":{request.seed},"messages":{written}}}'.encode()
         try:
@@ -160,14 +160,14 @@ def _with_text_arguments(message: Any) -> Any:
 
 
 def _said(message: Mapping[str, Any]) -> str:
-    """The text of a turn; the first call that a server has taken out of it goes back in."""
-    text = message.get("content") or ""
-    if not message.get("tool_calls"):
-        return str(text)
-    function = message["tool_calls"][0]["function"]
-    arguments = function.get("arguments") or "{}"  # its text is read, and judged, by who asked
-    call = f'{{"name": {json.dumps(function["name"])}, "arguments": {arguments}}}'
-    return f"{text}\n<tool_call>\n{call}\n</tool_call>".lstrip()
+    """The text of a turn; the calls that a server has taken out of it go back in."""
+    text = str(message.get("content") or "")
+    for call in message.get("tool_calls") or []:
+        function = call["function"]
+        arguments = function.get("arguments") or "{}"  # its text is read, and judged, by who asked
+        written = f'{{"name": {json.dumps(function["name"])}, "arguments": {arguments}}}'
+        text = f"{text}\n<tool_call>\n{written}\n</tool_call>".lstrip()
+    return text
 
 
 def _is_strict(node: Any) -> bool:

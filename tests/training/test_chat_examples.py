@@ -8,7 +8,7 @@ import pytest
 
 from goat_ray.agent.chat_form import Chat, read_turn
 from goat_ray.agent.config import AgentConfig, EndpointConfig, PromptConfig
-from goat_ray.agent.events import Attempt
+from goat_ray.agent.events import Attempt, Trouble
 from goat_ray.agent.loop import Agent
 from goat_ray.agent.model import LanguageModel
 from goat_ray.agent.reading import Act, Reply
@@ -131,10 +131,12 @@ class Served(FakeServer):
     """An endpoint that takes the calls out of the turns of a chat, as OpenAI's and vLLM's servers do."""
 
     chat: Chat
+    times = 1  # that each call is made in its turn
 
     def respond(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         turns = [turn for turn in self.chat.messages if turn["role"] == "assistant"]
         turn = turns[sum(message["role"] == "assistant" for message in body["messages"])]
+        turn = {**turn, "tool_calls": turn["tool_calls"] * self.times} if "tool_calls" in turn else turn
         return 200, {"choices": [{"message": with_text_arguments(turn), "finish_reason": "stop"}]}
 
 
@@ -159,6 +161,21 @@ def test_an_endpoint_takes_tools_and_calls_in_openais_form(
     for number, body in enumerate(server.requests):
         assert body["messages"] == [with_text_arguments(turn) for turn in chat.messages[: 1 + 2 * number]]
         assert [tool["type"] for tool in body["tools"]] == ["function"] * 6
+        assert body["parallel_tool_calls"] is False
+
+
+def test_calls_after_the_first_of_a_turn_are_left_out_and_told(
+    world: World, samples: list[Sample], retriever: Retriever
+) -> None:
+    sample = next(sample for sample in samples if len(sample.calls) > 1)
+    with Served() as server:
+        server.chat, server.times = chats(world, samples, "references")[sample.query], 3
+        config = AgentConfig(mode="chat", endpoint=EndpointConfig(model="m", base_url=server.base_url))
+        made = attempt(world, retriever, open_model("", config), sample.query)
+    assert [call.values for call in made.executed()] == [call.values for call in sample.calls]
+    troubles = [event.problem for event in made.events if isinstance(event, Trouble)]
+    assert troubles == ["calls-left-out: 2 after the first of a turn"] * len(sample.calls)
+    assert made.problems == [] and made.response == sample.response
 
 
 def test_what_goes_wrong_is_shown_once_and_then_answered(
@@ -186,6 +203,13 @@ def test_calls_are_read_as_templates_write_them(text: str) -> None:
     turn = read_turn(text)
     assert isinstance(turn, Act)
     assert (turn.thought, turn.function, json.loads(turn.arguments)) == ("I look.", "f", {"a": 1})
+    assert turn.left_out == 0
+
+
+def test_calls_that_cannot_be_read_are_left_out_as_well() -> None:
+    good, bad = '<tool_call>{"name": "f", "arguments": {}}</tool_call>', "<tool_call>g</tool_call>"
+    turns = [read_turn(text) for text in (good + bad, bad + good, good * 2)]
+    assert [turn.left_out for turn in turns if isinstance(turn, Act)] == [1, 1, 1]
 
 
 def test_other_objects_are_part_of_an_answer() -> None:
