@@ -1,10 +1,11 @@
 """API-Bank (arXiv 2304.08244): dialogues with API calls, read from its folders of JSON Lines.
 
 As in its own evaluator, each API turn is a task (given the dialogue so far, make the call; executed and compared by
-the called tool's own ``check_api_call_correctness``), and so is each AI turn right after one (ROUGE-L of the reply).
-A dialogue of level 3, where tools are searched for, is a further task as a whole: the user's words, the path of calls.
-The official file of level 3, a JSON list of ``{requirement, apis: [{api_name, input, output}], response}``, is read as
-dialogues of one request each.
+the called tool's own ``check_api_call_correctness``), and so is the turn right after one: ROUGE-L of an AI's reply, or
+a further call, which therefore counts twice. A dialogue of level 3, where tools are searched for, is one more task as a
+whole: the user's words, the path of calls. The official file of level 3, a JSON list of ``{requirement, apis:
+[{api_name, input, output}], response}``, is read as dialogues of one request each; its own evaluator counts each call
+once, and so it is here.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ def apibank(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
     for file in files:
         dialogues = [] if file in foreign else read_level_3(file) if file.suffix == ".json" else [read_dialogue(file)]
         for turns in dialogues:
-            tasks += dialogue_tasks(turns, _level(file))
+            tasks += dialogue_tasks(turns, _level(file), twice=file.suffix != ".json")
     known = {function.name for function in functions}
     wanted = {name for task in tasks for name, _ in task.gold}
     missing = wanted - known if functions else ()  # without any, predictions of others are scored
@@ -89,15 +90,16 @@ def read_level_3(file: Path) -> list[list[Turn]]:
     return dialogues
 
 
-def dialogue_tasks(turns: Sequence[Turn], level: str) -> list[BenchmarkTask]:
-    """The tasks of one dialogue."""
+def dialogue_tasks(turns: Sequence[Turn], level: str, twice: bool = True) -> list[BenchmarkTask]:
+    """The tasks of one dialogue; ``twice``: a call right after a call is two."""
     tasks = []
     for number, turn in enumerate(turns):
         so_far = "\n".join(map(_line, turns[:number]))
+        follows = number > 0 and turns[number - 1]["role"] == "API"
         if turn["role"] == "API":
             gold = ((turn["api_name"], turn["param_dict"]),)
-            tasks.append(BenchmarkTask(so_far, CALL, level, gold, results=(turn["result"],)))
-        elif turn["role"] == "AI" and number and turns[number - 1]["role"] == "API":
+            tasks += [BenchmarkTask(so_far, CALL, level, gold, results=(turn["result"],))] * (1 + (twice and follows))
+        elif turn["role"] == "AI" and follows:
             tasks.append(BenchmarkTask(so_far, REPLY, level, response=turn["text"]))
     if any(turn.get("api_name") == SEARCH for turn in turns):
         said = "\n".join(turn["text"] for turn in turns if turn["role"] == "User")

@@ -88,6 +88,15 @@ def test_official_dialogues() -> None:
     assert apibank(shared("apibank"), []).remarks == []
 
 
+def test_a_call_right_after_a_call_counts_twice_as_officially() -> None:
+    """The official evaluator makes a task of each of the 46 calls and of whatever comes next, once that is a call."""
+    tasks = [task for task in apibank(shared("apibank"), []).tasks if task.measures == CALL]
+    assert len(tasks) == 47
+    (again,) = [task for task in tasks if task.occurrence]
+    assert again.query.splitlines()[-1].startswith("API: ")
+    assert [task.gold for task in tasks if task.query == again.query] == [again.gold] * 2
+
+
 def test_the_official_file_of_level_3(tmp_path: Path) -> None:
     def call(name: str, arguments: dict[str, str], output: object) -> dict[str, object]:
         result = {"api_name": name, "input": arguments, "output": output, "exception": None}
