@@ -19,7 +19,7 @@ from goat_ray.evaluation.results import Result, as_predictions
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.python.executor import PythonExecutor
 from goat_ray.identity import content_id
-from goat_ray.pipeline import Road
+from goat_ray.pipeline import Models, Part, Road
 from goat_ray.places import Place, Where
 from goat_ray.records import ApiFunction, Sample
 from goat_ray.storage import FunctionStore
@@ -30,7 +30,14 @@ BENCHMARKS: dict[str, Callable[[Path, Sequence[ApiFunction]], Benchmark]] = {
     "goatbench": goatbench,
 }
 PLANNERS = ("graph", "graph-tuned")
-AGENTS = ("untuned", "tuned")
+AGENTS = ("untuned", "tuned", "endpoint")
+NEEDED: dict[str, Part] = {
+    "graph": "graph",
+    "graph-tuned": "train_retriever",
+    "untuned": "evaluate_agent",
+    "tuned": "evaluate_agent",
+}
+"""The part of the road that a contender needs all stages of; others need the documents alone."""
 
 
 @dataclass
@@ -38,7 +45,8 @@ class Benchmarking:
     """One benchmark, for all contenders.
 
     A contender is a planner without a language model ("graph" with the untuned retriever, "graph-tuned"), the road's
-    agent ("untuned", "tuned"), or a file of predictions. Only files can be scored without a road.
+    agent ("untuned", "tuned"), the model at ``agent.endpoint`` in its place ("endpoint", with the untuned retriever),
+    or a file of predictions. Only files can be scored without a road.
     """
 
     road: Road | None
@@ -49,7 +57,13 @@ class Benchmarking:
 
     @classmethod
     def open(cls, name: str, root: Path, road: Road | None, contenders: Sequence[str]) -> "Benchmarking":
-        """Read the benchmark's files, and the functions of the road's documents."""
+        """Read the benchmark's files, and the functions of the road's documents; raises ``ConfigError``."""
+        if "endpoint" in contenders and road is not None and road.config.agent.endpoint is None:
+            raise ConfigError(
+                "the contender 'endpoint' is the model at agent.endpoint, and none is set",
+                place="agent.endpoint",
+                remedy="Set it: --set 'agent.endpoint={model: NAME, base_url: http://HOST:PORT/v1}'",
+            )
         functions = list(FunctionStore.open(road.ingest().data)) if road is not None else []
         agents = [contender for contender in contenders if contender in AGENTS]
         return cls(road, BENCHMARKS[name](root, functions), functions, agents)
@@ -60,7 +74,8 @@ class Benchmarking:
         run, file = named(contender)
         solutions = self._given(file) if file is not None else self._own(run)
         planned = file is None and run in PLANNERS  # a file may be called like a planner
-        verdicts, checks = self._verdicts(run, solutions, planned), self._checks(run, solutions, planned)
+        verdicts = self._verdicts(run, solutions, planned, given=file is not None)
+        checks = self._checks(run, solutions, planned)
         result = score(self.benchmark, run, solutions, verdicts, checks, self.remarks)
         folder = Place.of(into) / self.benchmark.name / run
         result.write(folder, list(as_predictions(self.benchmark, solutions)))
@@ -82,7 +97,7 @@ class Benchmarking:
     def _planned(self, road: Road, contender: str) -> dict[str, Solution]:
         edges = road.graph()
         tuned = contender == "graph-tuned"
-        model = str(road.train_retriever()) if tuned else road.config.graph.embedding.model
+        model = str(road.train_retriever()) if tuned else road.config.training.retriever.base_model
         retriever = Retriever(self.functions, model, parts=road.config.agent.document)
         planner = GraphPlanner(self.functions, edges.records(), retriever)
         solutions = {}
@@ -94,7 +109,7 @@ class Benchmarking:
         return solutions
 
     def _answered(self, road: Road, contender: str) -> dict[str, Solution]:
-        models = road.contenders()
+        models = self._served(road) if contender == "endpoint" else road.contenders()
         samples = self.benchmark.samples()
         queries = road.runner.gather(
             f"queries_{self.benchmark.name}",
@@ -107,11 +122,21 @@ class Benchmarking:
         solutions = {one.id: self.benchmark.solution(one) for one in made[contender].records()}
         return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
 
-    def _verdicts(self, run: str, solutions: dict[str, Solution], planned: bool) -> Verdicts:
-        if not any("SR" in task.measures for task in self.benchmark.tasks):
+    def _served(self, road: Road) -> dict[str, Models]:
+        endpoint = road.config.agent.endpoint
+        assert endpoint is not None, "open() has looked"
+        self.remarks.append(f"endpoint is {endpoint.model} at {endpoint.base_url}, with the untuned retriever")
+        return {"endpoint": ("", road.config.training.retriever.base_model)}
+
+    def _verdicts(self, run: str, solutions: dict[str, Solution], planned: bool, given: bool) -> Verdicts:
+        judged = [task for task in self.benchmark.tasks if "SR" in task.measures]
+        if not judged:
             return {}
         if planned:
             self.remarks.append(f"SR is not taken for {run}: its plan has no response to judge")
+            return {}
+        if given and not any(solutions[task.id].response.strip() for task in judged):
+            self.remarks.append(f"SR is not taken for {run}: none of its predictions has a response to judge")
             return {}
         if self.road is None or self.road.config.teacher.backend == "rules":
             self.remarks.append("SR is not taken: it needs a configuration whose teacher is a language model")
@@ -142,6 +167,11 @@ class Benchmarking:
             executor.shutdown()
         self.remarks += remarks
         return checks
+
+
+def parts_of(contenders: Sequence[str]) -> list[Part]:
+    """The parts of the road that contenders need."""
+    return list(dict.fromkeys(NEEDED.get(contender, "ingest") for contender in contenders))
 
 
 def named(contender: str) -> tuple[str, Path | None]:

@@ -36,8 +36,8 @@ Contenders = Annotated[
         "-c",
         metavar="NAME|[NAME=]FILE",
         help="graph or graph-tuned (the plan of graph and retriever, no language model), untuned or tuned (the agent), "
-        "or a JSON file of predictions, with a name where files have the same. May be repeated. "
-        "Default: graph, untuned and tuned.",
+        "endpoint (the model at agent.endpoint, which takes the agent's place), or a JSON file of predictions, with a "
+        "name where files have the same. May be repeated. Default: graph, untuned and tuned, or graph and endpoint.",
     ),
 ]
 Into = Annotated[
@@ -110,21 +110,23 @@ def _evaluate(
     into: Place | None,
     changes: list[str] | None,
 ) -> None:
-    from goat_ray.benchmarking import Benchmarking, named
+    from goat_ray.benchmarking import Benchmarking, named, parts_of
     from goat_ray.config import load_config
     from goat_ray.pipeline import Road
 
-    chosen = contenders or ["graph", "untuned", "tuned"]
+    loaded = None if config is None else load_config(config, changes or [])
+    served = loaded is not None and loaded.agent.endpoint is not None
+    chosen = contenders or ["graph", *(["endpoint"] if served else ["untuned", "tuned"])]
     runs = [named(contender)[0] for contender in chosen]
     if len(set(runs)) < len(runs):
         raise ConfigError(
             "two contenders have the same name", place=" ".join(chosen), remedy="Give names: -c NAME=FILE"
         )
-    if config is None:
+    if loaded is None:
         _report(Benchmarking.open(name, root.fetch(), None, chosen), chosen, into or Place.of("benchmarks"))
         return
-    road = Road(load_config(config, changes or []))
-    with road.runner.exclusive():
+    road = Road(loaded)
+    with road.at_work(*parts_of(chosen)):
         opened = Benchmarking.open(name, root.fetch(), road, chosen)
         _report(opened, chosen, into or road.runner.directory / "benchmarks")
 

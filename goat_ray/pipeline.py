@@ -265,14 +265,14 @@ class Road:
         heldout = self._heldout()
         unseen = self._heldout("unseen") if splits.unseen_functions else None
         store = _store(self.runner.finished("functions", ApiFunction))
-        models = {"untuned": self.config.graph.embedding.model, "tuned": str(retriever)}
+        models = {"untuned": self.config.training.retriever.base_model, "tuned": str(retriever)}
         scores = self.runner.gather(
             "retrieval_scores",
             Score,
             lambda: retriever_scores(
                 models, retrieval_groups(heldout, unseen, store, config, splits), store, config.recall_at, parts
             ),
-            settings=[config.model_dump(mode="json"), trained_id(str(retriever)), list(parts)],
+            settings=[config.model_dump(mode="json"), [trained_id(model) for model in models.values()], list(parts)],
             inputs=[heldout, *([unseen] if unseen else [])],
         )
         return list(scores.records())
@@ -284,7 +284,7 @@ class Road:
         retriever, agent = str(self.train_retriever()), str(self.train_agent())
         examples = self.runner.finished("examples", Example)
         base = base_model(examples.data, agent, self.config.training.agent)
-        return {"untuned": (base, self.config.graph.embedding.model), "tuned": (agent, retriever)}
+        return {"untuned": (base, self.config.training.retriever.base_model), "tuned": (agent, retriever)}
 
     def predictions(
         self, contenders: Mapping[str, Models], queries: Dataset[Sample], into: str
@@ -333,28 +333,29 @@ class Road:
         self.console.summary(self.runner.directory)
 
     def perform(self, part: Part, begin: Callable[[], None] = lambda: None) -> None:
-        """One part by name, alone in its run directory; raises ``ConfigError`` at once where a stage has no room.
-
-        ``begin`` is called first, once the run directory is held.
-        """
-        with self._alone():
-            begin()
-            connect(self.config.cluster)
-            check_road(self.config, part, nodes())
+        """One part by name; ``begin`` is called first, once the run directory is held."""
+        with self.at_work(part, begin=begin):
             getattr(self, part)()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the run directory; the teacher's engines end with the work, however it ends."""
+    def at_work(self, *parts: Part, begin: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Alone in the run directory, on the cluster; the teacher's engines end with the work, however it ends.
+
+        Raises ``ConfigError`` at once where a stage of the parts has no room, or could not do what it is for.
+        """
         with self.runner.exclusive():
             try:
+                begin()
+                connect(self.config.cluster)
+                for part in parts:
+                    check_road(self.config, part, nodes())
                 yield
             finally:
                 self.teacher.release()
 
     def plan(self, size: int) -> Iterator[str]:
         """The forecast as text, alone in the run directory."""
-        with self._alone():
+        with self.at_work():
             yield from forecast(self.forecast(size), self.config.teacher, nodes())
 
     def _runner(self, directory: Place) -> Runner:

@@ -6,6 +6,7 @@ Each stage asks again when its turn comes; what is found here is found hours ear
 from collections.abc import Iterator, Sequence
 
 from goat_ray.config import GoatConfig
+from goat_ray.errors import ConfigError
 from goat_ray.placement import Need, Node, check
 from goat_ray.places import Place
 from goat_ray.stage import needs as stage_needs
@@ -48,6 +49,13 @@ _BEFORE_ENGINES = ("ingest", "embed")
 
 def check_road(config: GoatConfig, part: str, nodes: Sequence[Node]) -> None:
     """Raise ``ConfigError`` for the first stage of a part that could never run on these nodes, or as it is set."""
+    if "evaluate" in BEFORE[part] and config.agent.endpoint is not None:
+        raise ConfigError(
+            "the endpoint's one model would answer for the agent before its training and after it",
+            place="agent.endpoint",
+            remedy="Leave it out (--set agent.endpoint=null), or score its model on a benchmark: goat evaluate BENCH "
+            "CONFIG --root FILES -c endpoint",
+        )
     if "train_agent" in BEFORE[part] and not _is_finished(config, "train_agent"):
         check_packages(config.training.agent)
         deepspeed_settings(config.training.agent)

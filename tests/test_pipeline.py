@@ -3,15 +3,21 @@
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from goat_ray import benchmarking
 from goat_ray.config import GoatConfig
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.errors import ConfigError
+from goat_ray.evaluation.benchmark import Benchmark
 from goat_ray.pipeline import Road
-from goat_ray.records import Edge, Sample
+from goat_ray.places import Place
+from goat_ray.records import ApiFunction, Edge, Example, Sample
 from goat_ray.storage import Dataset
+from tests.world import World, make_samples
 
 pytestmark = pytest.mark.ray
 
@@ -45,6 +51,36 @@ def test_engines_end_with_the_work_however_it_ends(
     with pytest.raises(ConfigError):
         one.perform("ingest")
     assert released == ["engines"]
+
+
+def test_before_its_training_the_retriever_is_what_training_starts_from(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what embeds the texts of the graph, which may be another model."""
+    sections = {"graph": {"embedding": {"model": "of/texts"}}, "training": {"retriever": {"base_model": "a/base"}}}
+    settings = {"run": {"directory": str(tmp_path)}, "documents": {"paths": ["unread"]}, **sections}
+    one = Road(GoatConfig.model_validate(settings))
+    one.runner.gather("functions", ApiFunction, lambda: list(world.functions), settings={})
+    one.runner.gather("samples", Sample, lambda: make_samples(world, 4), settings={})
+    trained, asked = str(tmp_path / "retriever"), []
+    finished = one.runner.finished
+    examples: Any = SimpleNamespace(data="")
+    monkeypatch.setattr(one.runner, "finished", lambda name, *of: examples if of == (Example,) else finished(name, *of))
+    monkeypatch.setattr(one, "train_retriever", lambda: Place.of(trained))
+    monkeypatch.setattr(one, "train_agent", lambda: "agent")
+    monkeypatch.setattr("goat_ray.training.agent.base_model", lambda *_: "base")
+    monkeypatch.setattr("goat_ray.pipeline.retriever_scores", lambda models, *_: asked.append(models) or [])
+
+    assert one.contenders() == {"untuned": ("base", "a/base"), "tuned": ("agent", trained)}
+    one.evaluate_retriever()
+    assert asked == [{"untuned": "a/base", "tuned": trained}]
+
+    monkeypatch.setattr(one, "graph", lambda: SimpleNamespace(records=lambda: iter(())))
+    monkeypatch.setattr(benchmarking, "Retriever", lambda functions, model, parts: asked.append(model))
+    empty = benchmarking.Benchmarking(one, Benchmark("b", [], {}, str), list(world.functions), [])
+    for planner in ("graph", "graph-tuned"):
+        empty.evaluate(planner, tmp_path / "into")
+    assert asked[1:] == ["a/base", trained]
 
 
 @pytest.mark.slow

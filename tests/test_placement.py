@@ -145,6 +145,16 @@ def test_engines_that_the_agents_base_does_not_fit_are_told_before_its_training(
         check_road(config(tmp_path, agent={"engine": {}}, **missing), "evaluate_agent", [TWO_CPUS])
 
 
+def test_an_endpoint_is_not_taken_for_the_agent_before_and_after_training(tmp_path: Path) -> None:
+    served = config(tmp_path, agent={"endpoint": {"model": "m", "base_url": "http://x/v1"}}, evaluation={"cpus": 0.5})
+    write_json(tmp_path / "scores" / MANIFEST, {})  # of the agent itself, before the endpoint was set
+    for part in ("run", "evaluate", "evaluate_agent"):
+        with pytest.raises(ConfigError, match=r"^agent\.endpoint: .*one model.*-c endpoint"):
+            check_road(served, part, [TWO_CPUS])
+    for part in ("train", "evaluate_retriever"):
+        check_road(served, part, [TWO_CPUS])
+
+
 def test_what_is_finished_needs_no_room(tmp_path: Path) -> None:
     trained_elsewhere = config(tmp_path, teacher={"backend": "vllm", "model": "m", "engine": {"gpus_per_replica": 1}})
     with pytest.raises(ConfigError, match=r"verify.*1 GPU"):

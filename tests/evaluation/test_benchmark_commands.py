@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from goat_ray.cli import app
 from goat_ray.evaluation.apibank import apibank
 from goat_ray.evaluation.results import SECONDS, Result
-from goat_ray.pipeline import Road
 from goat_ray.teacher.fake_server import FakeServer
+from goat_ray.teacher.rules import RulesTeacher
 from tests.conftest import ROOT, shared
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -86,7 +86,9 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return bank
 
 
-def evaluate(name: str, config: str, root: str | Path, contenders: dict[str, Any], *changes: str) -> str:
+def evaluate(
+    name: str, config: str, root: str | Path, contenders: dict[str, Any], *changes: str, status: int = 0
+) -> str:
     """What the command prints. Contenders with entries are written as files of predictions."""
     chosen = []
     for contender, entries in contenders.items():
@@ -96,7 +98,7 @@ def evaluate(name: str, config: str, root: str | Path, contenders: dict[str, Any
     settings = [word for change in changes for word in ("--set", change)]
     command = ["evaluate", name, str(ROOT / "configs" / config), "--root", str(root), *chosen, *settings]
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
     return result.output
 
 
@@ -126,11 +128,8 @@ def test_tools_of_a_clone_check_calls(ray_cluster: None, clone: Path) -> None:
     assert "SR is not taken for graph: its plan has no response to judge" in told
 
 
-def test_tools_of_a_clone_check_the_calls_of_an_agent(
-    ray_cluster: None, clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that answers by script, without a training before it: it never searches for tools."""
-    monkeypatch.setattr(Road, "contenders", lambda road: {"untuned": ("", "")})
+def test_tools_of_a_clone_check_the_calls_of_the_model_at_an_endpoint(ray_cluster: None, clone: Path) -> None:
+    """One that answers by script, and is asked without a training before it: it never searches for tools."""
     made = {"GetUserToken": {"username": "Ada"}, "AddMeeting": {"topic": "tea", "attendees": ["Ada", "Bob"]}}
 
     def agent(body: dict[str, Any]) -> str:
@@ -144,16 +143,46 @@ def test_tools_of_a_clone_check_the_calls_of_an_agent(
     with FakeServer(answers=agent) as server:
         endpoint = f"agent.endpoint={{model: fake, base_url: {server.base_url}}}"
         root = f"executor.python.root={clone}"  # as the workers of this cluster, who make the calls, see it
-        told = evaluate("apibank", "apibank.yaml", "api-bank/lv1-lv2-samples", {"untuned": None}, endpoint, root)
-    result = Result.read(Path("runs/apibank/benchmarks/apibank/untuned"))
+        told = evaluate(
+            "apibank", "apibank.yaml", "api-bank/lv1-lv2-samples", {}, endpoint, root, "graph.execute=false"
+        )
+    benchmark = Path("runs/apibank/benchmarks/apibank")
+    assert {folder.name for folder in benchmark.iterdir()} == {"graph", "endpoint"}, "nothing else by default"
+    result = Result.read(benchmark / "endpoint")
+    assert f"endpoint is fake at {server.base_url}, with the untuned retriever" in result.remarks
+    assert not Path("runs/apibank/samples").exists()
     correct = result.values("correct")
     tasks = apibank(clone / "lv1-lv2-samples", []).tasks
     found = [(task.gold[0][0], correct[task.id]) for task in tasks if task.id in correct]
-    assert found == [("GetUserToken", 1.0), ("AddMeeting", 1.0), ("ToolSearcher", 0.0), ("AddMeeting", 1.0)]
+    added = [("AddMeeting", 1.0)] * 2  # right after another call
+    assert found == [("GetUserToken", 1.0), *added, ("ToolSearcher", 0.0), *added]
     assert list(result.values("ROUGE-L").values()) == pytest.approx([1.0, 1.0])
     assert list(result.values("CP").values()) == [0.0], "asked without the dialogue, it gets the token"
     assert len(result.values(SECONDS)) == len(tasks)
-    assert "correctness is not taken" not in told and "SR is not taken: it needs a configuration" in told
+    assert not any("correctness is not taken" in remark for remark in result.remarks)
+    assert "SR is not taken: it needs a configuration" in told
+
+
+@pytest.mark.parametrize(
+    ("contenders", "change", "said"),
+    [
+        (["graph", "tuned"], "agent.endpoint={model: m, base_url: http://x/v1}", "before its training and after it"),
+        (["endpoint"], "", "agent.endpoint, and none is set"),
+        (["graph", "graph-tuned"], "training.retriever.gpus_per_worker=1", "training.retriever: needs"),
+        (["graph", "untuned"], "training.agent.gpus_per_worker=1", "training.agent: needs"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_work(
+    ray_cluster: None, clone: Path, monkeypatch: pytest.MonkeyPatch, contenders: list[str], change: str, said: str
+) -> None:
+    released = []
+    monkeypatch.setattr(RulesTeacher, "release", lambda _: released.append("engines"))
+    changes = [change] if change else []
+    chosen = dict.fromkeys(contenders)
+    told = evaluate("apibank", "apibank.yaml", "api-bank/lv1-lv2-samples", chosen, *changes, status=1)
+    assert said in told
+    assert not Path("runs/apibank/functions").exists()
+    assert released == ["engines"]
 
 
 def test_a_model_judges_success(ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goat_ray.benchmarking import Benchmarking
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -19,6 +22,8 @@ from goat_ray.evaluation.predictions import read_predictions
 from goat_ray.evaluation.restbench import normalised, restbench
 from goat_ray.evaluation.results import Result, as_predictions
 from goat_ray.records import ApiFunction
+from goat_ray.teacher.config import TeacherConfig
+from goat_ray.teacher.rules import RulesTeacher
 from goat_ray.teacher.task import Failure
 from tests.conftest import shared
 
@@ -86,6 +91,26 @@ def test_length_counts_over_the_successes_of_whoever_judges(tmp_path: Path) -> N
     assert result.values("SR") == {first: 0.0}
     assert result.values("extra calls") == {second: 1.0}  # not judged, so the path decides
     assert "SR leaves out 1 tasks that were not judged (timeout)" in result.remarks
+
+
+@pytest.mark.parametrize(("responses", "success"), [(["", " "], []), (["", "Skipped."], [0.0])])
+def test_success_is_not_taken_where_no_prediction_has_a_response(
+    tmp_path: Path, responses: list[str], success: list[float]
+) -> None:
+    """Each would be judged a failure, and no right path would count for its length."""
+    benchmark = restbench(write(tmp_path / "q.json", SPOTIFY[:2]), [])
+    made = [
+        {"query": one["query"], "api_path": ["GET /x", *one["solution"]], "final_response": response}
+        for one, response in zip(SPOTIFY, responses, strict=False)
+    ]
+    config = SimpleNamespace(teacher=TeacherConfig(backend="openai", model="m", base_url="http://x/v1"))
+    road: Any = SimpleNamespace(config=config, teacher=RulesTeacher())  # which judges nothing, where it is asked
+    file = write(tmp_path / "paths.json", made)
+    result, _ = Benchmarking(road, benchmark, [], []).evaluate(str(file), tmp_path / "into")
+    assert list(result.values("SR").values()) == success
+    assert len(result.values("extra calls")) == 2 - len(success)
+    said = "SR is not taken for paths: none of its predictions has a response to judge"
+    assert (said in result.remarks) == (not success)
 
 
 def test_which_query_file_is_meant_must_be_clear(tmp_path: Path) -> None:
