@@ -1,4 +1,4 @@
-"""Kills at random moments of a driver, or of its workers, that makes a corpus on a cluster of its own."""
+"""Kills at random moments of a driver, of its workers, or of nodes, while it makes a corpus on a cluster of its own."""
 
 import json
 import os
@@ -159,3 +159,27 @@ class Killer:
                 stdout=log,
                 stderr=log,
             )
+
+
+class Repeated:
+    """Disturbed runs of the same corpus in one folder, each compared with an undisturbed one."""
+
+    def __init__(self, killer: Killer, folder: Path, world: World) -> None:
+        self.killer = killer
+        self._folder = folder
+        self._world = world
+        self._runs = 0
+        killer.undisturbed(self._directory("whole"))
+        self.expected = sample_lines(folder / "whole")
+
+    def run(self, at_most: int) -> int:
+        """One run, killed so often at most; the kills that hit. Its samples must be those of the undisturbed one."""
+        self._runs += 1
+        directory = self._directory(f"killed-{self._runs}")
+        hits = self.killer.run(directory, at_most)
+        assert sample_lines(directory) == self.expected, f"after {hits} kills: {directory}"
+        return hits
+
+    def _directory(self, name: str) -> Path:
+        prepare(self._folder / name, self._world)
+        return self._folder / name

@@ -1,6 +1,7 @@
 """A Ray cluster of several nodes on this machine, whose nodes can be killed and replaced."""
 
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,10 @@ class Nodes:
         """Kill a node and start another one, as an autoscaler does."""
         self.kill(node)
         self.add()
+
+    def replace_any(self, random_: random.Random) -> None:
+        """The same with one of the worker nodes."""
+        self.replace(random_.choice(self.workers))
 
     def at_work(self) -> Any | None:
         """A worker node on which a process runs a stage or trains; None where there is none."""
