@@ -64,5 +64,5 @@ def _model(config: GoatConfig, trained: Place) -> tuple[str, str]:
 def _retriever(config: GoatConfig, trained: Place) -> tuple[str, str]:
     if (trained / RECORD).exists():
         return str(trained), f"{trained}, trained in this run"
-    base = config.graph.embedding.model
+    base = config.training.retriever.base_model
     return base, f"{base or DEFAULT_MODEL}, as it is: none was trained in this run"

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from goat_ray.cli import app
 from goat_ray.cli_agent import until_stopped
+from goat_ray.config import load_config
 from goat_ray.console import Console
+from goat_ray.equipping import equip
 from goat_ray.records import ApiFunction
 from goat_ray.runner import Runner
 from goat_ray.teacher.fake_server import FakeServer
@@ -48,6 +50,12 @@ def test_asking_shows_what_is_used_and_each_step(config: Path) -> None:
     assert "Trouble    unknown-function: flyToMoon; the model is asked again" in lines
     assert any("(from call 1 $.results[0].id)  -> 200" in line for line in lines)
     assert "Answer     Two books." in lines
+
+
+def test_an_untrained_retriever_is_the_one_that_its_training_would_start_from(config: Path) -> None:
+    changes = ["agent.endpoint={model: fake, base_url: http://127.0.0.1:1}", "training.retriever.base_model=mine"]
+    equipment, remarks = equip(load_config(config, changes))
+    assert equipment.retriever == "mine" and remarks[1] == "retriever  mine, as it is: none was trained in this run"
 
 
 def test_asking_in_react_mode_gives_events_as_json(config: Path) -> None:
