@@ -1,6 +1,7 @@
 """Local clusters that goat starts: closed to others, whatever the environment says nothing about."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ from goat_ray.cluster import ClusterConfig, connect
 from goat_ray.errors import RunError
 
 SCRIPT = """
+import os, signal, time
 import ray
 from goat_ray.cluster import ClusterConfig, connect
 connect(ClusterConfig(local_cpus=1))
 print("token", ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN)
-print("dashboard", repr(ray._private.worker._global_node.webui_url))
+print("dashboard", repr(ray._private.worker._global_node.webui_url), flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
 """
 
 
@@ -41,12 +45,14 @@ def test_a_local_cluster_that_does_not_start_is_one_clear_error(tmp_path: Path) 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_local_cluster_wants_a_token_and_has_no_dashboard(tmp_path: Path) -> None:
+def test_a_local_cluster_wants_a_token_has_no_dashboard_and_ends_in_order(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path)}
     environment.pop("RAY_AUTH_MODE", None)
-    said = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120, check=True
-    ).stdout
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT], check=False, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGTERM, ""), "no stack trace of Ray's"
+    said = ended.stdout
     assert "token True" in said
     token = tmp_path / ".ray" / "auth_token"
     assert len(token.read_text()) >= 32
