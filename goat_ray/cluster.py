@@ -116,8 +116,17 @@ def connect(config: ClusterConfig) -> None:
         else:
             cpus = config.local_cpus or max(os.cpu_count() or 1, MIN_LOCAL_CPUS)
             _start(cpus, quiet)
-    _end_in_order()
+    end_in_order()
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the runner reports what fails, in one line
+
+
+def end_in_order() -> None:
+    """Have SIGTERM end the process as ``sys.exit`` does: what is held is released, the status says so, no more.
+
+    Ray means to do the same, but then its C++ part takes the signal, prints a stack trace and may abort.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as shells report it
 
 
 def nodes() -> list[Node]:
@@ -167,15 +176,6 @@ def _join(address: str, options: dict[str, Any]) -> None:
         said = str(error).strip().splitlines()
         problem = f"there is no Ray cluster to join: {said[0] if said else type(error).__name__}"
         raise RunError(problem, place=address, remedy=remedy) from error
-
-
-def _end_in_order() -> None:
-    """Have SIGTERM end the process as ``sys.exit`` does: what is held is released, the status says so, no more.
-
-    Ray means to do the same, but then its C++ part takes the signal, prints a stack trace and may abort.
-    """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _keep_token_private() -> None:

@@ -1,13 +1,13 @@
 """What the entry points in ``jobs/`` share: options, one part of the road, an exit status, a report of failure."""
 
 import argparse
-import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
+from goat_ray.cluster import end_in_order
 from goat_ray.config import GoatConfig, load_config
 from goat_ray.errors import GoatError, RunError
 from goat_ray.inspection import funnel
@@ -31,7 +31,7 @@ def main(part: Part, arguments: list[str] | None = None) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. run.directory=/shared/run"
     )
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _stop)  # Ray does the same, but only once it is connected
+    end_in_order()  # from the beginning, and not only once it is connected
     try:
         _perform(part, load_config(options.config, options.set))
     except GoatError as error:
@@ -54,10 +54,6 @@ def _perform(part: Part, config: GoatConfig) -> None:
             write_json(report, failure(part, report.parent, error))
         raise
     report.remove()
-
-
-def _stop(number: int, _: object) -> None:
-    sys.exit(128 + number)  # as shells report what a signal has ended
 
 
 def failure(part: str, run: Place, error: BaseException) -> dict[str, Any]:
