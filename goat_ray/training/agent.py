@@ -175,10 +175,10 @@ def _plan(
             place=source.examples,
             remedy="Synthesize more samples, raise max_length, or include more kinds",
         )
-    validate = held_out.kept.total() >= config.workers
-    if not validate and (config.keep == "best" or config.patience or config.validate_every):
+    evaluated_on = held_out.kept.total()
+    if evaluated_on < config.workers and (config.keep == "best" or config.patience or config.validate_every):
         raise RunError(
-            f"{held_out.kept.total()} validation examples are too few to evaluate on {config.workers} workers",
+            f"{evaluated_on} validation examples are too few to evaluate on {config.workers} workers",
             place=source.examples,
             remedy="Give splits.validation a share, or leave out keep: best, patience and validate_every",
         )
@@ -195,7 +195,7 @@ def _plan(
         tally=train,
         steps_per_epoch=-(-rows_per_worker // rows_per_step),
         rows_per_step=rows_per_step,
-        validate=validate,
+        evaluated_on=evaluated_on if evaluated_on >= config.workers else 0,
     )
 
 
@@ -206,4 +206,4 @@ def _datasets(source: Source, job: AgentJob) -> dict[str, Dataset]:
     datasets = {
         epoch_name(number): epoch(source, number, rows, job.rows_per_step, **cut) for number in range(job.config.epochs)
     }
-    return {**datasets, "validation": validation(source)} if job.validate else datasets
+    return {**datasets, "validation": validation(source)} if job.evaluated_on else datasets

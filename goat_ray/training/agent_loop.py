@@ -135,8 +135,9 @@ class _Worker:
 
     @torch.no_grad()
     def _validate(self, when: str) -> None:
-        if not self.job.validate:
+        if not self.job.evaluated_on:
             return
+        self.meter.say(f"{when}  evaluating on {self.job.evaluated_on:,} examples")
         shard = ray.train.get_dataset_shard("validation")
         assert shard is not None
         sums = torch.zeros(2, dtype=torch.float64, device=self.engine.device)

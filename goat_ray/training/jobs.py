@@ -22,7 +22,7 @@ class AgentJob:
     tally: Tally  # of the training examples
     steps_per_epoch: int
     rows_per_step: int  # of one worker
-    validate: bool
+    evaluated_on: int  # validation examples; 0: too few to evaluate at all
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,8 @@ def test_the_console_is_told_what_it_takes_and_how_it_goes(trained: Trained) -> 
     (last,) = [line for line in lines if line.startswith(f"step {STEPS}/12 ")]
     assert "tokens/s" in last and last.endswith("left")
     assert lines[-1] == "stopped early: 1 epochs without a lower validation loss"
+    at = next(number for number, line in enumerate(lines) if line.startswith("epoch 2/3  validation loss"))
+    assert lines[at - 1].startswith("epoch 2/3  evaluating on ") and lines[at - 1].endswith(" examples")
 
 
 def test_as_many_checkpoints_are_kept_as_are_wanted(trained: Trained) -> None:
