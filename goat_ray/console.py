@@ -17,7 +17,8 @@ from goat_ray.records import Score
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
 POLL_S = 0.5
 
-Read = Callable[[], tuple[int, int]]
+Read = Callable[[], tuple[int, int, float]]
+"""Records done, those of them that are kept, and the seconds that workers have been at work."""
 """How many records have gone into a step so far, and how many have come out."""
 
 
@@ -134,18 +135,22 @@ class Console:
         with Progress(*columns, console=self.rich, transient=True) as progress:
             task = progress.add_task(name, total=total, rate="starting")
             while not stop.wait(POLL_S):
-                done, _ = read()
+                done, _, worked = read()
+                if worked and not done:
+                    progress.update(task, rate="at work")
                 if done:
                     progress.update(task, completed=done, rate=f"{done / (time.monotonic() - started):,.0f}/s")
 
     def _lines(self, name: str, total: int, read: Read, stop: threading.Event) -> None:
         started = time.monotonic()
         while not stop.wait(PLAIN_INTERVAL_S):
-            done, kept = read()
+            done, kept, worked = read()
             if done:
                 rate = done / (time.monotonic() - started)
                 left = max(total - done, 0) / rate
                 self.note(f"{name}: {done:,} of {total:,} ({kept:,} kept), {rate:,.0f}/s, about {left:,.0f} s left")
+            elif worked:
+                self.note(f"{name}: at work on the first of {total:,} for {worked:,.0f} s")
             else:
                 self.note(f"{name}: starting workers")
 

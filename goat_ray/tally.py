@@ -68,7 +68,7 @@ class Tally:
         """What a worker has counted beside its records. Waits until it is noted, as the worker may end."""
         ray.get(self._counting.count.remote(self._key, counts))
 
-    def read(self) -> tuple[int, int]:
+    def read(self) -> tuple[int, int, float]:
         """Records in and records out so far."""
         return ray.get(self._counting.read.remote(self._key))  # type: ignore[no-any-return]
 
@@ -117,8 +117,9 @@ class _Counting:
         counts.kept += kept
         self._exporter.rows(step, kept, rejects)
 
-    def read(self, key: str) -> tuple[int, int]:
-        return self._of[key].done, self._of[key].kept
+    def read(self, key: str) -> tuple[int, int, float]:
+        counts = self._of[key]
+        return counts.done, counts.kept, time.monotonic() - counts.began if counts.began else 0.0
 
     def close(self, key: str) -> tuple[dict[str, int], float]:
         counts = self._of.pop(key, _Counts())

@@ -32,10 +32,12 @@ def test_long_work_on_the_driver_is_not_silent(tmp_path: Path, monkeypatch: pyte
 
 def test_a_step_says_how_far_it_is_and_how_long_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goat_ray.console.PLAIN_INTERVAL_S", 0.01)
-    file, done = io.StringIO(), [0]
+    file, done, worked = io.StringIO(), [0], [0.0]
     console = Console(RichConsole(file=file, force_terminal=False, width=40))
-    with console.progress("verified", 4000, lambda: (done[0], done[0] // 2)):
+    with console.progress("verified", 4000, lambda: (done[0], done[0] // 2, worked[0])):
         await_text(file, "  verified: starting workers\n")
+        worked[0] = 75.0
+        await_text(file, "  verified: at work on the first of 4,000 for 75 s\n")
         done[0] = 1000
         await_text(file, "1,000 of")
     line = file.getvalue().splitlines()[-1]
