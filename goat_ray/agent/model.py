@@ -58,7 +58,8 @@ class TransformersModel:
         if base_of(folder) != folder:
             from peft import PeftModel
 
-            self._model = PeftModel.from_pretrained(self._model, folder)
+            # Merged, a step of decoding is one product a layer instead of three.
+            self._model = PeftModel.from_pretrained(self._model, folder).merge_and_unload()
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model.to(self._device).eval()
