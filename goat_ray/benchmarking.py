@@ -104,8 +104,9 @@ class Benchmarking:
         for task in self.benchmark.tasks:
             began = time.perf_counter()
             (plan,) = planner.plan([task.query])
-            calls = tuple(MadeCall(self.benchmark.names[function.id]) for function in plan)
-            solutions[task.id] = Solution(calls, seconds=time.perf_counter() - began)
+            names = tuple(self.benchmark.names[function.id] for function in plan)
+            seconds = time.perf_counter() - began
+            solutions[task.id] = Solution(tuple(map(MadeCall, names)), planned=names, seconds=seconds)
         return solutions
 
     def _answered(self, road: Road, contender: str) -> dict[str, Solution]:
@@ -120,7 +121,8 @@ class Benchmarking:
         agents = {agent: models[agent] for agent in dict.fromkeys([*self.agents, contender])}
         made = road.predictions(agents, queries, into=f"predictions_{self.benchmark.name}")
         solutions = {one.id: self.benchmark.solution(one) for one in made[contender].records()}
-        return {sample.id: solutions.get(sample.id, Solution(problems=("rejected",))) for sample in samples}
+        lost = Solution(planned=() if road.config.agent.mode == "plan" else None, problems=("rejected",))
+        return {sample.id: solutions.get(sample.id, lost) for sample in samples}
 
     def _served(self, road: Road) -> dict[str, Models]:
         endpoint = road.config.agent.endpoint

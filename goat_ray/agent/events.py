@@ -128,6 +128,11 @@ class Attempt:
         """What was not put right on the way."""
         return self.answer.problems
 
+    @property
+    def planned(self) -> list[str]:
+        """Ids of the functions that were chosen before any call, in order; empty where it came to no plan."""
+        return [named.id for event in self.events if isinstance(event, Planned) for named in event.functions]
+
     def executed(self) -> list[ExecutedCall]:
         """The calls that were made; failed ones say which call made up for them."""
         calls = [event.call for event in self.events if isinstance(event, Called)]

@@ -42,6 +42,7 @@ class Solution:
 
     calls: tuple[MadeCall, ...] = ()
     response: str = ""
+    planned: tuple[str, ...] | None = None  # functions chosen before any call; None where none were asked for
     problems: tuple[str, ...] = ()
     seconds: float | None = None  # of one worker, which may answer several together
 
@@ -72,7 +73,8 @@ class Benchmark:
     def solution(self, prediction: Prediction) -> Solution:
         """What the agent did, in the benchmark's names."""
         calls = tuple(MadeCall(self.names[call.function], call.values, call.body) for call in prediction.calls)
-        return Solution(calls, prediction.response, tuple(prediction.problems), prediction.seconds)
+        planned = None if prediction.planned is None else tuple(self.names[id_] for id_ in prediction.planned)
+        return Solution(calls, prediction.response, planned, tuple(prediction.problems), prediction.seconds)
 
 
 def counted(tasks: Sequence[BenchmarkTask]) -> list[BenchmarkTask]:

@@ -35,6 +35,8 @@ def _scored(
     task: BenchmarkTask, solution: Solution, verdict: Verdict | Failure | None, checks: Mapping[str, float]
 ) -> TaskResult:
     measured = {metric: measure(task, solution) for metric, measure in _MEASURES.items() if metric in task.measures}
+    if "CP" in measured and solution.planned is not None:
+        measured["CP of the plan"] = float(correct_path(solution.planned, _path(task)))
     if task.id in checks:
         measured["correct"] = checks[task.id]
     succeeded = bool(measured.get("CP"))
@@ -49,7 +51,11 @@ def _scored(
 
 
 def _correct_path(task: BenchmarkTask, solution: Solution) -> float:
-    return float(correct_path([call.function for call in solution.calls], [function for function, _ in task.gold]))
+    return float(correct_path([call.function for call in solution.calls], _path(task)))
+
+
+def _path(task: BenchmarkTask) -> list[str]:
+    return [function for function, _ in task.gold]
 
 
 _MEASURES: dict[str, Callable[[BenchmarkTask, Solution], float]] = {
@@ -60,6 +66,8 @@ _MEASURES: dict[str, Callable[[BenchmarkTask, Solution], float]] = {
 }
 """Measures that need nothing but task and solution.
 
-Beside them, ``SR`` is the judge's and ``correct`` the tool's. ``extra calls`` is RestBench's delta of solution length:
-calls made beyond the gold path's, over tasks that succeeded (by the judge, or by the path where nobody judged).
+Beside them, ``CP of the plan`` takes the functions that were chosen before any call, whatever came of them: where a
+sandbox does not know what is searched for, what should follow cannot be called. ``SR`` is the judge's and ``correct``
+the tool's. ``extra calls`` is RestBench's delta of solution length: calls made beyond the gold path's, over tasks that
+succeeded (by the judge, or by the path where nobody judged).
 """

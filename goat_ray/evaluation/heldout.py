@@ -77,6 +77,7 @@ class Predict(Step[Sample, Prediction]):
                 query=sample.query,
                 calls=attempt.executed(),
                 response=attempt.response,
+                planned=attempt.planned if self.equipment.agent.mode == "plan" else None,
                 problems=attempt.problems,
                 seconds=seconds,
             )

@@ -14,7 +14,7 @@ from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.errors import DocumentError
-from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, counted
+from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, Solution, counted
 from goat_ray.evaluation.benchmark_scores import score
 from goat_ray.evaluation.goatbench import goatbench
 from goat_ray.evaluation.judging import Verdict
@@ -80,6 +80,16 @@ def test_another_restbench_file_and_predictions_for_it(tmp_path: Path) -> None:
     assert means(result)["CP", "1 call"] == 0.5
     assert means(result)["extra calls", "all"] == 1.0
     assert {"no prediction for: skip", "no such task: unheard of"} <= set(result.remarks)
+
+
+def test_a_plan_is_scored_whatever_became_of_its_calls(tmp_path: Path) -> None:
+    benchmark = restbench(write(tmp_path / "spotify_queries.json", SPOTIFY), [])
+    gold = [tuple(name for name, _ in task.gold) for task in benchmark.tasks]
+    planned: list[tuple[str, ...] | None] = [gold[0], (), None]  # all of it, none at all, and none asked for
+    solutions = {task.id: Solution(planned=one) for task, one in zip(benchmark.tasks, planned, strict=True)}
+    result = score(benchmark, "mine", solutions, {}, {}, [])
+    assert result.values("CP") == dict.fromkeys(solutions, 0.0)
+    assert list(result.values("CP of the plan").values()) == [1.0, 0.0]
 
 
 def test_length_counts_over_the_successes_of_whoever_judges(tmp_path: Path) -> None:

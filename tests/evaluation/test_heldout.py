@@ -38,6 +38,7 @@ def test_samples_are_attempted_together_in_either_mode(world, samples, mode, scr
     assert [prediction.id for prediction in made] == [sample.id for sample in samples]
     assert all(len(prediction.calls) == 2 and not prediction.problems for prediction in made)
     assert made[0].calls[1].arguments[0].provenance == "upstream"
+    assert made[0].planned == ([call.function for call in made[0].calls] if mode == "plan" else None)
     assert server.most_in_flight == len(samples)
     seconds = [prediction.seconds or 0.0 for prediction in made]
     assert min(seconds) > 0 and sum(seconds) <= took, "nobody's waiting for the others counts"
