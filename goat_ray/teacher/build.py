@@ -84,6 +84,7 @@ class _EngineTeacher(_ConfiguredTeacher):
     def release(self) -> None:
         from goat_ray.teacher.vllm import shutdown
 
+        super().release()
         shutdown(self._config)
 
 

@@ -59,6 +59,9 @@ class ChatTeacher(Teacher):
         assert self._session is not None
         return self._session.run(self._session.answer(task, requests))
 
+    def release(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Disconnect; ``start`` may follow."""
         if self._session is not None:

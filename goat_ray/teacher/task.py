@@ -107,7 +107,7 @@ class Teacher(ABC):
         """Called once on the driver before any worker starts: start engines, if there are any to start."""
 
     def release(self) -> None:
-        """Called once on the driver when no more questions will come: give back what ``prepare`` took."""
+        """Called once on the driver when no more questions will come: disconnect, give back what ``prepare`` took."""
 
     def start(self) -> None:
         """Connect; called once in the process that will ask, before the first ``answer``."""

@@ -170,6 +170,8 @@ def test_one_connection_serves_all_calls_until_closed():
     teacher.close()
     assert client.closed == 1
     assert teacher.answer(JudgeFilm(), ["Heat"]) == [Verdict(accept=True, genre="drama")]
+    teacher.release()  # which is all that a driver calls
+    assert client.closed == 2
 
 
 def test_no_requests_no_answers():
