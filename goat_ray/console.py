@@ -18,8 +18,7 @@ PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no termina
 POLL_S = 0.5
 
 Read = Callable[[], tuple[int, int, float]]
-"""Records done, those of them that are kept, and the seconds that workers have been at work."""
-"""How many records have gone into a step so far, and how many have come out."""
+"""How many records have gone into a step so far, how many have come out, and the seconds that workers are at work."""
 
 
 class Console:
@@ -136,10 +135,10 @@ class Console:
             task = progress.add_task(name, total=total, rate="starting")
             while not stop.wait(POLL_S):
                 done, _, worked = read()
-                if worked and not done:
-                    progress.update(task, rate="at work")
                 if done:
                     progress.update(task, completed=done, rate=f"{done / (time.monotonic() - started):,.0f}/s")
+                elif worked:
+                    progress.update(task, rate="at work")
 
     def _lines(self, name: str, total: int, read: Read, stop: threading.Event) -> None:
         started = time.monotonic()

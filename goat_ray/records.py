@@ -349,9 +349,7 @@ class Prediction(Record):
     query: str
     calls: list[ExecutedCall]
     response: str
-    planned: list[str] | None = (
-        None  # functions chosen before any call, by id, in order; None where none were asked for
-    )
+    planned: list[str] | None = None  # ids of functions chosen before any call; None where none were asked for
     problems: list[str] = []  # what went wrong on the way, e.g. "unknown-function: foo"
     seconds: float | None = None  # of its worker: what the queries answered together took, over their number
 

@@ -69,7 +69,7 @@ class Tally:
         ray.get(self._counting.count.remote(self._key, counts))
 
     def read(self) -> tuple[int, int, float]:
-        """Records in and records out so far."""
+        """Records in and records out so far, and the seconds since the first batch was taken up."""
         return ray.get(self._counting.read.remote(self._key))  # type: ignore[no-any-return]
 
     def close(self) -> tuple[dict[str, int], float]:
