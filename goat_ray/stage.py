@@ -77,7 +77,12 @@ def run_stage(
             fn_constructor_args=(step, tally, committed, folder, cluster.log_level),
             batch_format="pyarrow",
             batch_size=need.batch_size,
-            compute=ActorPoolStrategy(min_size=1, max_size=need.workers or most_workers(worker, beside, held, found)),
+            compute=ActorPoolStrategy(
+                min_size=1,
+                max_size=need.workers or most_workers(worker, beside, held, found),
+                max_concurrent_calls_per_actor=2 if step.overlaps else 1,
+                enable_true_multi_threading=step.overlaps,
+            ),
             **need.placement.options(need.cpus, need.gpus),
         )
         try:

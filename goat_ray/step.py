@@ -52,6 +52,12 @@ class Step(ABC, Generic[In, Out]):
 
     resources: Resources = Resources()
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether a worker processes two batches at once, in threads: where it waits for others, neither the end of
+        a batch nor its own work on it should leave those without anything to do."""
+        return False
+
     @abstractmethod
     def settings(self) -> Json:
         """Everything, besides the input records, that the output depends on, as JSON."""

@@ -1,6 +1,7 @@
 """Small steps that the runner's tests run on the cluster."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -66,6 +67,24 @@ class Meet(Shout):
             if time.monotonic() > until:
                 raise RunError(f"only {met} workers came", remedy="Leave more of the cluster to workers")
             time.sleep(0.1)
+        yield from super().process(batch)
+
+
+class Cross(Shout):
+    """One worker that does nothing with a batch before it has another one as well."""
+
+    name = "cross"
+    resources = Resources(cpus=0.5, batch_size=10, workers=1)
+    overlaps = True
+
+    def start(self) -> None:
+        self.both = threading.Barrier(2, timeout=MEETS_S)
+
+    def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
+        try:
+            self.both.wait()
+        except threading.BrokenBarrierError:
+            raise RunError("no other batch came", remedy="Hand a worker two batches at once") from None
         yield from super().process(batch)
 
 

@@ -17,7 +17,7 @@ from goat_ray.places import Place
 from goat_ray.records import Document
 from goat_ray.runner import SUPERSEDED, Runner
 from goat_ray.storage import MANIFEST, Dataset, parquet_files, read_json
-from tests.steps import Forget, Meet, Shout, documents
+from tests.steps import Cross, Forget, Meet, Shout, documents
 
 pytestmark = pytest.mark.ray
 
@@ -93,6 +93,12 @@ def test_workers_may_take_all_that_reading_and_writing_leave(runner: Runner, tmp
     notes = tmp_path / "notes"
     notes.mkdir()
     assert runner.bulk(Meet(notes=notes), source(runner), into="loud").rows == 90
+
+
+def test_a_worker_that_waits_for_others_takes_up_two_batches_at_once(runner: Runner) -> None:
+    out = runner.bulk(Cross(), source(runner, 40), into="loud")
+    assert {r.id for r in out.records()} | {r.id for r in out.rejected()} == {d.id for d in documents(40)}
+    assert out.rows == 36
 
 
 def test_no_input_gives_no_output(runner: Runner) -> None:

@@ -35,6 +35,10 @@ class Verify(Step[CandidateEdge, Edge]):
         self.functions = functions  # Parquet folder of the functions dataset
         self.resources = resources or Resources()
 
+    @property
+    def overlaps(self) -> bool:
+        return self.teacher.waits
+
     def settings(self) -> Json:
         task = JudgeEdge if self.config.per_prompt == 1 else JudgeEdges
         return {

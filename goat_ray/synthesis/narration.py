@@ -48,6 +48,10 @@ class Narrate(Step[CallTrace, Sample]):
         self.traces = traces  # fingerprint of the traces, for lineage
         self.resources = resources or Resources()
 
+    @property
+    def overlaps(self) -> bool:
+        return self.teacher.waits
+
     def settings(self) -> Json:
         return {
             "teacher": self.teacher.settings(),

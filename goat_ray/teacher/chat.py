@@ -42,6 +42,10 @@ class ChatTeacher(Teacher):
     def label(self) -> str:
         return self._label
 
+    @property
+    def waits(self) -> bool:
+        return True
+
     def prepare(self) -> None:
         if self._cache is not None:
             compact(self._cache)
@@ -57,7 +61,7 @@ class ChatTeacher(Teacher):
     def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
         self.start()
         assert self._session is not None
-        return self._session.run(self._session.answer(task, requests))
+        return self._session.answer(task, requests)
 
     def release(self) -> None:
         self.close()
@@ -100,13 +104,18 @@ class _Session:
         finally:
             self._loop.close()
 
-    async def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
+    def answer(self, task: Task[Request, Ans], requests: Sequence[Request]) -> list[Ans | Failure]:
         """Answers in order; equal questions are asked once, and those that were answered before not at all."""
         work = _Work(task, self._settings)
-        questions = [work.question(request) for request in requests]
+        # Written in the caller's thread: the loop has the answers of other callers to receive meanwhile.
+        return self.run(self._answer(work, [work.question(request) for request in requests]))
+
+    async def _answer(
+        self, work: "_Work[Request, Ans]", questions: Sequence["_Question[Request]"]
+    ) -> list[Ans | Failure]:
         answers: dict[bytes, Ans | Failure] = dict(self._remembered(work, questions))
         new = {question.key: question for question in questions if question.key not in answers}
-        count("cache hits", task.name, sum(question.key in answers for question in questions))
+        count("cache hits", work.task.name, sum(question.key in answers for question in questions))
         todo = iter(new.values())
 
         async def take_turns() -> None:

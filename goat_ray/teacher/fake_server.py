@@ -148,7 +148,8 @@ class FakeServer:
         self._loop.close()
 
     def arrived(self, connection: Connection, body: Body, key: str) -> None:
-        """A whole request is there: its reply leaves after the latency."""
+        """A whole request is there: its reply leaves after the latency, which includes the time to make it."""
+        arrived = self._loop.time()
         if self.keep:
             self.requests.append(body)
             self.keys.add(key)
@@ -158,7 +159,7 @@ class FakeServer:
         latency = self.latency_s + (
             self.jitter_s * rng(self.seed, "jitter", self.count).random() if self.jitter_s else 0
         )
-        self._loop.call_later(latency, self._leave, connection, reply)
+        self._loop.call_at(arrived + latency, self._leave, connection, reply)
 
     def _leave(self, connection: Connection, reply: Reply | None) -> None:
         self._in_flight -= 1

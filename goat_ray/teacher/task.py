@@ -96,6 +96,11 @@ class Teacher(ABC):
     def label(self) -> str:
         """Backend and model, as written into lineage and fingerprints, e.g. ``openai:llama-3-8b``."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is waited for rather than worked out here, so that more threads than one do well to ask."""
+        return False
+
     def settings(self) -> Json:
         """All that its answers depend on besides the questions, for fingerprints."""
         return {"teacher": self.label}

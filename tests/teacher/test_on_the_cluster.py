@@ -30,12 +30,14 @@ def pairs(world):
     return all_pairs(world.functions)[:ROWS]
 
 
-def verify(folder, server, world, pairs, into="verified", batch=20, **changes):
+def verify(folder, server, world, pairs, into="verified", batch=20, workers=None, **changes):
     """One run of the stage: its dataset and its manifest."""
     config = TeacherConfig(backend="openai", model="fake", base_url=server.base_url, **changes)
     runner = Runner(folder, Console())
     candidates = runner.gather("candidates", CandidateEdge, lambda: pairs, settings={})
-    step = Verify(build_teacher(config, folder / "answers"), world.data, resources=Resources(batch_size=batch))
+    step = Verify(
+        build_teacher(config, folder / "answers"), world.data, resources=Resources(batch_size=batch, workers=workers)
+    )
     edges = runner.bulk(step, candidates, into=into)
     return edges, json.loads((folder / into / "manifest.json").read_text())
 
@@ -56,6 +58,12 @@ def test_tokens_are_booked_and_a_rerun_asks_nothing(ray_cluster, tmp_path, world
     assert unused.count == 0
     assert manifest["facts"] == {"judge-edge cache hits": ROWS}
     assert (again.rows, again.rejects) == (edges.rows, edges.rejects)
+
+
+def test_the_end_of_a_batch_leaves_no_slot_empty(ray_cluster, tmp_path, world, pairs):
+    with FakeServer(latency_s=0.2) as server:
+        verify(tmp_path, server, world, pairs, batch=10, workers=1, concurrency=16)
+    assert server.most_in_flight == 16  # of two batches
 
 
 def test_a_spent_budget_stops_the_stage_and_a_bigger_one_finishes_it(ray_cluster, tmp_path, world, pairs):
