@@ -21,7 +21,7 @@ from goat_ray.graph.values import is_scoped
 from goat_ray.naming import is_identifier
 from goat_ray.records import ApiFunction, Parameter
 
-VERSION = 2  # raise it when the same edges would give another graph
+VERSION = 3  # raise it when the same edges would give another graph
 CHANGES = frozenset(("PUT", "PATCH", "DELETE"))
 SEAL = "paths.arrow"  # the file that is written last
 EDGE_COLUMNS = ("source", "field", "target", "parameter")
@@ -250,21 +250,22 @@ def _ranges(starts: Longs, lengths: Longs) -> Longs:
 def _weighted(source: Ints, slot: Ints, kind: Bytes, owner: Ints, functions: int) -> dict[str, Any]:
     """Both directions of the adjacency, with weights that keep the use of functions even."""
     target = owner[slot]
-    even = _even_weights(source, slot, len(kind), functions)
+    even = _even(slot, source, 1.0, functions)
     into = np.concatenate([[0], np.cumsum(np.bincount(slot, minlength=len(kind)))])
     # A pair of functions counts once, however many fields and parameters link it.
     into_weight = even[source] / _group_sizes(slot.astype(np.int64) * functions + source)
     free = np.flatnonzero(kind[slot] & SCOPED == 0)
     pair = source[free].astype(np.int64) * functions + target[free]
     by_source = np.argsort(pair, kind="stable")
-    leaving, pair = free[by_source].astype(np.int32), pair[by_source]
+    leaving, part = free[by_source].astype(np.int32), 1.0 / _group_sizes(pair[by_source])
+    led_to = _even(source[leaving], target[leaving], part, functions)
     return {
         "even": even,
         "into": into,
         "into_weight": np.concatenate([[0.0], np.cumsum(into_weight)]),
         "out": np.concatenate([[0], np.cumsum(np.bincount(source[leaving], minlength=functions))]),
         "leaving": leaving,
-        "out_weight": np.concatenate([[0.0], np.cumsum(even[target[leaving]] / _group_sizes(pair))]),
+        "out_weight": np.concatenate([[0.0], np.cumsum(led_to[target[leaving]] * part)]),
     }
 
 
@@ -277,10 +278,15 @@ def _group_sizes(keys: Longs) -> Longs:
     return np.repeat(sizes, sizes)
 
 
-def _even_weights(source: Ints, slot: Ints, slots: int, functions: int) -> Floats:
-    """For each function the inverse of how often it would be used if each slot chose among its sources alike."""
-    choices = np.bincount(slot, minlength=slots)
-    expected = np.bincount(source, 1.0 / choices[slot], functions) if len(slot) else np.zeros(functions)
+def _even(choosers: Any, chosen: Any, part: Any, functions: int) -> Floats:
+    """For each function the inverse of how often it would be chosen if each chooser chose alike.
+
+    A choice is an edge, or as large a ``part`` of one.
+    """
+    if not len(chosen):
+        return np.ones(functions)
+    parts = np.broadcast_to(part, len(chosen))
+    expected = np.bincount(chosen, parts / np.bincount(choosers, parts)[choosers], functions)
     return np.asarray(1.0 / (1.0 + expected))
 
 

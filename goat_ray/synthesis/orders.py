@@ -73,8 +73,9 @@ def plan_orders(
     """The orders ``[first, first + count)`` as tables of ``PlanOrder``.
 
     Each order is a function of graph, mix, settings and its number. Kinds of plans are dealt out by the golden
-    ratio's multiples, so that any stretch of orders has the mix. Within each length and service, orders start
-    from each function ``config.coverage`` times, costly ones first, and then as often from each edge, rare ones
+    ratio's multiples, so that any stretch of orders has the mix. Each function and each edge is at home at one of the
+    configured lengths that have room for it. Within each length and service, orders start from each function that is
+    at home there ``config.coverage`` times, costly ones first, and then as often from each such edge, rare ones
     first; all further orders start from functions by the graph's even weights.
 
     ``earlier`` counts the orders before ``first`` by length and service, where another mix has made them. The first
@@ -115,14 +116,15 @@ class _Starts:
         self.coverage = config.coverage
         self.seed = config.seed
         self.edges = _rare_first(graph)
-        self.reach = _reach(graph, self.edges)
+        self.home = _homes(graph.cost, config)  # of each function
+        self.edge_home = _homes(_reach(graph, self.edges), config)
         self.lacking = lacking
 
     def deal(self, length: int, service: str, done: int, until: int) -> tuple[Numbers, Numbers]:
         """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
         graph = self.graph
         functions = np.flatnonzero(graph.cost <= length)[::-1]
-        edges = self.edges[self.reach <= length]
+        edges = self.edges[self.edge_home == length]
         if service:
             found = graph.services.index(service).as_py()
             functions = functions[graph.service[functions] == found]
@@ -130,14 +132,14 @@ class _Starts:
         if not len(functions):
             return np.full(until - done, -1), np.full(until - done, -1)
         turn = np.arange(done, until)
-        each = self.coverage * len(functions)  # turns until each function had its share, then each edge
-        both = each + self.coverage * len(edges)
         covering = turn // max(self.coverage, 1)
-        weights = graph.even[functions]
-        function = np.where(turn < each, functions[covering % len(functions)], functions[_dealt(weights, turn, 0)])
+        at_home = functions[self.home[functions] == length]
+        each = self.coverage * len(at_home)  # turns until each function had its share, then each edge
+        linked = (turn >= each) & (turn < each + self.coverage * len(edges))
+        function = functions[_dealt(graph.even[functions], turn, 0)]
+        function[turn < each] = at_home[covering[turn < each]]
         edge = np.full(len(turn), -1)
-        linked = (turn >= each) & (turn < both)
-        edge[linked] = edges[covering[linked] - len(functions)]
+        edge[linked] = edges[covering[linked] - len(at_home)]
         function[linked] = graph.owner[graph.slot[edge[linked]]]
         if self.lacking is not None:
             chosen = self._chosen(self.lacking, length, service, done, (until - done) // LACKING)
@@ -160,6 +162,18 @@ class _Starts:
 def plain_edges(graph: CallGraph) -> Numbers:
     """All edges but those into scoped slots: whether they make sense depends on the plan, so that none starts there."""
     return np.flatnonzero(graph.kind[graph.slot] & SCOPED == 0)
+
+
+def _homes(least: npt.NDArray[Any], config: SamplingConfig) -> Numbers:
+    """A length for each of what needs so many calls, dealt out by the lengths' shares; 0 where none has room."""
+    homes = np.zeros(len(least), np.int64)
+    for calls in np.unique(least):
+        mine = np.flatnonzero(least == calls)
+        lengths = [length for length, share in sorted(config.lengths.items()) if share > 0 and length >= calls]
+        if lengths:
+            shares = np.array([config.lengths[length] for length in lengths])
+            homes[mine] = np.array(lengths)[_dealt(shares, np.arange(len(mine)), digest("homes", config.seed))]
+    return homes
 
 
 def _reach(graph: CallGraph, edges: npt.NDArray[Any]) -> Numbers:

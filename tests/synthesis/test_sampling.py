@@ -168,6 +168,50 @@ def test_each_function_and_edge_is_started_from(graph: CallGraph) -> None:
     assert set(started[: 2 * of_links]) <= first, "all links come before their further fields"
 
 
+def test_coverage_is_shared_out_among_the_lengths(graph: CallGraph) -> None:
+    """Once for all lengths together: what has many edges would otherwise be most of a small corpus."""
+    config = SamplingConfig(coverage=2)
+    found = orders(graph, config, 0, 6000)
+    started = Counter(order.edge for order in found if order.edge >= 0)
+    assert set(started.values()) == {2}
+    assert len(started) > 0.9 * (graph.kind[graph.slot] & SCOPED == 0).sum(), "few need more than five calls"
+    assert len({order.length for order in found if order.edge >= 0}) == 4
+
+
+def test_what_all_leads_to_does_not_end_most_plans() -> None:
+    """Each of ten lists leads to three functions of its own, and to a search that takes any of their ids."""
+
+    def function(name: str, *parameters: str) -> ApiFunction:
+        needs = [Parameter(name=one, location="path", type="string", required=True) for one in parameters[:1]]
+        needs += [Parameter(name=one, location="query", type="string") for one in parameters[1:]]
+        return ApiFunction.create(
+            service="s", name=name, parameters=needs, outputs=[OutputField(path="$.id", type="string")]
+        )
+
+    told = {"field": "$.id", "carries": "", "wants": "", "similarity": 1, "reason": "", "teacher": ""}
+    lists = [function(f"list{number}") for number in range(10)]
+    own = [[function(f"own{number}.{one}", "own_id") for one in range(3)] for number in range(10)]
+    search = function("search", "any_id", *(f"filter{number}" for number in range(9)))
+    names = [parameter.name for parameter in search.parameters]
+    edges = [
+        Edge(id=f"{a.name}-{b.name}-{name}", source=a.id, target=b.id, parameter=name, **told)
+        for number, a in enumerate(lists)
+        for b, taken in [*((b, ["own_id"]) for b in own[number]), (search, names)]
+        for name in taken
+    ]
+    functions = FunctionStore.of([*lists, *(one for some in own for one in some), search])
+    config = SamplingConfig(coverage=0, lengths={2: 1})
+    sampler = PlanSampler(build_graph(functions, [edge_columns(edges)]), config)
+    starts = [sampler.graph.ids.to_pylist().index(a.id) for a in lists]
+    drawn = [
+        sampler.draw(PlanOrder(id="", number=n, length=2, shape="chain", service="", function=starts[n % 10], edge=-1))
+        for n in range(1000)
+    ]
+    ends = Counter(plan.calls[-1].function for plan in drawn if plan is not None)
+    assert ends.total() == 1000
+    assert 50 < ends[search.id] < 150, "one of four that each list leads to, but ten times as many lead to it"
+
+
 def test_a_further_field_of_a_link_is_used() -> None:
     """A source's fields feed one parameter; chance alone would not take each of so many in so few plans."""
     fields = [f"$.f{number:02d}" for number in range(60)]
