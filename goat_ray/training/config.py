@@ -55,8 +55,8 @@ class AgentTrainingConfig(Settings):
     lora: LoraConfig = LoraConfig()
     kinds: Annotated[dict[ExampleKind, Share], Field(min_length=1)] = Field(
         {"plan": 1.0, "call": 1.0, "answer": 1.0, "chat": 1.0},
-        description="Which kinds of examples are trained on, and the share of each that is taken. The answer alone: "
-        "{answer: 1}.",
+        description="Which kinds of examples are trained and evaluated on, and the share of each that is taken. The "
+        "answer alone: {answer: 1}.",
     )
 
     epochs: int = Field(3, ge=1)

@@ -176,12 +176,12 @@ def _batches() -> dict[str, Any]:
 
 
 def _select(source: Source, splits: Sequence[str], table: pa.Table) -> pa.Table:
-    """The wanted splits and kinds; of a kind with a share the same examples in each epoch, and all of validation."""
+    """The wanted splits and kinds; of a kind with a share the same examples each time.
+
+    Of validation as of training, so that its loss is of the same mix, and takes its part of the time.
+    """
     table = table.filter(pc.is_in(table["split"], pa.array(splits)))
-    shares = [
-        1.0 if split == "validation" and kind in source.kinds else source.kinds.get(kind, 0.0)
-        for kind, split in zip(table["kind"].to_pylist(), table["split"].to_pylist(), strict=True)
-    ]
+    shares = [source.kinds.get(kind, 0.0) for kind in table["kind"].to_pylist()]
     places = _places(f"{source.seed}:share:", table)
     taken = [place < share * 2**_KEY_BITS for place, share in zip(places, shares, strict=True)]
     return table.filter(pa.array(taken, pa.bool_()))

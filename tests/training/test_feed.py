@@ -149,6 +149,13 @@ def test_only_the_wanted_kinds_are_read(source: Source, tmp_path: Path) -> None:
         assert set(tally(plans)["train"].kept) == {"plan"}
 
 
+def test_validation_has_the_mix_of_training(source: Source, tmp_path: Path) -> None:
+    folder = write_parquet(tmp_path / "kept", [*ROWS, *(make_example(number, "validation") for number in range(60))])
+    with data_context():
+        found = tally(replace(source, examples=folder, kinds={"plan": 0.5, "call": 1.0}))["validation"].kept
+    assert found["call"] == 20 and 0 < found["plan"] < 20 and "answer" not in found
+
+
 def test_of_a_kind_with_a_share_the_same_examples_are_taken_each_time(source: Source) -> None:
     half = replace(source, kinds={"plan": 0.5, "call": 1.0})
     with data_context():
