@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
+import anyio
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters, Tool, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -38,12 +39,14 @@ async def connected(server: McpServer, within_s: float | None = None) -> AsyncIt
     for whatever goes wrong with the server, also inside the block, and ``ConfigError`` for a variable that is
     not set.
     """
+    limit = asyncio.timeout(within_s)
     with _Witness() as witness:
         try:
-            async with asyncio.timeout(within_s), _client(server, witness) as client:
+            async with limit, _client(server, witness) as client:
                 yield client
         except Exception as error:
-            raise _told(server, _leaf(error), witness) from None  # the chain could show secrets
+            cause = _cause_of(error, late=limit.expired())
+            raise _told(server, cause, witness) from None  # the chain could show secrets
 
 
 async def list_tools(client: Client, server: McpServer) -> list[Tool]:
@@ -122,11 +125,22 @@ class _Witness:
                     self._last.append(line)
 
 
-def _leaf(error: BaseException) -> BaseException:
-    """The first error inside the groups in which task groups raise theirs."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _cause_of(error: BaseException, *, late: bool) -> BaseException:
+    """The first error inside the groups in which task groups raise theirs, or what it is a consequence of.
+
+    Where one task gives up or is late, its streams close under the others, which may be quicker to say so.
+    """
+    found = [*_leaves(error)]
+    closed = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream)
+    return next((one for one in found if not isinstance(one, closed)), TimeoutError() if late else found[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for one in error.exceptions:
+        yield from _leaves(one)
 
 
 def _told(server: McpServer, error: BaseException, witness: _Witness) -> GoatError:

@@ -1,5 +1,6 @@
 """Live MCP servers as documents, over real pipes and sockets."""
 
+import asyncio
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from goat_ray.documents.config import DocumentsConfig
@@ -15,6 +17,7 @@ from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
 from goat_ray.documents.servers import with_tool_lists
 from goat_ray.errors import ConfigError, GoatError
+from goat_ray.mcp_client import connected
 from goat_ray.records import ApiFunction
 from goat_ray.settings import build
 
@@ -115,6 +118,25 @@ def test_a_server_that_hangs_is_given_up(tmp_path: Path, by: str) -> None:
         return
     with mcp_server.serving(SECRET, "hang") as url:
         assert failure(http(url, timeout_s=1), tmp_path) == "did not answer within 1 s"
+
+
+def test_the_cause_is_told_and_not_the_streams_that_it_closed() -> None:
+    """On a busy machine a stream that closes under its reader may be quicker than the deadline that closed it."""
+
+    async def fail(*errors: Exception, within_s: float | None = None) -> None:
+        async with connected(config(stdio()).mcp[0], within_s):
+            try:
+                await asyncio.sleep(60 if within_s else 0)
+            finally:
+                raise ExceptionGroup("of a task group", errors)
+
+    late = ExceptionGroup("of another", [TimeoutError()])
+    with pytest.raises(GoatError, match="did not answer within"):
+        asyncio.run(fail(anyio.ClosedResourceError(), late))
+    with pytest.raises(GoatError, match="did not answer within"):
+        asyncio.run(fail(anyio.ClosedResourceError(), within_s=3))
+    with pytest.raises(GoatError, match="ClosedResourceError"):
+        asyncio.run(fail(anyio.ClosedResourceError()))
 
 
 def test_an_address_where_nobody_listens_is_told(tmp_path: Path) -> None:
