@@ -30,6 +30,7 @@ writer at once and training needs two workers beside its data feed; with fewer t
 without an error. The operating system shares the real cores."""
 
 _REACHABLE_S = 10.0  # for a first connection to a cluster's address
+_STARTS = 2  # of a local cluster
 _NODE_ID = "ray.io/node-id"
 
 
@@ -107,6 +108,8 @@ def connect(config: ClusterConfig) -> None:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     # A pipeline starts more processes at once than a small machine has cores; that is no news to anyone.
     os.environ.setdefault("RAY_worker_maximum_startup_concurrency", "16")
+    # Ray's head remembers 100,000 finished tasks, which grew by 25 MB with every round of a large corpus.
+    os.environ.setdefault("RAY_task_events_max_num_task_in_gcs", "10000")
     address = config.address or os.environ.get("RAY_ADDRESS", "")
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     with warnings.catch_warnings(), _native_stderr_closed():
@@ -125,8 +128,13 @@ def end_in_order() -> None:
 
     Ray means to do the same, but then its C++ part takes the signal, prints a stack trace and may abort.
     """
+
+    def end(number: int, _: object) -> None:
+        os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"  # of tasks that end with us
+        sys.exit(128 + number)  # as shells report it
+
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as shells report it
+        signal.signal(signal.SIGTERM, end)
 
 
 def nodes() -> list[Node]:
@@ -153,14 +161,20 @@ def here() -> NodeAffinitySchedulingStrategy:
 
 def _start(cpus: int, options: dict[str, Any]) -> None:
     """Start a cluster on this machine; raises ``RunError`` where it does not come up."""
-    try:
-        # Ray turns token authentication on, unless RAY_AUTH_MODE says otherwise. Setting that here would come too
-        # late: Ray has read it when it was imported.
-        ray.init(num_cpus=cpus, include_dashboard=False, **options)
-    except Exception as error:  # a plain Exception is what Ray raises when it waited in vain
-        problem = f"Ray did not start on this machine: {' '.join(str(error).split()) or type(error).__name__}"
-        remedy = "Try again when the machine is less busy; the logs under ray/session_latest/logs say more"
-        raise RunError(problem, remedy=remedy) from error
+    # Ray's processes choose ports before they take them, and another program may be quicker: Ray then waits in vain.
+    for attempt in range(1, _STARTS + 1):
+        try:
+            # Ray turns token authentication on, unless RAY_AUTH_MODE says otherwise. Setting that here would come
+            # too late: Ray has read it when it was imported.
+            ray.init(num_cpus=cpus, include_dashboard=False, **options)
+            break
+        except Exception as error:
+            if type(error) is Exception and attempt < _STARTS:  # as Ray raises where it waited in vain
+                ray.shutdown()  # of what did come up
+                continue
+            problem = f"Ray did not start on this machine: {' '.join(str(error).split()) or type(error).__name__}"
+            remedy = "Try again when the machine is less busy; the logs under ray/session_latest/logs say more"
+            raise RunError(problem, remedy=remedy) from error
     _keep_token_private()
 
 

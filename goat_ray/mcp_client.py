@@ -131,8 +131,10 @@ def _cause_of(error: BaseException, *, late: bool) -> BaseException:
     Where one task gives up or is late, its streams close under the others, which may be quicker to say so.
     """
     found = [*_leaves(error)]
+    if late:
+        return next((one for one in found if isinstance(one, GoatError)), TimeoutError())
     closed = (anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream)
-    return next((one for one in found if not isinstance(one, closed)), TimeoutError() if late else found[0])
+    return next((one for one in found if not isinstance(one, closed)), found[0])
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

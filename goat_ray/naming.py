@@ -1,6 +1,7 @@
 """Names in API documents as words: splitting, singular and plural, what looks like an identifier."""
 
 import re
+import threading
 from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +17,7 @@ def _inflect() -> Any:
 
 
 _engine = _inflect().engine()
+_spelling = threading.Lock()  # the engine counts in a field of its own while it spells a number
 _BOUNDARY = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _SINGULAR = frozenset("news gas alias atlas canvas bias lens".split())
@@ -58,7 +60,7 @@ def with_article(phrase: str) -> str:
 @lru_cache(maxsize=1024)
 def ordinal(index: int) -> str:
     """Word for a zero-based index: 0 is ``first``."""
-    return str(_engine.number_to_words(ordinal_numeral(index)))
+    return _spelled(ordinal_numeral(index))
 
 
 def ordinal_numeral(index: int) -> str:
@@ -68,7 +70,12 @@ def ordinal_numeral(index: int) -> str:
 
 def spelled(number: int) -> str:
     """A whole number in words: 300 is ``three hundred``."""
-    return str(_engine.number_to_words(number))
+    return _spelled(str(number))
+
+
+def _spelled(numeral: str) -> str:
+    with _spelling:
+        return str(_engine.number_to_words(numeral))
 
 
 @lru_cache(maxsize=65536)

@@ -32,6 +32,7 @@ RESERVED = 0.05
 """Of the cluster, shared out evenly among reading, working and writing; each has room for one task at any share. Ray's
 own half of the cluster leaves workers no more than two thirds of its CPUs, however little there is to write."""
 MAX_BLOCKS = 4096
+AT_HAND = 2  # batches in a worker: both at work where its step overlaps, else one of them waiting
 COLLECT_AFTER = 50_000  # new objects in a worker
 
 
@@ -62,7 +63,8 @@ def run_stage(
     worker, beside = needs(step.name, need)
     beside_options = beside.placement.options(IO_CPUS)
     _await_room(step.name, beside_options, cluster.patience_s)
-    with _data_context(folder if step.one_to_one else None, cluster.patience_s) as context:
+    at_once = AT_HAND if step.overlaps else 1
+    with _data_context(folder if step.one_to_one else None, cluster.patience_s, at_once) as context:
         committed = _committed(context, folder)
         rows = ray.data.read_parquet(
             source.path,
@@ -80,7 +82,8 @@ def run_stage(
             compute=ActorPoolStrategy(
                 min_size=1,
                 max_size=need.workers or most_workers(worker, beside, held, found),
-                max_concurrent_calls_per_actor=2 if step.overlaps else 1,
+                max_tasks_in_flight_per_actor=AT_HAND,  # more would be kept from workers that are still to start
+                max_concurrent_calls_per_actor=at_once,
                 enable_true_multi_threading=step.overlaps,
             ),
             **need.placement.options(need.cpus, need.gpus),
@@ -113,8 +116,8 @@ def _await_room(name: str, options: dict[str, Any], patience_s: float) -> None:
 
 
 @contextmanager
-def _data_context(checkpoint_in: Place | None, patience_s: float) -> Iterator[DataContext]:
-    """Ray Data's process-wide settings for one step, put back afterwards."""
+def _data_context(checkpoint_in: Place | None, patience_s: float, at_once: int) -> Iterator[DataContext]:
+    """Ray Data's process-wide settings for one step, put back afterwards. Workers process so many batches at once."""
     context = DataContext.get_current()
     names = (
         "enable_progress_bars",
@@ -125,6 +128,10 @@ def _data_context(checkpoint_in: Place | None, patience_s: float) -> Iterator[Da
         "op_resource_reservation_ratio",
     )
     before = {name: getattr(context, name) for name in names}
+    scaling = context.autoscaling_config
+    threshold = scaling.actor_pool_util_upscaling_threshold
+    # Ray divides the batches in a worker by those at once, and this is where one more worker is started.
+    scaling.actor_pool_util_upscaling_threshold = threshold / at_once
     context.raise_original_map_exception = True  # so that our own errors reach the user as they are
     context.enable_progress_bars = False  # ours count records and rejects, Ray's count blocks
     # The newer reader ignores override_num_blocks, and a single block would be checkpointed all or nothing.
@@ -146,6 +153,7 @@ def _data_context(checkpoint_in: Place | None, patience_s: float) -> Iterator[Da
             warnings.filterwarnings("ignore", "The maximum number of concurrent tasks", UserWarning)
             yield context
     finally:
+        scaling.actor_pool_util_upscaling_threshold = threshold
         for name, value in before.items():
             setattr(context, name, value)
 

@@ -58,16 +58,26 @@ class Meet(Shout):
 
     name = "meet"
     resources = Resources(cpus=1.25, batch_size=10, workers=3)
+    party = 3
 
     def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
         assert self.notes is not None
         (self.notes / f"{os.getpid()}").touch()
         until = time.monotonic() + MEETS_S
-        while (met := len(list(self.notes.iterdir()))) < 3:
+        while (met := len(list(self.notes.iterdir()))) < self.party:
             if time.monotonic() > until:
                 raise RunError(f"only {met} workers came", remedy="Leave more of the cluster to workers")
             time.sleep(0.1)
         yield from super().process(batch)
+
+
+class Share(Meet):
+    """Two workers that overlap, each of which waits for the other. Needs a place for its notes."""
+
+    name = "share"
+    resources = Resources(cpus=0.5, batch_size=10, workers=2)
+    overlaps = True
+    party = 2
 
 
 class Cross(Shout):

@@ -12,12 +12,22 @@ from goat_ray.cluster import ClusterConfig, connect
 from goat_ray.errors import RunError
 
 SCRIPT = """
-import os, signal, time
+import atexit, os, signal, time
 import ray
 from goat_ray.cluster import ClusterConfig, connect
 connect(ClusterConfig(local_cpus=1))
 print("token", ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN)
 print("dashboard", repr(ray._private.worker._global_node.webui_url), flush=True)
+
+@ray.remote
+def fail():
+    raise ValueError("as a task does that is stopped in the middle")
+
+def leave():
+    ray.wait([fail.remote()])
+    time.sleep(1)
+
+atexit.register(leave)  # runs before Ray's own
 os.kill(os.getpid(), signal.SIGTERM)
 time.sleep(60)
 """
@@ -41,6 +51,28 @@ def test_a_local_cluster_that_does_not_start_is_one_clear_error(tmp_path: Path) 
     )
     assert said.returncode != 0
     assert "RunError: Ray did not start on this machine" in said.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_port_that_was_taken_meanwhile_is_tried_once_more(failures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[int] = []
+
+    def init(**options: object) -> None:
+        starts.append(1)
+        if len(starts) <= failures:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("goat_ray.cluster.end_in_order", lambda: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if failures < 2:
+        connect(ClusterConfig(local_cpus=1))
+    else:
+        with pytest.raises(RunError, match="timed out during startup"):
+            connect(ClusterConfig(local_cpus=1))
+    assert len(starts) == 2
 
 
 @pytest.mark.ray

@@ -17,7 +17,7 @@ from goat_ray.places import Place
 from goat_ray.records import Document
 from goat_ray.runner import SUPERSEDED, Runner
 from goat_ray.storage import MANIFEST, Dataset, parquet_files, read_json
-from tests.steps import Cross, Forget, Meet, Shout, documents
+from tests.steps import Cross, Forget, Meet, Share, Shout, documents
 
 pytestmark = pytest.mark.ray
 
@@ -99,6 +99,12 @@ def test_a_worker_that_waits_for_others_takes_up_two_batches_at_once(runner: Run
     out = runner.bulk(Cross(), source(runner, 40), into="loud")
     assert {r.id for r in out.records()} | {r.id for r in out.rejected()} == {d.id for d in documents(40)}
     assert out.rows == 36
+
+
+def test_no_worker_hoards_batches_that_another_could_have(runner: Runner, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    assert runner.bulk(Share(notes=notes), source(runner, 40), into="loud").rows == 36
 
 
 def test_no_input_gives_no_output(runner: Runner) -> None:

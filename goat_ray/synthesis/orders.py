@@ -1,7 +1,7 @@
 """Orders: what each plan should be like, decided before any is drawn, so that plans are independent of each other."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from goat_ray.graph.adjacency import NEEDED, SCOPED, CallGraph, links
 from goat_ray.identity import ID_HEX_DIGITS, digest, ids_of
 from goat_ray.records import PlanOrder
 from goat_ray.synthesis.config import SamplingConfig
-from goat_ray.synthesis.shapes import SHORTEST, Shape
+from goat_ray.synthesis.shapes import LONGEST, SHORTEST, Shape
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio
 ROWS = 65_536  # orders of one table
@@ -74,9 +74,9 @@ def plan_orders(
 
     Each order is a function of graph, mix, settings and its number. Kinds of plans are dealt out by the golden
     ratio's multiples, so that any stretch of orders has the mix. Each function and each edge is at home at one of the
-    configured lengths that have room for it. Within each length and service, orders start from each function that is
-    at home there ``config.coverage`` times, costly ones first, and then as often from each such edge, rare ones
-    first; all further orders start from functions by the graph's even weights.
+    mix's lengths that can have it. Within each length and service, orders start from each function that is at home
+    there ``config.coverage`` times, costly ones first, and then as often from each such edge, rare ones first; all
+    further orders start from functions by the graph's even weights.
 
     ``earlier`` counts the orders before ``first`` by length and service, where another mix has made them. The first
     orders start from what is ``lacking`` among what became of those.
@@ -86,7 +86,7 @@ def plan_orders(
         return
     numbers = np.arange(first + count)
     dealt = _dealt(np.array([mix[cell] for cell in cells]), numbers, digest("orders", config.seed))
-    starts = _Starts(graph, config, lacking)
+    starts = _Starts(graph, config, cells, lacking)
     function = np.full(count, -1, np.int32)
     edge = np.full(count, -1, np.int32)
     for length, service in sorted({(cell.length, cell.service) for cell in cells}):
@@ -111,20 +111,26 @@ def _dealt(weights: npt.NDArray[np.float64], turns: Numbers, offset: int) -> Num
 class _Starts:
     """What the orders of one length and service start from, one after the other."""
 
-    def __init__(self, graph: CallGraph, config: SamplingConfig, lacking: Starts | None) -> None:
+    def __init__(self, graph: CallGraph, config: SamplingConfig, cells: Sequence[Cell], lacking: Starts | None) -> None:
         self.graph = graph
         self.coverage = config.coverage
         self.seed = config.seed
         self.edges = _rare_first(graph)
-        self.home = _homes(graph.cost, config)  # of each function
-        self.edge_home = _homes(_reach(graph, self.edges), config)
+        self.reach = _reach(graph, self.edges)
+        # The configured shares, and not the mix's: homes stay the same while rounds lean towards what is missing.
+        self.lengths: dict[str, dict[int, float]] = {}  # of each service
+        for cell in cells:
+            self.lengths.setdefault(cell.service, {})[cell.length] = config.lengths.get(cell.length) or 1.0
+        fed = np.diff(graph.into[graph.slots]) > 0
+        self.most = np.where(fed | (np.diff(graph.out) > 0), LONGEST, 1)  # calls of a plan with each function
         self.lacking = lacking
 
     def deal(self, length: int, service: str, done: int, until: int) -> tuple[Numbers, Numbers]:
         """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
         graph = self.graph
         functions = np.flatnonzero(graph.cost <= length)[::-1]
-        edges = self.edges[self.edge_home == length]
+        homes, edge_homes = self._homes(service)
+        edges = self.edges[edge_homes == length]
         if service:
             found = graph.services.index(service).as_py()
             functions = functions[graph.service[functions] == found]
@@ -133,7 +139,7 @@ class _Starts:
             return np.full(until - done, -1), np.full(until - done, -1)
         turn = np.arange(done, until)
         covering = turn // max(self.coverage, 1)
-        at_home = functions[self.home[functions] == length]
+        at_home = functions[homes[functions] == length]
         each = self.coverage * len(at_home)  # turns until each function had its share, then each edge
         linked = (turn >= each) & (turn < each + self.coverage * len(edges))
         function = functions[_dealt(graph.even[functions], turn, 0)]
@@ -145,6 +151,11 @@ class _Starts:
             chosen = self._chosen(self.lacking, length, service, done, (until - done) // LACKING)
             function[: len(chosen)], edge[: len(chosen)] = self.lacking.functions[chosen], self.lacking.edges[chosen]
         return function, edge
+
+    def _homes(self, service: str) -> tuple[Numbers, Numbers]:
+        """The lengths at which functions and edges are at home."""
+        lengths, most = self.lengths[service], np.full(len(self.edges), LONGEST)
+        return _homes(self.graph.cost, self.most, lengths, self.seed), _homes(self.reach, most, lengths, self.seed)
 
     def _chosen(self, lacking: Starts, length: int, service: str, done: int, most: int) -> Numbers:
         """What of the lacking a plan of that length and service may have: functions, then edges, shuffled anew."""
@@ -164,15 +175,15 @@ def plain_edges(graph: CallGraph) -> Numbers:
     return np.flatnonzero(graph.kind[graph.slot] & SCOPED == 0)
 
 
-def _homes(least: npt.NDArray[Any], config: SamplingConfig) -> Numbers:
-    """A length for each of what needs so many calls, dealt out by the lengths' shares; 0 where none has room."""
+def _homes(least: npt.NDArray[Any], most: Numbers, shares: Mapping[int, float], seed: int) -> Numbers:
+    """A length for each of what takes so many calls, dealt out by the lengths' shares; 0 where there is none."""
     homes = np.zeros(len(least), np.int64)
-    for calls in np.unique(least):
-        mine = np.flatnonzero(least == calls)
-        lengths = [length for length, share in sorted(config.lengths.items()) if share > 0 and length >= calls]
-        if lengths:
-            shares = np.array([config.lengths[length] for length in lengths])
-            homes[mine] = np.array(lengths)[_dealt(shares, np.arange(len(mine)), digest("homes", config.seed))]
+    for calls, bound in np.unique(np.stack([least, most]), axis=1).T.tolist():
+        mine = np.flatnonzero((least == calls) & (most == bound))
+        able = [length for length in sorted(shares) if calls <= length <= bound]
+        if able:
+            parts = np.array([shares[length] for length in able])
+            homes[mine] = np.array(able)[_dealt(parts, np.arange(len(mine)), digest("homes", seed))]
     return homes
 
 

@@ -85,6 +85,7 @@ class _Session:
         self._cache = cache
         self._settings = settings
         self._context = context
+        self._asking: dict[bytes, asyncio.Future[Any]] = {}  # answers of batches at work, by key; None: called off
         self._loop = BackgroundLoop("teacher")
         try:
             self._asker = self.run(self._open(connect))
@@ -120,7 +121,7 @@ class _Session:
 
         async def take_turns() -> None:
             for question in todo:
-                answers[question.key] = await self._answer_one(work, question)
+                answers[question.key] = await self._answer_once(work, question)
 
         # Not a task for each question: tens of thousands that wait cost more than those that work. Twice as many
         # as may be in flight, because some wait for another try.
@@ -134,6 +135,8 @@ class _Session:
             await asyncio.gather(*running, return_exceptions=True)
             raise
         finally:
+            for key in new:
+                self._asking.pop(key, None)
             if self._cache is not None:  # also when the run ends here: what was paid for is kept
                 self._cache.flush()
             if new:
@@ -158,6 +161,20 @@ class _Session:
     def _part(self, key: bytes) -> bytes:
         """The key of an answer to a part of the documents: in another context the model may read more of them."""
         return key if self._context is None else hashlib.sha256(b"%b %d" % (key, self._context)).digest()[:KEY_BYTES]
+
+    async def _answer_once(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
+        """Ask, or wait for another batch that is asking the same."""
+        if (asking := self._asking.get(question.key)) is not None:
+            await asyncio.wait([asking])
+            if (found := asking.result()) is not None:
+                return found  # type: ignore[no-any-return]
+        asking = self._asking[question.key] = asyncio.get_running_loop().create_future()
+        answer = None
+        try:
+            answer = await self._answer_one(work, question)
+        finally:
+            asking.set_result(answer)
+        return answer
 
     async def _answer_one(self, work: "_Work[Request, Ans]", question: "_Question[Request]") -> Ans | Failure:
         """Ask, with less and less of the documents where all of it is more than the model can read."""

@@ -127,7 +127,9 @@ def training_id(data: str, config: AgentTrainingConfig) -> str:
     spread = {"workers", "batch_size", "gradient_accumulation"}
     settings = config.model_dump(mode="json", exclude={*OPERATIONAL, *spread, "deepspeed"})
     deepspeed = {name: value for name, value in deepspeed_settings(config).items() if name not in STEP_SIZE}
-    return f"{content_id('agent', VERSION, settings, deepspeed, data)}-{config.examples_per_step}"
+    # Losses of all of validation are not to be compared with those of the shares that came later.
+    version = [VERSION, "validation by shares"] if min(config.kinds.values()) < 1 else VERSION
+    return f"{content_id('agent', version, settings, deepspeed, data)}-{config.examples_per_step}"
 
 
 def base_model(examples: str, output: str, config: AgentTrainingConfig) -> str:
@@ -180,7 +182,8 @@ def _plan(
         raise RunError(
             f"{evaluated_on} validation examples are too few to evaluate on {config.workers} workers",
             place=source.examples,
-            remedy="Give splits.validation a share, or leave out keep: best, patience and validate_every",
+            remedy="Give splits.validation a share, raise those of training.agent.kinds, or leave out keep: best, "
+            "patience and validate_every",
         )
     rows_per_step = config.batch_size * config.gradient_accumulation
     return AgentJob(

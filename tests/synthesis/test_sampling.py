@@ -370,7 +370,28 @@ def test_coverage_goes_on_where_earlier_orders_of_another_mix_have_ended(graph: 
         return [(order.function, order.edge) for order in found if order.length == 4]
 
     even = orders(graph, CONFIG, 0, 300)
-    done = len(starts(even))
-    tables = plan_orders(graph, {Cell(4, "chain"): 1.0}, CONFIG, 300, 200, {(4, ""): done})
+    mix = PlanSampler(graph, CONFIG).possible(configured_mix(CONFIG))
+    leaning = {cell: weight * (9 if cell.length == 4 else 1) for cell, weight in mix.items()}
+    earlier = Counter((order.length, order.service) for order in even)
+    tables = plan_orders(graph, leaning, CONFIG, 300, 200, earlier)
     more = [PlanOrder.from_row(row) for table in tables for row in table.to_pylist()]
-    assert starts(even) + starts(more) == starts(orders(graph, CONFIG, 0, done + 200, {Cell(4, "chain"): 1.0}))
+    found = starts(even) + starts(more)
+    assert len(starts(more)) > 3 * len(starts(even))
+    assert found == starts(orders(graph, CONFIG, 0, 3000))[: len(found)]
+
+
+@pytest.mark.parametrize("mix", [{Cell(6, "chain"): 1.0}, {Cell(2, "chain"): 1.0, Cell(6, "chain"): 1.0}])
+def test_coverage_is_of_the_lengths_that_are_ordered(graph: CallGraph, mix: dict[Cell, float]) -> None:
+    """Quotas may name other lengths than sampling, and the graph may lack some."""
+    config = SamplingConfig(coverage=1)
+    started = {order.edge for order in orders(graph, config, 0, 4000, mix)}
+    assert len(started) > 0.9 * (graph.kind[graph.slot] & SCOPED == 0).sum()
+
+
+def test_what_nothing_leads_to_or_from_is_covered_by_plans_of_one_call(world: World) -> None:
+    alone = [ApiFunction.create(service="alone", name=f"f{number}") for number in range(40)]
+    graph = build_graph([*world.functions, *alone], [edge_columns(world.edges)])
+    found = Counter((order.function, order.length) for order in orders(graph, SamplingConfig(coverage=2), 0, 1000))
+    for function, id_ in enumerate(graph.ids.to_pylist()):
+        if id_ in {one.id for one in alone}:
+            assert found[function, 1] >= 2

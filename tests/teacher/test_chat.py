@@ -1,6 +1,8 @@
 import asyncio
 import pickle
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -135,6 +137,40 @@ def test_seeds_derive_from_content():
     again, other = teacher_of(good)
     again.answer(JudgeFilm(), ["Heat", "Ronin", "Heat"])
     assert other.seeds == client.seeds
+
+
+def test_equal_questions_of_two_batches_at_once_are_asked_once():
+    async def answer(messages):
+        await asyncio.sleep(0.3)
+        return GOOD
+
+    teacher, client = teacher_of(answer)
+    teacher.start()
+    batches = [["Heat", "Ronin"], ["Ronin", "Alien"]]
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda films: teacher.answer(JudgeFilm(), films), batches))
+    assert [len(answers) for answers in found] == [2, 2] and found[0][1] == found[1][0]
+    assert len(client.asked) == 3
+
+
+def test_what_another_batch_called_off_is_asked_by_who_waits_for_it():
+    async def answer(messages):
+        await asyncio.sleep(0.3)
+        if messages[-1]["content"] == "Ronin":  # ends the first batch while "Heat" is on its way
+            raise ModelError("no key", remedy="Give one")
+        await asyncio.sleep(0.3)
+        return GOOD
+
+    teacher, client = teacher_of(answer)
+    teacher.start()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(teacher.answer, JudgeFilm(), ["Heat", "Ronin"])
+        time.sleep(0.1)
+        second = threads.submit(teacher.answer, JudgeFilm(), ["Heat"])
+        with pytest.raises(ModelError):
+            first.result()
+        assert isinstance(second.result()[0], Verdict)
+    assert len(client.asked) == 3
 
 
 def test_hopeless_error_ends_the_call_and_cancels_the_rest():

@@ -7,7 +7,7 @@ from pydantic_core import from_json, to_json
 
 from goat_ray.rows import Json
 
-MAX_BYTES = 64 << 20  # of all answers kept by one worker
+MAX_BYTES = 32 << 20  # of all answers kept by one worker
 Key = tuple[str, str]  # function id, arguments
 
 
