@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ ROWS = 65_536  # orders of one table
 LACKING = 4  # one of so many orders of a kind, at most, starts from what is used too little: it may never succeed
 
 Numbers = npt.NDArray[np.int64]
+Small = npt.NDArray[np.uint8]
 
 
 class Cell(NamedTuple):
@@ -124,22 +126,18 @@ class _Starts:
         fed = np.diff(graph.into[graph.slots]) > 0
         self.most = np.where(fed | (np.diff(graph.out) > 0), LONGEST, 1)  # calls of a plan with each function
         self.lacking = lacking
+        self.stock = cache(self._stock)
 
     def deal(self, length: int, service: str, done: int, until: int) -> tuple[Numbers, Numbers]:
         """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
         graph = self.graph
-        functions = np.flatnonzero(graph.cost <= length)[::-1]
-        homes, edge_homes = self._homes(service)
-        edges = self.edges[edge_homes == length]
-        if service:
-            found = graph.services.index(service).as_py()
-            functions = functions[graph.service[functions] == found]
-            edges = edges[graph.service[graph.owner[graph.slot[edges]]] == found]
+        functions, homes, edges, edge_homes = self.stock(service)
+        functions, at_home = functions[graph.cost[functions] <= length], functions[homes == length]
+        edges = edges[edge_homes == length]
         if not len(functions):
             return np.full(until - done, -1), np.full(until - done, -1)
         turn = np.arange(done, until)
         covering = turn // max(self.coverage, 1)
-        at_home = functions[homes[functions] == length]
         each = self.coverage * len(at_home)  # turns until each function had its share, then each edge
         linked = (turn >= each) & (turn < each + self.coverage * len(edges))
         function = functions[_dealt(graph.even[functions], turn, 0)]
@@ -152,10 +150,18 @@ class _Starts:
             function[: len(chosen)], edge[: len(chosen)] = self.lacking.functions[chosen], self.lacking.edges[chosen]
         return function, edge
 
-    def _homes(self, service: str) -> tuple[Numbers, Numbers]:
-        """The lengths at which functions and edges are at home."""
-        lengths, most = self.lengths[service], np.full(len(self.edges), LONGEST)
-        return _homes(self.graph.cost, self.most, lengths, self.seed), _homes(self.reach, most, lengths, self.seed)
+    def _stock(self, service: str) -> tuple[Numbers, Small, Numbers, Small]:
+        """The functions of a service, costly ones first, and its edges, rare ones first, each with its home."""
+        graph, edges, reach = self.graph, self.edges, self.reach
+        functions = np.arange(len(graph.ids))[::-1]
+        if service:
+            found = graph.services.index(service).as_py()
+            functions = functions[graph.service[functions] == found]
+            mine = graph.service[graph.owner[graph.slot[edges]]] == found
+            edges, reach = edges[mine], reach[mine]
+        lengths = self.lengths[service]
+        homes = _homes(graph.cost[functions], self.most[functions], lengths, self.seed)
+        return functions, homes, edges, _homes(reach, np.full(len(edges), LONGEST), lengths, self.seed)
 
     def _chosen(self, lacking: Starts, length: int, service: str, done: int, most: int) -> Numbers:
         """What of the lacking a plan of that length and service may have: functions, then edges, shuffled anew."""
@@ -175,11 +181,13 @@ def plain_edges(graph: CallGraph) -> Numbers:
     return np.flatnonzero(graph.kind[graph.slot] & SCOPED == 0)
 
 
-def _homes(least: npt.NDArray[Any], most: Numbers, shares: Mapping[int, float], seed: int) -> Numbers:
+def _homes(least: npt.NDArray[Any], most: Numbers, shares: Mapping[int, float], seed: int) -> Small:
     """A length for each of what takes so many calls, dealt out by the lengths' shares; 0 where there is none."""
-    homes = np.zeros(len(least), np.int64)
-    for calls, bound in np.unique(np.stack([least, most]), axis=1).T.tolist():
-        mine = np.flatnonzero((least == calls) & (most == bound))
+    homes = np.zeros(len(least), np.uint8)
+    kinds = least.astype(np.int64) * (LONGEST + 1) + most
+    for kind in np.flatnonzero(np.bincount(kinds)).tolist():
+        calls, bound = divmod(kind, LONGEST + 1)
+        mine = np.flatnonzero(kinds == kind)
         able = [length for length in sorted(shares) if calls <= length <= bound]
         if able:
             parts = np.array([shares[length] for length in able])
