@@ -168,11 +168,12 @@ class CorpusMaker:
                 drought.note(rounds[-1], kept, quotas.left + kept)
                 size = _next_size(rounds[-1], kept, quotas.left)
             account.got, account.rounds, account.missing = asked - quotas.left, len(rounds), list(quotas.missing())
-            budget = min(LARGEST, (self.config.max_plans or asked * LARGEST) - account.orders)
+            limit = self.config.max_plans or asked * LARGEST
+            budget = min(LARGEST, limit - account.orders)
             if not quotas.left:
                 return rounds, account
             if budget <= 0:
-                account.stopped = f"the budget of {self.config.max_plans:,} plans is spent"
+                account.stopped = f"the budget of {limit:,} plans is spent"
                 return rounds, account
             if drought.verdict:
                 account.stopped = drought.verdict
