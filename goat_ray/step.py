@@ -17,6 +17,8 @@ from goat_ray.rows import Json, Record
 In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
 
+BATCH_SIZE = 256  # records, where neither a step nor its teacher knows better
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -25,7 +27,7 @@ class Resources:
     cpus: float = 1.0
     gpus: float = 0.0
     workers: int | None = None  # at most so many; None lets the cluster decide
-    batch_size: int = 256  # records per call of ``process``
+    batch_size: int = BATCH_SIZE  # records per call of ``process``
     placement: Placement = ANYWHERE
 
     def __post_init__(self) -> None:

@@ -33,7 +33,7 @@ class Verify(Step[CandidateEdge, Edge]):
         self.teacher = teacher
         self.config = config or VerificationConfig()
         self.functions = functions  # Parquet folder of the functions dataset
-        self.resources = resources or Resources()
+        self.resources = resources or Resources(batch_size=teacher.batch_size)
 
     @property
     def overlaps(self) -> bool:

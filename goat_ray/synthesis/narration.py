@@ -46,7 +46,7 @@ class Narrate(Step[CallTrace, Sample]):
         self.functions = functions  # Parquet folder of the functions dataset
         self.config = config
         self.traces = traces  # fingerprint of the traces, for lineage
-        self.resources = resources or Resources()
+        self.resources = resources or Resources(batch_size=teacher.batch_size)
 
     @property
     def overlaps(self) -> bool:

@@ -40,7 +40,7 @@ class _ConfiguredTeacher(ChatTeacher):
     def __init__(self, config: TeacherConfig, cache: Place | None) -> None:
         label = f"{config.backend}:{config.adapter or config.model}"
         context = config.engine.max_model_len if config.backend == "vllm" else None
-        super().__init__(label, partial(connect, config, cache), cache, context)
+        super().__init__(label, partial(connect, config, cache), config.concurrency, cache, context)
         self._config = config
         # Here, on the driver: workers elsewhere may not see the folders.
         folders = [config.model, *([config.engine.adapters[config.adapter]] if config.adapter else [])]

@@ -11,6 +11,7 @@ from goat_ray.identity import canonical_json
 from goat_ray.metering import count
 from goat_ray.places import Place
 from goat_ray.rows import Json
+from goat_ray.step import BATCH_SIZE
 from goat_ray.teacher.answers import KEY_BYTES, AnswerCache, compact
 from goat_ray.teacher.asking import Asker
 from goat_ray.teacher.background import BackgroundLoop
@@ -21,6 +22,8 @@ from goat_ray.teacher.task import Ans, Failure, Message, Request, Task, Teacher
 
 T = TypeVar("T")
 
+_BATCH_PER_SLOT = 4  # records for each request in flight: the end of a batch, where fewer are, is short
+_LEAST_BATCH = 32  # records; each batch is a task and a file
 _COLLECT_AFTER = 20_000  # objects
 _ECHO_CHARACTERS = 4000  # of a wrong answer shown back to the model; a runaway answer must not fill its context
 
@@ -29,11 +32,18 @@ class ChatTeacher(Teacher):
     """Turns tasks into messages and a model's text into answers. Picklable; ``start`` connects."""
 
     def __init__(
-        self, label: str, connect: Callable[[], Asker], cache: Place | None = None, context: int | None = None
+        self,
+        label: str,
+        connect: Callable[[], Asker],
+        concurrency: int,
+        cache: Place | None = None,
+        context: int | None = None,
     ) -> None:
-        """``context`` is the bound on a prompt and its answer, where it is set and not the model's own."""
+        """``concurrency`` is how many requests are in flight at most; ``context`` the bound on a prompt and its answer,
+        where it is set and not the model's own."""
         self._label = label
         self._connect = connect  # picklable
+        self._concurrency = concurrency
         self._cache = cache
         self._context = context
         self._session: _Session | None = None
@@ -45,6 +55,10 @@ class ChatTeacher(Teacher):
     @property
     def waits(self) -> bool:
         return True
+
+    @property
+    def batch_size(self) -> int:
+        return min(BATCH_SIZE, max(_LEAST_BATCH, _BATCH_PER_SLOT * self._concurrency))
 
     def prepare(self) -> None:
         if self._cache is not None:

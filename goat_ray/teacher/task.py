@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, Literal, Self, TypedDict, TypeVar
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from goat_ray.rows import Json
+from goat_ray.step import BATCH_SIZE
 
 
 class Message(TypedDict):
@@ -100,6 +101,12 @@ class Teacher(ABC):
     def waits(self) -> bool:
         """Whether an answer is waited for rather than worked out here, so that more threads than one do well to ask."""
         return False
+
+    @property
+    def batch_size(self) -> int:
+        """Records that a step hands it at once: enough for all that it answers side by side, and not many times more,
+        because the last batches of a stage are not shared out any further."""
+        return BATCH_SIZE
 
     def settings(self) -> Json:
         """All that its answers depend on besides the questions, for fingerprints."""

@@ -143,8 +143,9 @@ def main() -> None:
         connect(ClusterConfig(local_cpus=2 * options.workers))
         with served(book, options.latency) as (url, pipe):
             teacher = TeacherConfig(backend="openai", model="fake", base_url=url, concurrency=options.concurrency)
-            resources = Resources(workers=options.workers)
-            step = Narrate(build_teacher(teacher), world.data, config, dataset.fingerprint, resources)
+            asked = build_teacher(teacher)
+            resources = Resources(workers=options.workers, batch_size=asked.batch_size)
+            step = Narrate(asked, world.data, config, dataset.fingerprint, resources)
             in_flight = options.concurrency * options.workers
             bare = [asyncio.run(bare_s(url, in_flight))]
             began = time.perf_counter()

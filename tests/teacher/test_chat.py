@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from goat_ray.errors import ModelError
+from goat_ray.graph.verification import Verify
+from goat_ray.synthesis.config import SynthesisConfig
+from goat_ray.synthesis.narration import Narrate
 from goat_ray.teacher.asking import Asker, Patience
 from goat_ray.teacher.budget import Lease
 from goat_ray.teacher.chat import ChatTeacher
@@ -49,7 +52,7 @@ def asker(client, concurrency=8):
 
 def teacher_of(answer, concurrency=8):
     client = Scripted(answer)
-    return ChatTeacher("test:scripted", lambda: asker(client, concurrency)), client
+    return ChatTeacher("test:scripted", lambda: asker(client, concurrency), concurrency), client
 
 
 async def good(messages):
@@ -189,7 +192,7 @@ def test_failing_to_connect_leaves_no_thread():
     def connect():
         raise ModelError("no such model", remedy="Name another")
 
-    teacher = ChatTeacher("test:none", connect)
+    teacher = ChatTeacher("test:none", connect, 1)
     with pytest.raises(ModelError, match="Name another"):
         teacher.start()
     assert teacher.__getstate__()["_session"] is None
@@ -221,7 +224,7 @@ def connect_elsewhere():
 
 
 def test_travels_connected_or_not():
-    teacher = ChatTeacher("test:scripted", connect_elsewhere)
+    teacher = ChatTeacher("test:scripted", connect_elsewhere, 1)
     teacher.start()
     copy = pickle.loads(pickle.dumps(teacher))
     assert copy.label == "test:scripted"
@@ -306,3 +309,10 @@ def test_engines_that_come_back_are_waited_for_however_long_it_takes():
 def test_engines_that_die_of_everything_are_not_waited_for_for_ever():
     with pytest.raises(ModelError, match=r"answered nothing for 0\.2 s"):
         revived(deaths=10**6)
+
+
+@pytest.mark.parametrize(("concurrency", "records"), [(1, 32), (16, 64), (64, 256), (1000, 256)])
+def test_steps_hand_over_what_keeps_it_busy_and_not_many_times_more(concurrency, records):
+    teacher, _ = teacher_of(good, concurrency)
+    assert Narrate(teacher, "", SynthesisConfig(), "").resources.batch_size == records
+    assert Verify(teacher, "").resources.batch_size == records

@@ -77,7 +77,7 @@ def ask_in(context, real, cache):
     """The answer in a context that is set, of an endpoint with a real one, and how many requests it took."""
     with FakeServer(context=real) as server:
         config = TeacherConfig(backend="openai", model="fake", base_url=server.base_url)
-        teacher = ChatTeacher("test:fake", partial(connect, config), cache, context)
+        teacher = ChatTeacher("test:fake", partial(connect, config), 64, cache, context)
         (answer,) = teacher.answer(JudgeEdge(), [QUESTION])
         teacher.close()
     return answer, server.count
