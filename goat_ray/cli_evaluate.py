@@ -126,7 +126,7 @@ def _evaluate(
         _report(Benchmarking.open(name, root.fetch(), None, chosen), chosen, into or Place.of("benchmarks"))
         return
     road = Road(loaded)
-    with road.at_work(*parts_of(chosen)):
+    with road.at_work(*parts_of(chosen)), road.console.quietly_again():  # all contenders stand on the same road
         opened = Benchmarking.open(name, root.fetch(), road, chosen)
         _report(opened, chosen, into or road.runner.directory / "benchmarks")
 

@@ -126,6 +126,7 @@ def test_tools_of_a_clone_check_calls(ray_cluster: None, clone: Path) -> None:
     assert results["graph"].values("correct") == {} and set(results["graph"].values("CP")) == {tasks[-1].id}
     assert "correctness is not taken for graph: the calls of its plan have no arguments" in told
     assert "SR is not taken for graph: its plan has no response to judge" in told
+    assert told.count("Documents") == told.count("Dependency graph") == 1, "all contenders stand on the same road"
 
 
 def test_tools_of_a_clone_check_the_calls_of_the_model_at_an_endpoint(ray_cluster: None, clone: Path) -> None:
