@@ -10,12 +10,14 @@ import pytest
 
 from goat_ray import benchmarking
 from goat_ray.config import GoatConfig
+from goat_ray.console import Console
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.errors import ConfigError
 from goat_ray.evaluation.benchmark import Benchmark
 from goat_ray.pipeline import Road
 from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Edge, Example, Sample
+from goat_ray.runner import Runner
 from goat_ray.storage import Dataset
 from tests.world import World, make_samples
 
@@ -32,14 +34,6 @@ def road(directory: Path, documents: Path, plans: int) -> Road:
             }
         )
     )
-
-
-@pytest.fixture(scope="module")
-def demo(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory, demo_documents: Path) -> Path:
-    """A run directory of the shipped documents, up to samples."""
-    directory = tmp_path_factory.mktemp("demo")
-    road(directory, demo_documents, 120).synthesize()
-    return directory
 
 
 def test_engines_end_with_the_work_however_it_ends(
@@ -83,19 +77,9 @@ def test_before_its_training_the_retriever_is_what_training_starts_from(
     assert asked[1:] == ["a/base", trained]
 
 
-@pytest.mark.slow
-def test_documents_become_samples_and_a_second_run_makes_nothing_new(demo: Path, demo_documents: Path) -> None:
-    modified = {file: file.stat().st_mtime_ns for file in demo.rglob("*.parquet")}
-
-    again = road(demo, demo_documents, 120).synthesize()
-
-    assert again.rows >= 80
-    assert {file: file.stat().st_mtime_ns for file in demo.rglob("*.parquet")} == modified
-
-
 @pytest.mark.soak
 def test_documents_that_grow_and_change_give_what_they_would_have_given_at_once(
-    demo: Path, tmp_path: Path, demo_documents: Path, capsys: pytest.CaptureFixture[str]
+    ray_cluster: None, tmp_path: Path, demo_documents: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also: the same input, configuration and seed give the same samples in another directory.
 
@@ -119,11 +103,11 @@ def test_documents_that_grow_and_change_give_what_they_would_have_given_at_once(
     for name in ("embeddings", "verified"):
         taken, total = re.search(rf"{name}: ([\d,]+) of ([\d,]+) are as before", said).groups()
         assert 0.1 < int(taken.replace(",", "")) / int(total.replace(",", "")) < 1
-    whole = road(demo, demo_documents, 120)
+    whole = road(tmp_path / "whole", demo_documents, 120)
+    at_once = whole.synthesize()
     edges = road(tmp_path / "run", documents, 120).runner.finished("edges", Edge)
     # Which texts share a batch moves the last bits of their vectors, and so, at times, a cosine's last digit.
     assert without_similarity(edges) == without_similarity(whole.runner.finished("edges", Edge))
-    at_once = whole.runner.finished("samples", Sample)
     assert told(samples) == told(at_once)
 
 
@@ -139,18 +123,18 @@ def without_similarity(edges: Dataset[Edge]) -> dict[str, Edge]:
     return {edge.id: edge.model_copy(update={"similarity": 0.0}) for edge in edges.records()}
 
 
-def test_every_edge_carries_what_each_filter_saw(demo: Path, demo_documents: Path) -> None:
-    edges = road(demo, demo_documents, 120).runner.finished("edges", Edge)
-    for edge in edges.records():
-        assert edge.similarity > 0 and edge.reason and edge.teacher == "rules"
+def test_every_edge_carries_what_each_filter_saw(world: World) -> None:
+    for edge in world.edges:
+        assert edge.similarity == 1 and edge.reason and edge.teacher == "rules"
         assert edge.execution and edge.origin == "simulated"
-    assert sum(edges.rejects.values()) > 0 and all(edges.rejects)
 
 
-def test_samples_are_parquet_that_others_can_read(demo: Path, tmp_path: Path, demo_documents: Path) -> None:
+def test_samples_are_parquet_that_others_can_read(tmp_path: Path, world: World) -> None:
     import datasets
 
-    samples = road(demo, demo_documents, 120).runner.finished("samples", Sample)
+    samples = Runner(Place.of(tmp_path / "run"), Console()).gather(
+        "samples", Sample, lambda: make_samples(world, 12), settings={}
+    )
     read = datasets.load_dataset("parquet", data_dir=samples.data, split="train", cache_dir=str(tmp_path / "cache"))
-    assert len(read) == samples.rows
+    assert len(read) == samples.rows > 0
     assert {"query", "subqueries", "calls", "response", "lineage"} <= set(read.column_names)

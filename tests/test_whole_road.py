@@ -64,8 +64,9 @@ def test_the_whole_road_over_http_in_a_store(
         _what_was_trained_can_be_asked(changes, store_folder / "run")
 
     asked = api.state.calls.total()
-    replayed = Road(load_config(DEMO, settings(store_folder, port, "replay", store_folder / "replayed")))
-    _the_tape_gives_the_same_samples(replayed.synthesize(), open_dataset(store_folder / "run" / "samples", Sample))
+    real = {sample.id: sample for sample in open_dataset(store_folder / "run" / "samples", Sample).records()}
+    replayed = Road(load_config(DEMO, settings(store_folder, port, "replay", store_folder / "run")))
+    _the_tape_gives_the_same_samples(replayed.synthesize(), real)
     assert api.state.calls.total() == asked
     _the_credential_is_nowhere(store_folder)
 
@@ -131,8 +132,8 @@ def _what_was_trained_can_be_asked(changes: list[str], run: Place) -> None:
     assert any(line.startswith("Answer") for line in steps)
 
 
-def _the_tape_gives_the_same_samples(replayed: Dataset[Sample], made: Dataset[Sample]) -> None:
-    real, again = ({sample.id: sample for sample in dataset.records()} for dataset in (made, replayed))
+def _the_tape_gives_the_same_samples(replayed: Dataset[Sample], real: dict[str, Sample]) -> None:
+    again = {sample.id: sample for sample in replayed.records()}
     assert again.keys() == real.keys() and len(real) >= 10
     assert {call.origin for sample in real.values() for call in sample.calls} == {"real"}
     assert {call.origin for sample in again.values() for call in sample.calls} == {"recorded"}

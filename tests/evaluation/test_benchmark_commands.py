@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,10 @@ DIALOGUES = {
 }
 
 
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the shipped configuration expects of API-Bank, made small."""
-    bank = tmp_path / "api-bank"
+    bank = tmp_path_factory.mktemp("bank") / "api-bank"
     for folder in ("apis", "init_database"):
         (bank / folder).mkdir(parents=True)
     (bank / "apis" / "get_user_token.py").write_text(TOKEN)
@@ -82,8 +84,22 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = bank / "lv1-lv2-samples" / name
         file.parent.mkdir(parents=True)
         file.write_text("\n".join(map(json.dumps, turns)))
-    monkeypatch.chdir(tmp_path)
     return bank
+
+
+@pytest.fixture
+def clone(bank: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Beside the working directory's run, whose graph is made by the first test and finished for the next."""
+    monkeypatch.chdir(bank.parent)
+    yield bank
+    shutil.rmtree("runs/apibank/benchmarks", ignore_errors=True)
+
+
+@pytest.fixture
+def fresh_clone(bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no run has been."""
+    monkeypatch.chdir(tmp_path)
+    os.symlink(bank, "api-bank")
 
 
 def evaluate(
@@ -174,7 +190,12 @@ def test_tools_of_a_clone_check_the_calls_of_the_model_at_an_endpoint(ray_cluste
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_work(
-    ray_cluster: None, clone: Path, monkeypatch: pytest.MonkeyPatch, contenders: list[str], change: str, said: str
+    ray_cluster: None,
+    fresh_clone: None,
+    monkeypatch: pytest.MonkeyPatch,
+    contenders: list[str],
+    change: str,
+    said: str,
 ) -> None:
     released = []
     monkeypatch.setattr(RulesTeacher, "release", lambda _: released.append("engines"))

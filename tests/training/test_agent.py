@@ -240,20 +240,16 @@ class TestErrorsBeforeAnyWork:
         with pytest.raises(ModelError, match="base_model"):
             self.train(examples, tmp_path, base_model="/no/such/model")
 
-    def test_checkpoints_with_another_number_of_examples_in_a_step_are_told_of(
+    def test_checkpoints_with_another_number_of_examples_in_a_step_are_told_of_before_targets_that_do_not_fit(
         self, examples: str, tmp_path: Path
     ) -> None:
         config, said = TOO_SHORT.model_copy(update={"workers": 1}), list[str]()
         before = tmp_path / "runs" / f"bad-{training_id(dataset_id(examples, DATA), TOO_SHORT)}"
         (before / "step-00000003").mkdir(parents=True)
         (before / "step-00000003" / "progress.json").touch()
-        with pytest.raises(RunError, match="dropped"):
+        with pytest.raises(RunError, match="54 dropped as target-too-long"):
             train_agent(
                 examples, str(tmp_path / "model"), config, storage=str(tmp_path / "runs"), name="bad", say=said.append
             )
         assert said[1].startswith(f"begins at step 0: the checkpoints in {before} are of 16 examples a step, and now")
         assert said[1].endswith("batch_size: 4 with gradient_accumulation: 4 goes on from them")
-
-    def test_targets_that_do_not_fit(self, examples: str, tmp_path: Path) -> None:
-        with pytest.raises(RunError, match="54 dropped as target-too-long"):
-            self.train(examples, tmp_path, max_length=10)
