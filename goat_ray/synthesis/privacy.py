@@ -22,7 +22,8 @@ from stdnum import iban, luhn
 from goat_ray import metering
 from goat_ray.hiding import MIN_SECRET
 from goat_ray.identity import rng
-from goat_ray.records import CallTrace, ExecutedCall, Origin
+from goat_ray.jsonpath import parse, render
+from goat_ray.records import Argument, CallTrace, ExecutedCall, Origin
 from goat_ray.settings import Settings
 
 SECRET_ENTROPY = 3.7  # bits a character; 40 hex digits have at most 4, English names about 3
@@ -182,7 +183,7 @@ class Redactor:
             return
         if not NUMBER.fullmatch(unsigned):
             self.named[value] = None
-        elif plain := _plain(unsigned):
+        elif len(plain := _plain(unsigned)) >= MIN_SECRET:  # not 1 for 000001: that is any page, index and count
             self.numbers.setdefault(plain, ("secret", self._make("secret", plain)))
 
     def _learn_digits(self, text: str) -> None:
@@ -273,11 +274,22 @@ def redacted(trace: CallTrace, config: PrivacyConfig) -> CallTrace:
 
 
 def _clean_call(call: ExecutedCall, redactor: Redactor) -> ExecutedCall:
-    arguments = [
-        # Where it comes from may name it, too: an object may have addresses as its keys.
-        argument.model_copy(
-            update={"value": redactor.clean(argument.value), "location": redactor.clean(argument.location)}
-        )
-        for argument in call.arguments
-    ]
+    arguments = [_clean_argument(argument, redactor) for argument in call.arguments]
     return call.model_copy(update={"arguments": arguments, "body": redactor.clean(call.body)})
+
+
+def _clean_argument(argument: Argument, redactor: Redactor) -> Argument:
+    """Where it comes from names members, and a body's may be private, as an object may have addresses as its keys."""
+    order, space, member = argument.chosen.partition(" ")
+    return argument.model_copy(
+        update={
+            "value": redactor.clean(argument.value),
+            "location": argument.location and _clean_location(argument.location, redactor),
+            "chosen": f"{order}{space}{redactor.clean(member)}",
+        }
+    )
+
+
+def _clean_location(location: str, redactor: Redactor) -> str:
+    """Name by name: in the text of a path, a secret may be an index or leave what is no path."""
+    return render(tuple(token if isinstance(token, int) else redactor.clean(token) for token in parse(location)))

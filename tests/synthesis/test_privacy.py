@@ -110,6 +110,40 @@ def test_names_of_fields_may_be_private_too() -> None:
     assert jsonpath.get(clean.calls[0].body, clean.calls[1].arguments[0].location) == 7
 
 
+def after_one_call(body: object, location: str, chosen: str = "") -> tuple[object, Argument]:
+    """The body of a call and the argument that the next one takes from it, after redaction."""
+    value = jsonpath.get(body, location)
+    taken = Argument(parameter="x", value=value, provenance="upstream", step=0, location=location, chosen=chosen)
+    calls = [
+        ExecutedCall(function="a", arguments=[], status=200, body=body, origin="real"),
+        ExecutedCall(function="b", arguments=[taken], status=200, body=None, origin="real"),
+    ]
+    first, second = redacted(CallTrace(id="0123456789abcdef", seed=1, calls=calls), PrivacyConfig()).calls
+    return first.body, second.arguments[0]
+
+
+@pytest.mark.parametrize("name", ["username", "user", "username_of_it", "it's a username"])
+def test_a_secret_may_be_the_name_of_a_field(name: str) -> None:
+    """A place stays a path, whose names are those of the redacted body."""
+    body, argument = after_one_call({"password": "username", name: [{"id": "bob"}]}, jsonpath.render((name, 0, "id")))
+    assert jsonpath.get(body, argument.location) == argument.value == "bob"
+    assert "username" not in json.dumps(body) + argument.location
+
+
+def test_what_an_item_was_chosen_by_is_named_as_in_the_body() -> None:
+    users = [{"username": 7, "password": "username"}, {"username": 5}]
+    body, argument = after_one_call({"users": users}, "$.users[0].username", chosen="highest username")
+    assert argument.chosen.partition(" ")[2] in body["users"][0] and "username" not in argument.chosen
+
+
+@pytest.mark.parametrize("secret", ["000001", "1.00000", "+000001"])
+def test_a_short_number_is_no_secret_for_its_zeros(secret: str) -> None:
+    body = {"page": 1, "users": [{"id": 41, "password": secret}, {"id": 1}]}
+    assert after_one_call(body, "$.users[1].id") == (
+        body, Argument(parameter="x", value=1, provenance="upstream", step=0, location="$.users[1].id")
+    )  # fmt: skip
+
+
 CARD, PHONE = 4532015112830366, 14155552671
 
 
