@@ -1,9 +1,15 @@
 """Answers that are kept: the same as fresh ones, never shared, and never more than fit."""
 
 import asyncio
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goat_ray.executors.sandbox.answers import Answers
-from tests.executors.library import Client
+from goat_ray.executors.sandbox.values import fit
+from tests.executors.library import Client, api, param
 
 
 def test_a_kept_answer_is_the_one_that_was_made():
@@ -56,3 +62,23 @@ def test_text_that_no_json_can_hold_is_answered():
     call = Client()
     result = asyncio.run(call.session.call(call.functions["GET /books"], {"query": "\ud800"}))
     assert (result.status, result.body["results"]) == (200, [])
+
+
+@pytest.mark.parametrize("shown", [2020, 2.5])
+@pytest.mark.parametrize(
+    ("text", "repeated"),
+    [
+        ("2020", 2020),
+        ("-5", -5),
+        *((text, text) for text in ("²", "--5", "5-", "nan", "-Infinity", "1e999", "9" * 5000)),
+    ],
+)
+def test_text_is_repeated_as_a_number_only_where_it_is_one(text, repeated, shown):
+    call = Client([api("GET", "/rates", param("year"), gives={"year": shown, "rates": [{"amount": 1.5}]})])
+    assert call.body("GET /rates", year=text)["year"] == repeated
+
+
+@given(st.text() | st.floats() | st.text("-019.e_²٣"), st.sampled_from(["integer", "number"]))
+def test_what_does_not_fit_stays(value, type_):
+    fitted = fit(value, type_)
+    assert fitted is value or (not isinstance(fitted, str) and math.isfinite(fitted))

@@ -160,15 +160,16 @@ def key_drawer(key: str, about: str, pool: Sequence[Any], whole: bool) -> Draw:
 def fit(value: Any, type_: str) -> Any:
     """A value as the type of a member asks; unchanged where that cannot be."""
     match type_:
-        case "integer" if isinstance(value, float):
+        case "integer" if isinstance(value, float) and math.isfinite(value):
             return round(value)
-        case "integer" if isinstance(value, str) and value.lstrip("-").isdigit():
+        case "integer" if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
             return int(value)
         case "number" if isinstance(value, str):
             try:
-                return float(value)
+                number = float(value)
             except ValueError:
                 return value
+            return number if math.isfinite(number) else value  # "nan" is a text to JSON
         case "string" if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
     return value
