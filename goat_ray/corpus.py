@@ -230,14 +230,15 @@ class CorpusMaker:
 
     def _report(self, examined: Sequence[Dataset[Traits]]) -> None:
         """List what was removed for being a benchmark's query, one JSON object a line, beside the samples."""
+        report = self.runner.directory / REPORT
         if not self.benchmarks.entries:
+            report.remove()  # an earlier run's
             return
-        with (self.runner.directory / REPORT).written() as file:
+        with report.written() as file:
             for dataset in examined:
                 for reject in dataset.rejected():
                     if reject.reason == CONTAMINATED:
-                        match, _, query = reject.detail.partition(" | ")
-                        line = {"sample": reject.id, "match": match, "query": query}
+                        line = {"sample": reject.id, **json.loads(reject.detail)}
                         file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
 
 
@@ -251,11 +252,12 @@ def _next_size(last: Round, kept: int, missing: int) -> int:
 def import_corpus(published: Published, runner: Runner) -> Dataset[Sample]:
     """Records of a corpus in the published form, as the run's ``functions`` and ``samples``."""
     settings = {"imported": published.id}
-    functions = runner.gather("functions", ApiFunction, published.functions, settings=settings)
-    return runner.gather(
-        "samples",
-        Sample,
-        lambda: published.samples(functions.records()),
-        settings=settings,
-        inputs=[functions],
-    )
+    with runner.exclusive():
+        functions = runner.gather("functions", ApiFunction, published.functions, settings=settings)
+        return runner.gather(
+            "samples",
+            Sample,
+            lambda: published.samples(functions.records()),
+            settings=settings,
+            inputs=[functions],
+        )

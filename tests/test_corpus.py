@@ -20,10 +20,12 @@ from goat_ray.graph.adjacency import build_graph
 from goat_ray.inspection import corpus_of
 from goat_ray.places import Place
 from goat_ray.plans import PlanSource
-from goat_ray.records import ApiFunction, CallPlan, Edge, Sample, without_failures
+from goat_ray.records import ApiFunction, CallPlan, Edge, Reject, Sample, without_failures
 from goat_ray.runner import Runner
 from goat_ray.storage import MANIFEST, Dataset, open_dataset, read_json, write_records
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
+from goat_ray.synthesis.contamination import Entry, Match
+from goat_ray.synthesis.examination import contaminated
 from goat_ray.synthesis.splits import SplitsConfig
 from goat_ray.teacher.rules import RulesTeacher
 from tests.killing import prepare
@@ -117,6 +119,21 @@ def test_a_budget_ends_it_with_an_account_and_what_there_is_is_kept(made: Any, t
     report = [json.loads(line) for line in (tmp_path / "run" / corpus.REPORT).read_text().splitlines()]
     exact = f"exact: bench.txt#1: {gone.query}"
     assert {"sample": gone.id, "match": exact, "query": gone.query} in report
+
+
+def test_the_report_of_what_a_benchmark_asks_is_of_this_run_and_whole(tmp_path: Path) -> None:
+    maker: Any = object.__new__(CorpusMaker)
+    maker.runner = SimpleNamespace(directory=Place.of(tmp_path))
+    match = Match("n-gram", Entry("bench#3", "Find cats | dogs near me"))
+    rejects = [contaminated("1", match, "Find cats | dogs near me today"), Reject(id="2", reason="else")]
+    maker.benchmarks = SimpleNamespace(entries=[match.entry])
+    maker._report([SimpleNamespace(rejected=lambda: iter(rejects))])
+    (line,) = (tmp_path / corpus.REPORT).read_text().splitlines()
+    assert json.loads(line) == {"sample": "1", "match": str(match), "query": "Find cats | dogs near me today"}
+    maker.benchmarks = SimpleNamespace(entries=[])
+    maker._report([])
+    assert not (tmp_path / corpus.REPORT).exists(), "its samples are not of this run"
+    maker._report([])
 
 
 class Scripted(CorpusMaker):

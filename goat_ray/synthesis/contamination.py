@@ -1,6 +1,5 @@
 """Queries of benchmarks that a corpus must not hold, in these or other words."""
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from goat_ray.graph.embedding import load_embedder
 from goat_ray.identity import content_id
 from goat_ray.places import Place, Where
 from goat_ray.settings import Settings
+from goat_ray.storable import parsed
 
 SHORTEST = 4  # words; a shorter benchmark query inside another one is chance
 KEYS = ("query", "question", "instruction", "prompt")
 _WORD = re.compile(r"\w+")
+_LINE_END = re.compile(r"\r\n?|\n")  # not all that Unicode ends lines with: in JSON's strings it may stand as it is
 
 
 class ContaminationConfig(Settings):
@@ -133,12 +134,14 @@ def read_queries(where: Where) -> Iterator[Entry]:
     """The queries of a benchmark's file, by path or URL; raises ``ConfigError`` where it has none."""
     path = Place.of(where)
     try:
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"cannot be read: {error}", place=str(path), remedy="Correct synthesis.contamination.benchmarks"
-        ) from error
-    queries = [query for query in map(str.strip, _queries(text)) if query]
+        text = path.read_bytes().decode("utf-8-sig")
+        queries = [query for query in map(str.strip, _texts(_items(text))) if query]
+    except OSError as error:
+        raise _unusable(path, f"cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise _unusable(path, f"is no UTF-8 text: {error}") from error
+    except ValueError as error:
+        raise _unusable(path, f"begins as JSON does and is no JSON: {error}") from error
     if not queries:
         raise ConfigError(
             "has no queries",
@@ -149,20 +152,37 @@ def read_queries(where: Where) -> Iterator[Entry]:
         yield Entry(f"{path.name}#{number}", query)
 
 
-def _queries(text: str) -> Iterator[str]:
-    try:
-        items = json.loads(text)
-    except ValueError:
-        items = None
-    if isinstance(items, list | dict):
-        yield from _texts(items if isinstance(items, list) else [items])
-        return
-    for line in text.splitlines():
+def _unusable(path: Place, problem: str) -> ConfigError:
+    return ConfigError(problem, place=str(path), remedy="Correct synthesis.contamination.benchmarks or the file")
+
+
+def _items(text: str) -> list[Any]:
+    """The items of a file's JSON, or of its lines, where one that is no JSON is a query as it stands.
+
+    Raises ``ValueError`` for what begins as JSON does and is none: its lines would be queries that nobody asks.
+    """
+    whole: ValueError | None = None
+    if text.lstrip().startswith(("[", "{")):
         try:
-            item = json.loads(line)
+            return _listed(parsed(text))
+        except ValueError as error:
+            whole = error
+    items: list[Any] = []
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        if not line.strip():
+            continue
+        try:
+            item = parsed(line)
         except ValueError:
+            if whole is not None:
+                raise (ValueError(f"line {number} is not") if items else whole) from None
             item = line
-        yield from _texts([item if isinstance(item, dict) else line])
+        items += _listed(item) if isinstance(item, str | list | dict) else [line]  # a query may be a number
+    return items
+
+
+def _listed(item: Any) -> list[Any]:
+    return item if isinstance(item, list) else [item]
 
 
 def _texts(items: list[Any]) -> Iterator[str]:

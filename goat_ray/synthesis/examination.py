@@ -1,5 +1,6 @@
 """What curation needs to know of each sample, found in parallel: then whole columns decide."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 from goat_ray.identity import digest
@@ -8,7 +9,7 @@ from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
 from goat_ray.synthesis import near_duplicates
-from goat_ray.synthesis.contamination import Benchmarks
+from goat_ray.synthesis.contamination import Benchmarks, Match
 from goat_ray.synthesis.shapes import shape_of
 from goat_ray.synthesis.splits import SplitsConfig, split_of
 
@@ -19,7 +20,7 @@ class Examine(Step[Sample, Traits]):
     """Gives each sample its traits and rejects what a benchmark asks."""
 
     name = "examine"
-    version = 2
+    version = 3
     takes = Sample
     gives = Traits
     resources = Resources(batch_size=1024)
@@ -45,7 +46,7 @@ class Examine(Step[Sample, Traits]):
         matches = self.benchmarks.matches([(sample.query, *sample.paraphrases) for sample in batch])
         for sample, signature, match in zip(batch, signatures, matches, strict=True):
             if match is not None:
-                yield Reject(id=sample.id, reason=CONTAMINATED, detail=f"{match} | {sample.query}")
+                yield contaminated(sample.id, match, sample.query)
                 continue
             yield Traits(
                 id=sample.id,
@@ -57,6 +58,12 @@ class Examine(Step[Sample, Traits]):
                 split=split_of(sample.calls, self.splits),
                 signature=signature.tolist(),
             )
+
+
+def contaminated(sample: str, match: Match, query: str) -> Reject:
+    """What becomes of a sample that a benchmark asks; the detail is JSON, as any mark could stand in a query."""
+    detail = json.dumps({"match": str(match), "query": query}, ensure_ascii=False)
+    return Reject(id=sample, reason=CONTAMINATED, detail=detail)
 
 
 def _key(value: object) -> int:

@@ -45,12 +45,15 @@ def started(file: Path, **settings: object) -> Benchmarks:
             json.dumps({"role": role, "text": QUERIES[n]})
             for role, n in [("User", 0), ("AI", 0), ("User", 1), ("User", 2)]
         ),
+        "\n".join(json.dumps([query]) for query in QUERIES),
+        "\n".join(json.dumps(query) for query in QUERIES),
         "\n".join([QUERIES[0], "", f"  {QUERIES[1]} ", QUERIES[2], ""]),
     ],
 )
-def test_all_forms_are_read(text: str, folder: Place) -> None:
+@pytest.mark.parametrize("mark", ["", "\ufeff"])  # of byte order, as Windows writes it
+def test_all_forms_are_read(text: str, mark: str, folder: Place) -> None:
     path = folder / "queries.any"
-    path.write_bytes(text.encode())
+    path.write_bytes((mark + text).encode())
     entries = list(read_queries(str(path)))
     assert [entry.query for entry in entries] == QUERIES
     assert [entry.name for entry in entries] == [f"queries.any#{number}" for number in (1, 2, 3)]
@@ -71,6 +74,37 @@ def test_a_file_without_queries_is_one_clear_error(text: str, tmp_path: Path) ->
         list(read_queries(tmp_path / "f"))
     with pytest.raises(ConfigError, match="cannot be read"):
         list(read_queries(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (json.dumps([{"query": QUERIES[0]}], indent=1)[:-2].encode(), "is no JSON.*line 4 column"),
+        (json.dumps([{"query": QUERIES[0]}])[:-2].encode(), "is no JSON.*line 1 column"),
+        (b'{"query": "a"}\n\n{"query": "b\n', "is no JSON.*line 3 is not"),
+        (b"[" * 100_000, "nested too deep"),
+        (b'{"query": "' + QUERIES[0].encode("utf-16") + b'"}', "is no UTF-8"),
+    ],
+)
+def test_a_broken_file_is_an_error_and_not_read_as_text(content: bytes, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "queries.json").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"queries\.json: .*{problem}"):
+        list(read_queries(tmp_path / "queries.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "queries"),
+    [
+        ("Who made it?\n[sic] and why\n1999\n{}", ["Who made it?", "[sic] and why", "1999"]),
+        (r'["\ud800 who directed it"]', ["? who directed it"]),  # half of a surrogate pair
+        ('{"query": "in one\u2028line"}\n{"query": "b"}', ["in one\u2028line", "b"]),
+    ],
+)
+def test_what_may_stand_in_queries(text: str, queries: list[str], tmp_path: Path) -> None:
+    (tmp_path / "queries").write_text(text, encoding="utf-8")
+    benchmarks = started(tmp_path / "queries", similarity=None)
+    assert [entry.query for entry in benchmarks.entries] == queries
+    assert benchmarks.settings(), "an id can be made of them"
 
 
 @pytest.mark.parametrize(
@@ -118,6 +152,8 @@ def test_a_contaminated_sample_is_a_reject_that_names_the_entry(world: World, tm
     outcomes = {outcome.id: outcome for outcome in examine.process(samples)}
     reject = outcomes[samples[3].id]
     assert isinstance(reject, Reject) and reject.reason == "contaminated"
-    assert reject.detail.startswith("exact: bench.txt#1: ") and len(outcomes) == len(samples)
+    asked = samples[3].query
+    assert json.loads(reject.detail) == {"match": f"exact: bench.txt#1: {asked}", "query": asked}
+    assert len(outcomes) == len(samples)
     other = Examine(world.data, SplitsConfig(), Benchmarks(ContaminationConfig()))
     assert other.fingerprint() != examine.fingerprint()
