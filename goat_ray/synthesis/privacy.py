@@ -29,21 +29,22 @@ from goat_ray.settings import Settings
 SECRET_ENTROPY = 3.7  # bits a character; 40 hex digits have at most 4, English names about 3
 SECRET_NAMES = re.compile(r"(?i)(passw(or)?d|secret|api_?key|(access|auth|refresh|session|bearer)_?token|credential)")
 
+# Answers have up to megabytes: a match must not begin at every character of a run that it reads to the end.
 EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?!\w)")
 CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]?){3}\d{1,7}(?![\w-]|\.\d*[1-9])")  # a decimal number is none
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 MEASURE = re.compile(r"[0-9](?:\.[0-9]+)?e[+-][0-9]{2,3}")  # a number too great or small to write out
-PHONE_LIKE = re.compile(r"\+\d|\(\d|\d[ .)-]+\d[\d ().-]*\d{3}")
+PHONE_LIKE = re.compile(r"\+\d|\(\d|\d[ .)-]{1,5}\d[\d ().-]{0,30}\d{3}")
 SECRET = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+?-----END [A-Z ]*PRIVATE KEY-----"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]+(?:-{1,4}[^-]+)*-----END [A-Z ]*PRIVATE KEY-----"
     r"|(?<!\w)(?:(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
     r"|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"  # GitHub, GitLab
     r"|xox[abeoprs]-[\w-]{10,}|sk-[\w-]{20,}|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}"  # Slack, OpenAI, Stripe
     r"|AIza[\w-]{35}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{20,}\.[\w-]{20,}"
-    r"|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})(?!\w)"  # JSON Web Tokens
+    r"|(?<!-)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})(?!\w)"  # JSON Web Tokens
 )
-OPAQUE = re.compile(r"(?<![\w/.-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Z])(?=[\w+/-]*[a-z])[\w+/-]{32,}={0,2}(?![\w/.])")
+OPAQUE = re.compile(r"(?<![\w+/.-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Z])(?=[\w+/-]*[a-z])[\w+/-]{32,}={0,2}(?![\w/.])")
 
 
 class PrivacyConfig(Settings):
@@ -66,8 +67,10 @@ class Found(NamedTuple):
 def find(text: str, region: str) -> list[Found]:
     """The private values of a text, in order, none within another; the surer kinds first."""
     found: list[Found] = []
+    taken = bytearray(len(text))
     for one in _candidates(text, region):
-        if all(one.end <= other.start or one.start >= other.end for other in found):
+        if not any(taken[one.start : one.end]):
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
             found.append(one)
     return sorted(found)
 

@@ -15,7 +15,20 @@ from goat_ray.synthesis.privacy import PrivacyConfig, Redactor, find, redacted
 # Test numbers of card schemes, an example IBAN, and tokens put together here so that no scanner takes them for real.
 PRIVATE = {
     "email": ["ada.lovelace+films@mail.example.org"],
-    "phone": ["+44 20 7946 0958", "(415) 555-2671", "650-253-0000"],
+    "phone": [
+        "+44 20 7946 0958",
+        "+33 1 42 68 53 00",
+        "+49 (0)30 901820",
+        "+1.415.555.2671",
+        "+14155552671",
+        "(415) 555-2671",
+        "(415)555-2671",
+        "650-253-0000",
+        "650.253.0000",
+        "650 - 253 - 0000",
+        "1-800-253-0000",
+        "1 (650) 253-0000",
+    ],
     "card": ["4111 1111 1111 1111", "5555555555554444", "378282246310005"],
     "iban": ["GB82 WEST 1234 5698 7654 32", "DE89370400440532013000"],
     "secret": [
@@ -50,6 +63,29 @@ def test_each_kind_is_found_alone_and_in_a_sentence(kind: str, value: str) -> No
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_looks_private_is_left_alone(text: str) -> None:
     assert find(text, "US") == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "unit",
+    ["1 2 3 4 5 ", "10.10 20.5 ", "+", "A+", "abcdEFGH+/", "-----BEGIN PRIVATE KEY-----", "eyJabcdefgh-"],
+)
+def test_a_long_text_is_looked_through_in_one_pass(unit: str) -> None:
+    """Each of these once took time as the square of its length: minutes."""
+    assert find(unit * (500_000 // len(unit)), "US") == []
+
+
+@pytest.mark.timeout(60)
+def test_many_values_are_found_in_one_text() -> None:
+    assert len(find("ada@example.com, " * 50_000, "US")) == 50_000
+
+
+@pytest.mark.parametrize("unit", ["MIIEvQIBADANBgkqhkiG9w0", "ab-cd+/=\n", "Proc-Type: 4,ENCRYPTED\n\n"])
+@pytest.mark.parametrize("kind", ["", "RSA ", "ENCRYPTED "])
+def test_private_keys_are_found_whole(kind: str, unit: str) -> None:
+    key = f"-----BEGIN {kind}PRIVATE KEY-----\n{unit * 1000}\n-----END {kind}PRIVATE KEY-----"
+    text = f"One: {key} Another: {key}"
+    assert [text[one.start : one.end] for one in find(text, "US")] == [key, key]
 
 
 def test_made_up_values_keep_the_form() -> None:
