@@ -111,7 +111,7 @@ def test_one_server_process_serves_all_sessions() -> None:
 @pytest.mark.parametrize("by", ["pipe", "socket"])
 def test_a_late_answer_is_a_result_and_the_connection_goes_on(by: str) -> None:
     with mcp_server.serving(SECRET) as url:
-        executor = built(stdio(timeout_s=6) if by == "pipe" else http(url, timeout_s=3))
+        executor = built(stdio(timeout_s=10) if by == "pipe" else http(url, timeout_s=3))
         late = call(executor, "misbehave", how="hang")
         assert (late.status, late.problem) == (504, "timeout")
         assert call(executor, "product", product_id=1).status == 200
@@ -145,6 +145,33 @@ def test_processes_share_the_limits_of_an_address_and_not_of_a_command(is_addres
     assert call(other, "search").problem == ("circuit-open" if is_address else "unreachable-server")
     for executor in (one, other):
         executor.shutdown()
+
+
+ENDLESS = """
+import json, sys
+def answer(method, params, page):
+    if method == "initialize":
+        server = {"name": "endless", "version": "1"}
+        version = params["protocolVersion"]
+        return {"result": {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": server}}
+    if method == "tools/list":
+        return {"result": {"tools": [], "nextCursor": str(page)}}
+    return {"error": {"code": -32601, "message": "unknown"}}
+for page, line in enumerate(sys.stdin):
+    message = json.loads(line)
+    if "id" in message:
+        said = {"jsonrpc": "2.0", "id": message["id"], **answer(message["method"], message.get("params"), page)}
+        print(json.dumps(said), flush=True)
+"""
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_never_ends_its_list_of_tools_is_given_up_on() -> None:
+    executor = built({"name": "shop", "command": [sys.executable, "-c", ENDLESS], "timeout_s": 2})
+    result = call(executor, "search", query="la")
+    assert (result.status, result.problem) == (503, "unreachable-server")
+    assert "within 2 s" in result.body["error"]
+    executor.shutdown()
 
 
 def test_an_address_is_tried_again_once_its_server_is_back() -> None:

@@ -6,7 +6,7 @@ from mcp import Client, MCPError
 from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, CallToolResult
 
 from goat_ray.errors import GoatError
-from goat_ray.mcp_client import connected, list_tools
+from goat_ray.mcp_client import McpError, connected, list_tools
 from goat_ray.mcp_servers import McpServer
 
 
@@ -71,13 +71,22 @@ class _Life:
         await asyncio.wait([self._task])
 
     async def _live(self) -> None:
+        limit = asyncio.timeout(self._server.timeout_s)
         try:
-            async with connected(self._server) as client:
+            async with limit, connected(self._server) as client:
                 await list_tools(client, self._server)  # the SDK checks results by the listed schemas
+                limit.reschedule(None)
                 self._client.set_result(client)
                 await self._end.wait()
-        except GoatError as error:
+        except (GoatError, TimeoutError) as error:
             if not self._client.done():
-                self._client.set_exception(error)
+                self._client.set_exception(self._late() if limit.expired() else error)
         finally:
             self._client.cancel()
+
+    def _late(self) -> McpError:
+        return McpError(
+            f"did not tell its tools within {self._server.timeout_s:g} s",
+            place=self._server.place,
+            remedy="Raise its timeout_s",
+        )
