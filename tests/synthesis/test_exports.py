@@ -19,7 +19,7 @@ from goat_ray.documents.ingest import Ingest
 from goat_ray.identity import canonical_json
 from goat_ray.inspection import corpus_of, history
 from goat_ray.places import Place
-from goat_ray.records import ApiFunction, Edge, Sample
+from goat_ray.records import ApiFunction, Argument, Edge, ExecutedCall, Parameter, Sample
 from goat_ray.storage import MANIFEST, Dataset, FunctionStore, write_json, write_records
 from goat_ray.synthesis.distractors import FEWEST
 from goat_ray.synthesis.exports import huggingface
@@ -174,6 +174,70 @@ def test_leaderboard_answers_match_their_questions(corpus: Corpus, tmp_path: Pat
             ((name, arguments),) = truth.items()
             assert name in functions
             assert arguments == {key: [value] for key, value in call.values.items()}
+
+
+PYTHON_TYPES = {"string": str, "integer": int, "float": float, "boolean": bool, "array": list, "dict": dict, "any": str}
+
+
+def as_graded(document: dict[str, Any], given: dict[str, Any], possible: dict[str, list[Any]]) -> bool:
+    """What the leaderboard's checker makes of one call's arguments; as there, a document without a type breaks it.
+
+    It looks into objects and into lists of objects once, where the document names them so and the answer has one.
+    """
+    kinds = {name: PYTHON_TYPES[schema["type"]] for name, schema in document["properties"].items()}
+    inner = {
+        name: PYTHON_TYPES[schema["items"]["type"]]
+        for name, schema in document["properties"].items()
+        if kinds[name] is list
+    }
+
+    def members(value: dict[str, Any], answer: dict[str, list[Any]]) -> bool:
+        return value.keys() == answer.keys() and all(value[key] in answer[key] for key in value)
+
+    def right(name: str, value: Any, answer: Any) -> bool:
+        if type(value) is dict is kinds[name]:
+            return members(value, answer)
+        if type(value) is list is kinds[name] and inner[name] is dict:
+            return len(value) == len(answer) and all(map(members, value, answer))
+        fits = type(value) in (kinds[name], type(answer)) or (type(value), kinds[name]) == (int, float)
+        return fits and value == answer
+
+    return given.keys() == possible.keys() and all(
+        any(right(name, value, answer) for answer in possible[name]) for name, value in given.items()
+    )
+
+
+VALUES: list[tuple[str, str | None, Any, Any]] = [  # type, type of items, value, another one
+    ("object", None, {"city": "Oslo", "rooms": 2}, {"city": "Oslo", "rooms": 3}),
+    ("object", None, {"where": {"city": "Oslo"}, "tags": ["a"]}, {"where": {"city": "Rome"}, "tags": ["a"]}),
+    ("array", "object", [{"city": "Oslo"}, {"where": {"x": 1}}], [{"city": "Oslo"}, {"where": {"x": 2}}]),
+    ("array", "any", [{"city": "Oslo"}], [{"city": "Rome"}]),
+    ("array", None, [1, 2], [1, 3]),
+    ("array", "string", [], ["a"]),
+    ("array", "array", [[1], [{"a": 1}]], [[1], [{"a": 2}]]),
+    ("any", None, {"city": "Oslo"}, {"city": "Rome"}),
+    ("any", None, 5, 6),
+    ("object", None, "city:Oslo", "city:Rome"),
+    ("number", None, 5, 5.5),
+]
+
+
+@pytest.mark.parametrize(("type_", "item_type", "value", "other"), VALUES)
+def test_the_leaderboard_can_grade_values_of_all_types(
+    corpus: Corpus, type_: Any, item_type: Any, value: Any, other: Any, tmp_path: Path
+) -> None:
+    parameter = Parameter(name="x", location="body", type=type_, item_type=item_type)
+    function = ApiFunction.create(service="S", name="book", parameters=[parameter])
+    arguments = [Argument(parameter="x", value=value, provenance="user")]
+    call = ExecutedCall(function=function.id, arguments=arguments, status=200, body={}, origin="simulated")
+    sample = next(iter(corpus)).model_copy(update={"calls": [call], "subqueries": ["book"]})
+    write_records(tmp_path / "samples", Sample, [sample])
+    dataset = Dataset(Place.of(tmp_path / "samples"), Sample, "samples", 1, {})
+    read = written(Corpus(dataset, FunctionStore.of([function])), "bfcl", tmp_path / "bfcl")
+    document = read["questions_train.jsonl"][0]["function"][0]["parameters"]
+    possible = read["possible_answers_train.jsonl"][0]["ground_truth"][0]["book"]
+    assert as_graded(document, {"x": value}, possible)
+    assert not as_graded(document, {"x": other}, possible)
 
 
 def test_the_published_form_comes_back_as_the_same_functions(corpus: Corpus, tmp_path: Path) -> None:

@@ -67,7 +67,8 @@ def _schema(parameter: Parameter, words: dict[str, str]) -> dict[str, Any]:
 
 
 def _typed(type_: ValueType, words: dict[str, str]) -> dict[str, Any]:
-    return {} if type_ == "any" else {"type": words.get(type_, type_)}
+    word = words.get(type_, "" if type_ == "any" else type_)  # JSON schema has no word for any
+    return {"type": word} if word else {}
 
 
 def _name(text: str) -> str:
