@@ -12,13 +12,17 @@ from typing import Any, get_args
 
 from goat_ray import jsonpath
 from goat_ray.documents.config import Limits
+from goat_ray.documents.embedded import parsed as embedded
+from goat_ray.documents.flaws import Flaw
 from goat_ray.documents.goat_corpus import read
 from goat_ray.documents.loading import Source
 from goat_ray.documents.schemas import text
 from goat_ray.errors import DocumentError
 from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, Argument, Document, ExecutedCall, Lineage, Reject, Sample, Split
+from goat_ray.storable import MAX_DEPTH, parsed, storable, writable
 
+VERSION = 2  # of what is made of the same files
 CORPUS = "corpus.json"
 TEACHER = "imported"
 MIN_VALUE = 2  # characters; shorter values occur in any query by chance
@@ -35,49 +39,68 @@ class Published:
 
     def __post_init__(self) -> None:
         found = [*self.folder.glob("*.json"), *self.folder.glob("*/*.json")]
-        self.files = sorted(file for file in found if file.name != CORPUS)
+        self.files = sorted(file for file in found if file.name != CORPUS and file.is_file())
         if not (self.folder / CORPUS).is_file() or not self.files:
             raise DocumentError(
                 f"does not hold {CORPUS} and a dataset",
                 place=str(self.folder),
                 remedy="Give the folder of an export, or put the published code's files there under these names",
             )
-        self.id = content_id([(file.name, file.read_bytes().hex()) for file in (self.folder / CORPUS, *self.files)])
+        contents = [(self._name(file), _content(file).hex()) for file in (self.folder / CORPUS, *self.files)]
+        self.id = content_id(VERSION, contents)
 
     def functions(self) -> Iterator[ApiFunction | Reject]:
         """The corpus, as ``goat ingest`` reads it. Raises ``DocumentError`` on a file that is none."""
-        document = Document(id=self.id, path=CORPUS, root=str(self.folder.absolute()))
-        yield from read(Source.open(document, Limits()))
+        yield from read(self._corpus())
 
     def samples(self, functions: Iterator[ApiFunction]) -> Iterator[Sample | Reject]:
-        """The items of all datasets; what names an unknown function or is no item is a reject."""
+        """An outcome for each item of all datasets; what is repeated, names no function or is no item is a reject."""
         by_name = {(function.service, function.name): function.id for function in functions}
         by_number = {
-            str(document["docid"]): by_name.get((text(content.get("tool_name")), text(content.get("api_name"))))
-            for document, content in self._documents()
+            number: by_name.get((text(content.get("tool_name")), text(content.get("api_name"))))
+            for number, content in self._documents()
         }
-        seen: set[str] = set()
+        seen: dict[str, str] = {}  # sample -> where it stands
         for file in self.files:
             split = file.stem if file.stem in get_args(Split) else "train"
             for number, item in enumerate(_list(file)):
-                place = f"{file.name}#{number}"
-                sample = self._sample(item, place, split, by_number)
-                if sample.id not in seen:  # one item twice is one sample
-                    seen.add(sample.id)
-                    yield sample
+                place = f"{self._name(file)}#{number}"
+                outcome = self._sample(item, place, split, by_number)
+                if outcome.id in seen:  # no reject's: ids of places are not ids of samples
+                    outcome = _reject(place, "repeated", f"same query and calls as {seen[outcome.id]}")
+                elif isinstance(outcome, Sample):
+                    seen[outcome.id] = place
+                yield outcome
 
-    def _documents(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        for document in _list(self.folder / CORPUS):
-            content = _parsed(document.get("document_content")) if isinstance(document, dict) else None
-            if isinstance(content, dict) and "docid" in document:
-                yield document, content
+    def _name(self, file: Path) -> str:
+        return writable(file.relative_to(self.folder).as_posix())
+
+    def _corpus(self) -> Source:
+        return Source.open(Document(id=self.id, path=CORPUS, root=str(self.folder.absolute())), Limits())
+
+    def _documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The number of each document that can be read, as a text, and its content; ``functions`` tells of others."""
+        source = self._corpus()
+        for document in source.tree if isinstance(source.tree, list) else [source.tree]:
+            if isinstance(document, dict) and "docid" in document:
+                content = document.get("document_content")
+                if isinstance(content, str):
+                    try:
+                        content = embedded(source, content.encode(), CORPUS)
+                    except Flaw:
+                        continue
+                if isinstance(content, dict):
+                    yield str(document["docid"]), content
 
     def _sample(self, item: Any, place: str, split: Any, by_number: dict[str, str | None]) -> Sample | Reject:
         try:
+            item = storable(item)
             path, query = item["api_path"], item["query"]
+            if not path:
+                return _reject(place, "no-calls", "its api_path is empty")
             for step in path:
                 if by_number.get(str(step["docid"])) is None:  # a number there, a text here
-                    return Reject(id=content_id(place), reason="unknown-function", detail=f"{place}: {step['docid']}")
+                    return _reject(place, "unknown-function", f"{step['docid']!s:.100}")
             calls: list[ExecutedCall] = []
             for number, step in enumerate(path):
                 calls.append(_call(step, number, by_number[str(step["docid"])] or "", query, calls))
@@ -92,9 +115,14 @@ class Published:
                 split=split,
                 lineage=Lineage(teacher=TEACHER, prompts="", fingerprint=self.id, seed=0),
             )
+        except RecursionError:
+            return _reject(place, "too-deep", f"is nested more than {MAX_DEPTH} levels deep")
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            detail = f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            return Reject(id=content_id(place), reason="not-an-item", detail=detail)
+            return _reject(place, "not-an-item", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def _reject(place: str, reason: str, problem: str) -> Reject:
+    return Reject(id=content_id(place), reason=reason, detail=f"{place}: {problem}")
 
 
 def _subqueries(item: Any) -> Any:
@@ -153,19 +181,28 @@ def _leaves(value: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], 
 
 
 def _parsed(value: Any) -> Any:
-    """JSON text as a value; text that is none stays as it is."""
+    """JSON text as a value; text that is none, or is nested too deep, stays as it is."""
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return parsed(value)
     except ValueError:
         return value
 
 
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DocumentError(
+            f"cannot be read: {error.strerror}", place=str(file), remedy="Make it readable, or take it away"
+        ) from error
+
+
 def _list(file: Path) -> list[Any]:
     try:
-        items = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        items = json.loads(_content(file))
+    except (ValueError, RecursionError) as error:
         raise DocumentError(
             f"is not JSON: {' '.join(str(error).split())}", place=str(file), remedy="Mend the file, or take it away"
         ) from error
