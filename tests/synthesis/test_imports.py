@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 from goat_ray import jsonpath
 from goat_ray.cli import Format, app
+from goat_ray.console import Console
 from goat_ray.errors import DocumentError
 from goat_ray.inspection import sample_lines
 from goat_ray.records import ApiFunction, Reject, Sample
+from goat_ray.runner import Runner
 from goat_ray.storage import Dataset, FunctionStore, open_dataset, outcome_row, write_records
 from goat_ray.synthesis.exports import published
 from goat_ray.synthesis.exports.corpus import Corpus
@@ -220,6 +222,19 @@ def test_odd_documents_of_the_corpus_leave_the_others(tmp_path: Path) -> None:
     functions, outcomes = read(tmp_path)
     assert len(functions) == 3
     assert [len(one.calls) for one in outcomes if isinstance(one, Sample)] == [2, 1]
+
+
+def test_a_run_directory_at_work_is_left_alone(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = ["import", str(published_form(tmp_path, train=[ITEM])), str(run)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    published_form(tmp_path, train=[])
+    with Runner(run, Console()).exclusive():
+        result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert result.output.startswith("goat: ") and "another goat process" in result.output
+    assert result.output.count("\n") == 1
+    assert open_dataset(run / "samples", Sample).rows == 1
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
