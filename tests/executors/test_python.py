@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from goat_ray.errors import ConfigError
 from goat_ray.executors.build import build_executor
 from goat_ray.executors.config import ExecutorConfig
 from goat_ray.executors.executor import CallResult, Executor, Session
+from goat_ray.executors.python.processes import Process, Server
 from goat_ray.records import ApiFunction
 from goat_ray.settings import build
 
@@ -117,6 +119,12 @@ def noise(text: str) -> str:
     """Writes wherever it can."""
     os.write(1, b"raw\\n"); print(text); print(text, file=sys.stderr); os.system("echo child")
     return text + sys.stdin.read()
+
+def linger(folder: str) -> None:
+    """Leaves a file when it begins, and another one when it ends."""
+    open(f"{folder}/begun", "w").close()
+    time.sleep(20)
+    open(f"{folder}/ended", "w").close()
 
 def misbehave(how: str) -> dict:
     """Goes wrong in many ways."""
@@ -317,6 +325,53 @@ def test_a_call_that_ends_its_process_ends_its_session_only(
     assert run(good, functions["remember"], word="b") == (200, ["a", "b"])
     assert run(executor.session(), functions["remember"], word="c") == (200, ["c"])
     asyncio.run(executor.close())
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_ended_with_its_session(
+    root: Path, functions: dict[str, ApiFunction], tmp_path: Path
+) -> None:
+    executor = built(root, timeout_s=600, workers=1)
+
+    async def give_up() -> None:
+        async with executor.session() as session:
+            call = asyncio.ensure_future(session.call(functions["linger"], {"folder": str(tmp_path)}))
+            while not (tmp_path / "begun").exists():
+                await asyncio.sleep(0.01)
+            call.cancel()
+        assert not (tmp_path / "ended").exists(), "the event loop stood still until the tool had ended"
+        assert (await executor.session().call(functions["remember"], {"word": "a"})).body == ["a"]
+
+    executor.run(give_up())
+    executor.shutdown()
+    assert not (tmp_path / "ended").exists(), "the only thread waited for the tool"
+
+
+def test_a_session_that_closes_while_its_process_is_made_calls_nothing(
+    root: Path, functions: dict[str, ApiFunction], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = built(root)
+    fork, asked, goes_on = Server.fork, threading.Event(), threading.Event()
+
+    def slow_fork(server: Server) -> Process:
+        asked.set()
+        goes_on.wait()
+        return fork(server)
+
+    monkeypatch.setattr(Server, "fork", slow_fork)
+
+    async def give_up() -> None:
+        session = executor.session()
+        call = asyncio.ensure_future(session.call(functions["linger"], {"folder": str(tmp_path)}))
+        await asyncio.to_thread(asked.wait)
+        call.cancel()
+        closing = asyncio.ensure_future(session.close())
+        await asyncio.sleep(0)
+        goes_on.set()
+        await closing
+
+    executor.run(give_up())
+    executor.shutdown()
+    assert not (tmp_path / "begun").exists()
 
 
 def test_only_the_root_is_run(session: Session, functions: dict[str, ApiFunction]) -> None:

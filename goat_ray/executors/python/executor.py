@@ -15,9 +15,8 @@ HTTP statuses stand for what can happen:
 """
 
 import asyncio
-import contextlib
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from goat_ray.errors import GoatError
@@ -64,29 +63,42 @@ class PythonSession(Session):
         self._secrets = secrets
         self._timeout_s = timeout_s
         self._process: Process | None = None
+        self._asked: Future[CallResult] | None = None  # a call has nobody who waits for it once it is cancelled
+        self._is_closed = False
         self._lost = ""
 
     @counted("python")
     async def call(self, function: ApiFunction, arguments: dict[str, Any]) -> CallResult:
         request = {"service": function.service, "name": function.name, "arguments": nested(arguments)}
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request)
+        return await self._answer(request)
 
     async def check(self, function: ApiFunction, arguments: dict[str, Any], gold: Any) -> bool:
         """Whether API-Bank's tool finds that a call of it gives the same as the gold call, whose result is given."""
         request = {"service": function.service, "name": function.name, "arguments": arguments, "gold": gold}
-        answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, request)
+        answer = await self._answer(request)
         return answer.ok and answer.body is True
 
     async def close(self) -> None:
-        """Let the process go."""
+        """Let the process go; a call that is still under way is ended with it, and not waited for."""
+        self._is_closed = True
+        if self._asked is not None and not self._asked.done():
+            if self._process is not None:
+                self._process.kill()
+            await asyncio.wait([asyncio.wrap_future(self._asked)])
         if self._process is not None:
             self._process.close()
+
+    async def _answer(self, request: dict[str, Any]) -> CallResult:
+        self._asked = self._threads.submit(self._ask, request)
+        return await asyncio.wrap_future(self._asked)
 
     def _ask(self, request: dict[str, Any]) -> CallResult:
         if self._lost:
             return CallResult.failed(503, f"the session ended with an earlier call, which {self._lost}", "session-lost")
         try:
             self._process = self._process or self._server.fork()
+            if self._is_closed:  # while the process was made, so that close() did not know it
+                raise EOFError
             answer = self._process.ask(request)
         except TimeoutError:
             return self._end(504, f"took longer than {self._timeout_s:g} s", "timeout")
@@ -100,6 +112,6 @@ class PythonSession(Session):
     def _end(self, status: int, why: str, problem: str) -> CallResult:
         self._lost = why
         if self._process is not None:
-            with contextlib.suppress(OSError):
-                self._process.kill()
+            self._process.kill()
+            self._process.close()
         return CallResult.failed(status, f"the call {why}", problem)

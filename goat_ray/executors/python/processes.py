@@ -93,7 +93,7 @@ def _unusable(problem: str) -> ConfigError:
 
 
 class Process:
-    """The process of one session. Its methods block, and at most one runs at a time."""
+    """The process of one session. Its methods block, and at most one runs at a time, but for ``kill``."""
 
     def __init__(self, connection: socket.socket, config: PythonConfig) -> None:
         self._config = config
@@ -114,11 +114,12 @@ class Process:
         return answer
 
     def kill(self) -> None:
-        """End the process and whatever it started."""
+        """End the process and whatever it started. At once: a thread that asks it gets ``EOFError``."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)  # first: a process without a number is asked nothing after it
         if self._id:  # numbers of processes are not used again soon, so this is still its own group
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.killpg(self._id, signal.SIGKILL)
-        self.close()
 
     def close(self) -> None:
         """Let the process end when it has nothing to do."""
