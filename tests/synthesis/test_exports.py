@@ -323,6 +323,18 @@ def test_tool_names_are_distinct_and_within_the_limits() -> None:
     assert {found[functions[0].id], found[functions[1].id]} == {"a_get", "b_get"}
 
 
+def test_a_name_with_a_part_of_an_id_is_no_other_functions_own() -> None:
+    """Such as of tools that were exported, and read again as documents beside those that they came from."""
+    twins = [ApiFunction.create(service="a", name="get", path=f"/{number}") for number in range(2)]
+    names = tool_names(twins)
+    read_again = [ApiFunction.create(service="b", name=name) for name in names.values()]
+    found = tool_names([*twins, *read_again])
+    assert len(set(found.values())) == 4
+    assert [found[one.id] for one in read_again] == list(names.values())
+    alike = [one.model_copy(update={"id": f"0123456789{number}"}) for number, one in enumerate(twins)]
+    assert len(set(tool_names(alike).values())) == 2
+
+
 def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="halfway"):
         with JsonFiles(tmp_path) as files:

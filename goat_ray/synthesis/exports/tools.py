@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import chain, count
 from typing import Any
 
+from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, Parameter, ValueType
 from goat_ray.storage import FunctionStore
 
@@ -20,6 +22,7 @@ def tool_names(functions: Collection[ApiFunction] | FunctionStore) -> dict[str, 
     own = {function.id: _name(function.name) for function in functions}
     longer = {function.id: _name(f"{function.service}_{function.name}") for function in functions}
     often, still = Counter(own.values()), Counter(longer.values())
+    taken = {*own.values(), *longer.values()}
     names = {}
     for id_ in own:
         if often[own[id_]] == 1:
@@ -27,8 +30,15 @@ def tool_names(functions: Collection[ApiFunction] | FunctionStore) -> dict[str, 
         elif still[longer[id_]] == 1 and longer[id_] not in often:
             names[id_] = longer[id_]
         else:
-            names[id_] = f"{own[id_][: MAX_NAME - 9]}_{id_[:8]}"
+            names[id_] = next(name for name in _with_digits(own[id_], id_) if name not in taken)
+            taken.add(names[id_])
     return names
+
+
+def _with_digits(name: str, id_: str) -> Iterator[str]:
+    """A name with digits of its function's id, then with others, without end."""
+    for digits in chain([id_], (content_id(id_, number) for number in count())):
+        yield f"{name[: MAX_NAME - 9]}_{digits[:8]}"
 
 
 def arguments_schema(function: ApiFunction, words: dict[str, str] | None = None) -> dict[str, Any]:
