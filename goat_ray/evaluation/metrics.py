@@ -1,7 +1,7 @@
 """The measures of the paper and of the benchmarks, on plain lists of calls."""
 
 from collections.abc import Iterable, Sequence
-from math import log2
+from math import log2, prod
 from statistics import fmean
 from typing import Any
 
@@ -9,7 +9,8 @@ from rouge import Rouge
 
 from goat_ray.identity import canonical_json
 
-ROUGE_WORDS = 300  # of each text: the library's recursion is as deep as two texts are long
+ROUGE_WORDS = 300  # of each text, where a sentence is too long for the library
+ROUGE_PAIRS = 2_000_000  # of words of two sentences; the library keeps some 200 bytes for each
 
 Calls = Sequence[tuple[str, Any]]
 """(function, arguments as JSON) in the order called."""
@@ -38,11 +39,24 @@ def correct_path(predicted: Sequence[str], gold: Sequence[str]) -> bool:
 
 
 def rouge_l(predicted: str, reference: str) -> float:
-    """ROUGE-L F1 of an answer's first words, by the library that API-Bank's own evaluator calls; 0.0 without words."""
-    texts = [" ".join(text.split()[:ROUGE_WORDS]) for text in (predicted, reference)]
-    if not all(text.strip(" .") for text in texts):
+    """ROUGE-L F1 by the library that API-Bank's own evaluator calls; 0.0 where a text has no words.
+
+    The library's recursion is as deep as two sentences are long, and API-Bank's evaluator ends where that is too deep;
+    here the beginnings of the texts are compared then.
+    """
+    texts = predicted, reference  # with their blanks, which the library counts
+    if not all(text.replace(".", " ").strip() for text in texts):
         return 0.0  # the library raises where it finds no sentence
-    score: float = Rouge(metrics=["rouge-l"], stats=["f"]).get_scores(*texts)[0]["rouge-l"]["f"]
+    try:
+        if prod(max(len(sentence.split()) for sentence in text.split(".")) for text in texts) > ROUGE_PAIRS:
+            raise RecursionError
+        return _rouge_l(*texts)
+    except RecursionError:
+        return _rouge_l(*(" ".join(text.split()[:ROUGE_WORDS]) for text in texts))
+
+
+def _rouge_l(predicted: str, reference: str) -> float:
+    score: float = Rouge(metrics=["rouge-l"], stats=["f"]).get_scores(predicted, reference)[0]["rouge-l"]["f"]
     return score
 
 

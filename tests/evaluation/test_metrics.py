@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rouge import Rouge
 from sklearn.metrics import ndcg_score
 
 from goat_ray.evaluation.metrics import (
@@ -14,6 +15,7 @@ from goat_ray.evaluation.metrics import (
     mean,
     ndcg_at,
     recall_at,
+    rouge_l,
     set_accuracy,
 )
 
@@ -93,3 +95,16 @@ def test_nothing_is_measured_without_gold(measure: Callable[..., float]) -> None
 def test_mean_of_nothing_is_zero() -> None:
     assert mean([]) == 0.0
     assert mean([1.0, 0.0]) == 0.5
+
+
+def test_rouge_l_is_api_banks_for_long_texts() -> None:
+    predicted = "".join(f"the film {n} was shown in the city of {n * 7}. " for n in range(60))  # 600 words
+    reference = "the film 59 was shown in the city of 413. it ended well."
+    assert rouge_l(predicted, reference) == Rouge().get_scores(predicted, reference)[0]["rouge-l"]["f"] > 0
+    assert rouge_l(reference, predicted) == rouge_l(predicted, reference)
+
+
+@pytest.mark.parametrize("words", [1_000, 9_000])
+def test_rouge_l_of_a_sentence_too_long_for_the_library_is_of_its_beginning(words: int) -> None:
+    """The library raises for the shorter one; for the longer one it would fill the memory before."""
+    assert rouge_l("x " * words, "y " * 299 + "x " * words) == rouge_l("x", "y " * 299 + "x") > 0
