@@ -125,7 +125,8 @@ class Process:
         """Let the process end when it has nothing to do."""
         with contextlib.suppress(OSError):
             self._stream.close()
-        self._connection.close()
+        with contextlib.suppress(OSError):
+            self._connection.close()
 
     def _line(self) -> bytes:
         line = self._stream.readline()
