@@ -23,7 +23,7 @@ class Batcher(Generic[In, Out]):
         self._worker: asyncio.Task[None] | None = None
 
     async def __call__(self, item: In) -> Out:
-        """The function's result for one item; raises what the function raises for its batch."""
+        """The function's result for one item; raises what the function raises for it alone."""
         result: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
         if self._worker is None or self._worker.done():
@@ -47,7 +47,11 @@ class Batcher(Generic[In, Out]):
                     result.set_result(outcome)
 
     async def _work_on(self, items: list[In]) -> Sequence[Out | Exception]:
+        """What becomes of each item; those of a batch that fails are tried alone, as one may be at fault."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, items)
-        except Exception as error:  # whoever asked handles it
-            return [error] * len(items)
+        except Exception as error:
+            if len(items) == 1:
+                return [error]  # whoever asked handles it
+        # Not in the handler: the error would hold all that the batch had in memory.
+        return [outcome for item in items for outcome in await self._work_on([item])]

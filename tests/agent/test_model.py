@@ -95,7 +95,7 @@ def test_a_model_that_sees_as_well_says_its_context_elsewhere(folder, tmp_path):
     assert isinstance(long, Failure) and long.detail.endswith("exceed the context of 64")
 
 
-def test_what_waits_is_worked_on_together():
+def test_what_waits_is_worked_on_together_and_an_item_at_fault_fails_alone():
     batches = []
 
     def work(items):
@@ -111,11 +111,12 @@ def test_what_waits_is_worked_on_together():
             return await double(await double(item))
 
         results = await asyncio.gather(*map(twice, range(4)))
-        failed = await asyncio.gather(double(-1), double(5), return_exceptions=True)
-        return [*results, *map(type, failed), await double(6)]
+        alone = await asyncio.gather(double(-1), return_exceptions=True)
+        others = await asyncio.gather(double(-1), double(5), return_exceptions=True)
+        return [*results, *(result if isinstance(result, int) else type(result) for result in alone + others)]
 
-    assert asyncio.run(rounds()) == [0, 4, 8, 12, ValueError, ValueError, 12]
-    assert batches == [[0, 1, 2, 3], [0, 2, 4, 6], [-1, 5], [6]]
+    assert asyncio.run(rounds()) == [0, 4, 8, 12, ValueError, ValueError, 10]
+    assert batches == [[0, 1, 2, 3], [0, 2, 4, 6], [-1], [-1, 5], [-1], [5]]
 
 
 @pytest.mark.parametrize("mode", ["plan", "react"])
