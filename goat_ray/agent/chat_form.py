@@ -14,6 +14,7 @@ from goat_ray.agent import prompts
 from goat_ray.agent.config import PromptConfig
 from goat_ray.agent.reading import Act, Reply, Unreadable
 from goat_ray.records import ApiFunction, Sample
+from goat_ray.storable import writable
 from goat_ray.synthesis.exports.tools import openai_tool, tool_names
 
 ChatTurns = list[dict[str, Any]]
@@ -107,7 +108,7 @@ def _calls(text: str) -> Iterator[tuple[int, int, str, dict[str, Any]]]:
             found, end = None, at + 1
         arguments = found and (found.get("arguments", found.get("parameters")) if isinstance(found, dict) else None)
         if isinstance(found, dict) and isinstance(found.get("name"), str) and isinstance(arguments, dict):
-            yield at, end, found["name"], arguments
+            yield at, end, writable(found["name"]), arguments  # JSON can spell what no text can
         at = text.find("{", end)
 
 

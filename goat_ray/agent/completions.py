@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from goat_ray.agent.events import Answered, Event, Usage
 from goat_ray.agent.http_errors import ApiError, error_body
+from goat_ray.storable import writable
 
 MAX_QUERY = 20_000  # characters
 LIMITS = ("token-limit", "time-limit", "step-limit")
@@ -85,7 +86,7 @@ class Trace(BaseModel):
 
 
 def query_of(request: ChatRequest, model_name: str) -> str:
-    """The last thing that the user said; raises ``ApiError`` where the request asks for what there is not."""
+    """The last thing that the user said, writable; raises ``ApiError`` where the request asks for what there is not."""
     if request.model != model_name:
         message = f"The model {request.model!r} does not exist; this server has {model_name!r}."
         raise ApiError(404, message, param="model", code="model_not_found")
@@ -98,7 +99,7 @@ def query_of(request: ChatRequest, model_name: str) -> str:
         raise ApiError(400, "There is no message of the user to answer.", param="messages")
     if len(said[-1]) > MAX_QUERY:
         raise ApiError(400, f"The message is longer than {MAX_QUERY:,} characters.", param="messages")
-    return said[-1]
+    return writable(said[-1])
 
 
 def models(name: str) -> dict[str, object]:

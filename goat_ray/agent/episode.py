@@ -123,7 +123,7 @@ class Episode:
 
     def trouble(self, reason: str, detail: str, *, again: bool = False) -> None:
         """Tell of something that went wrong; without another try it is a problem of the answer."""
-        trouble = Trouble(reason=reason, detail=" ".join(detail.split()), again=again)
+        trouble = Trouble(reason=reason, detail=writable(" ".join(detail.split())), again=again)
         if not again:
             self.problems.append(trouble.problem)
         self.tell(trouble)

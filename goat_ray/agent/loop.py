@@ -15,6 +15,7 @@ from goat_ray.agent.react_mode import think_and_act
 from goat_ray.agent.retrieval import Retriever
 from goat_ray.executors.executor import Executor
 from goat_ray.records import ApiFunction
+from goat_ray.storable import writable
 
 _MODES = {"plan": follow_plan, "react": think_and_act, "chat": converse}
 
@@ -51,6 +52,7 @@ class Agent:
         ``answer_tokens`` lowers the configured bounds for this query, of turns as well: any may be the answer.
         """
         began = time.monotonic()
+        query = writable(query)  # a terminal's bytes may be no text, and tokenizers refuse them
         attempt = Attempt(query)
 
         def told(event: Event) -> None:

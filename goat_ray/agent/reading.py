@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from goat_ray import jsonpath
 from goat_ray.records import Argument
+from goat_ray.storable import writable
 
 MAX_DEPTH = 32  # of arguments; deeper ones fit no API
 MAX_PLACE = 8  # levels of a place that is proposed
@@ -101,7 +102,8 @@ def _first_object(text: str) -> dict[str, Any]:
     except Unreadable:
         raise
     except ValueError as error:
-        raise Unreadable(f"this is no JSON object ({_brief(error)}): {text[start : start + SHOWN]}") from None
+        shown = writable(text[start : start + SHOWN])
+        raise Unreadable(f"this is no JSON object ({_brief(error)}): {shown}") from None
     assert isinstance(found, dict), "it began with a brace"
     return found
 

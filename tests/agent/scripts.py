@@ -13,6 +13,7 @@ BY_REFERENCE = '{"author_id": "$1.results[0].id"}'
 
 SEARCH = 'Thought: I need the author.\nAction: searchAuthors\nAction Input: {"name": "Maren Holloway"}'
 BOOKS = 'Thought: Now her books.\nAction: listAuthorBooks\nAction Input: {"author_id": "$1.results[0].id"}'
+CALL = f'I need the author.\n<tool_call>\n{{"name": "searchAuthors", "arguments": {BY_NAME}}}\n</tool_call>'
 REPLY = "Thought: I know enough.\nAnswer: She wrote two books."
 FORCED = "As far as I can see, two."
 
@@ -36,7 +37,7 @@ def book(*plans: str, **calls: list[str]) -> Script:
 
 
 def turns(*said: str) -> Script:
-    """ReAct mode: one turn after the other, the last one for ever; ``FORCED`` where an answer is asked for."""
+    """ReAct and chat mode: one turn after the other, the last one for ever; ``FORCED`` where an answer is asked for."""
 
     def answer(body: dict[str, Any]) -> str:
         messages = body["messages"]

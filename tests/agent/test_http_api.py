@@ -15,6 +15,7 @@ from goat_ray.teacher.fake_server import FakeServer
 from tests.agent.scripts import QUERY, book
 
 ASKED = {"model": "goat-agent", "messages": [{"role": "user", "content": QUERY}]}
+JSON_HEADERS = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,19 @@ def test_without_an_answer_the_user_is_told_why(agent_events):
     assert response.json()["goat_trace"]["problems"] == ["time-limit: 3 s are over"]
 
 
+def test_half_a_surrogate_pair_in_a_message_is_read_as_a_question_mark(agent_events):
+    asked = []
+
+    async def stream(query, answer_tokens):
+        asked.append(query)
+        for event in agent_events:
+            yield event
+
+    emoji = {"content": json.dumps({**ASKED, "messages": [{"role": "user", "content": "Books \ud83d"}]})}
+    (completion,) = send(stream, ("POST", "/v1/chat/completions", {**emoji, "headers": JSON_HEADERS}))
+    assert completion.status_code == 200 and asked == ["Books ?"]
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "param"),
     [
@@ -138,7 +152,7 @@ def test_what_cannot_be_done_is_refused_in_openais_form(changes, status, param):
 def test_bodies_that_are_no_request_are_refused(content, status):
     (response,) = send(
         replay([]),
-        ("POST", "/v1/chat/completions", {"content": content, "headers": {"content-type": "application/json"}}),
+        ("POST", "/v1/chat/completions", {"content": content, "headers": JSON_HEADERS}),
     )
     assert response.status_code == status
     assert response.json()["error"]["type"] == "invalid_request_error"

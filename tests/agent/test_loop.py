@@ -62,6 +62,22 @@ def test_texts_that_could_not_be_written_are_made_writable(open_agent):
     assert made.problems == ["unknown-function: ?"]
 
 
+def test_what_an_endpoint_says_is_made_writable(open_agent):
+    class Garbled(FakeServer):
+        def respond(self, body):
+            return 400, {"error": {"message": "\ud800 is too long", "code": "context_length_exceeded"}}
+
+    with Garbled() as server, open_agent(server) as agent:
+        (made,) = agent.run([QUERY])
+    assert made.problems[0].startswith("model-too-long: ") and made.problems[0].isprintable()
+
+
+def test_a_query_that_could_not_be_written_is_made_writable(open_agent):
+    with FakeServer(answers=book()) as server, open_agent(server) as agent:
+        (made,) = agent.run([f"{QUERY} \udcff"])
+    assert made.query == f"{QUERY} ?" and made.response == "Two books."
+
+
 def test_events_come_as_they_happen(open_agent):
     async def first_events(agent) -> list[type]:
         kinds = []
