@@ -6,7 +6,7 @@ from typing import cast
 
 from goat_ray.agent import prompts, reading
 from goat_ray.agent.chat_form import call_turn, named_tools, read_turn, result_turn
-from goat_ray.agent.episode import Episode, exchange, user
+from goat_ray.agent.episode import Episode, Unanswered, exchange, user
 from goat_ray.agent.turns import take_turns
 from goat_ray.executors.executor import CallResult
 from goat_ray.records import ApiFunction
@@ -55,5 +55,9 @@ class _Chat:
         return exchange(text, flaw)
 
     async def answer(self, chat: Sequence[Message]) -> str:
-        """Without tools there is nothing left to do but to answer."""
-        return await self._episode.answer(chat)
+        """Without tools there is nothing left to do but to answer, from the calls alone where the chat is too long."""
+        try:
+            return await self._episode.answer(chat)
+        except Unanswered as unanswered:
+            self._episode.trouble(unanswered.reason, unanswered.detail, again=True)
+            return await self._episode.answer()

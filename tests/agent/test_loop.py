@@ -7,7 +7,7 @@ import pytest
 from goat_ray.agent.events import Answered, Called, Retrieved
 from goat_ray.errors import ModelError
 from goat_ray.teacher.fake_server import FakeServer
-from tests.agent.scripts import FORCED, QUERY, SEARCH, book, turns
+from tests.agent.scripts import CALL, FORCED, QUERY, SEARCH, book, turns
 
 
 @pytest.mark.parametrize("mode", ["plan", "react"])
@@ -33,9 +33,10 @@ def test_a_prompt_beyond_the_context_ends_one_query_only(open_agent):
     assert short.response == "Two books."
 
 
-def test_a_chat_that_outgrows_the_context_is_answered_with_what_there_is(open_agent):
-    rambling = SEARCH.replace("author.", "author. " + "Or not? " * 100)
-    with FakeServer(answers=turns(rambling), context=600) as server, open_agent(server, mode="react") as agent:
+@pytest.mark.parametrize(("mode", "turn"), [("react", SEARCH), ("chat", CALL)])
+def test_a_chat_that_outgrows_the_context_is_answered_with_what_there_is(open_agent, mode, turn):
+    rambling = turn.replace("author.", "author. " + "Or not? " * 100)
+    with FakeServer(answers=turns(rambling), context=600) as server, open_agent(server, mode=mode) as agent:
         (made,) = agent.run([QUERY])
     assert made.executed()
     assert [problem.split(":")[0] for problem in made.problems] == ["model-too-long"]
