@@ -8,8 +8,10 @@ way round: were one of them left, it would give the other away, and the argument
 """
 
 import math
+import operator
 import random
 import re
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +29,9 @@ from goat_ray.records import Argument, CallTrace, ExecutedCall, Origin
 from goat_ray.settings import Settings
 
 SECRET_ENTROPY = 3.7  # bits a character; 40 hex digits have at most 4, English names about 3
-SECRET_NAMES = re.compile(r"(?i)(passw(or)?d|secret|api_?key|(access|auth|refresh|session|bearer)_?token|credential)")
+SECRET_NAMES = re.compile(
+    r"(?i)pass(word|wd|phrase)|secret|(api|private)[_\s-]?key|(access|auth|refresh|session|bearer)[_\s-]?token|credential"
+)
 
 # Answers have up to megabytes: a match must not begin at every character of a run that it reads to the end.
 EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])")
@@ -161,6 +165,9 @@ class Redactor:
     numbers: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Digits that are private wherever they stand, in texts or as numbers: their kind, and made-up ones."""
 
+    _sizes: dict[str, list[int]] = field(default_factory=dict, repr=False)
+    """Lengths of the named ones by the characters that they begin with, longest first: there may be thousands."""
+
     _found: dict[str, list[Found]] = field(default_factory=dict, repr=False)  # most texts are looked through twice
 
     def learn(self, value: Any, name: str = "") -> None:
@@ -186,6 +193,9 @@ class Redactor:
             return
         if not NUMBER.fullmatch(unsigned):
             self.named[value] = None
+            sizes = self._sizes.setdefault(value[:MIN_SECRET], [])
+            if len(value) not in sizes:
+                insort(sizes, len(value), key=operator.neg)
         elif len(plain := _plain(unsigned)) >= MIN_SECRET:  # not 1 for 000001: that is any page, index and count
             self.numbers.setdefault(plain, ("secret", self._make("secret", plain)))
 
@@ -217,14 +227,30 @@ class Redactor:
         return -new if value < 0 else new
 
     def _text(self, text: str) -> str:
-        for secret in self.named:
-            if secret in text:
-                text = text.replace(secret, self._made("secret", secret))
         parts, end = [], 0
-        for found in self._find(text):
+        for found in self._private(text):
             parts += [self._digits(text[end : found.start]), self._made(found.kind, text[found.start : found.end])]
             end = found.end
         return "".join([*parts, self._digits(text[end:])])
+
+    def _private(self, text: str) -> list[Found]:
+        """All that is to be replaced; what overlaps is one, lest a part of it be left."""
+        if not self.named:
+            return self._find(text)
+        whole: list[Found] = []
+        for one in sorted([*self._named_in(text), *self._find(text)], key=lambda found: (found.start, -found.end)):
+            if not whole or one.start >= whole[-1].end:
+                whole.append(one)
+            elif one.end > whole[-1].end:
+                whole[-1] = Found(whole[-1].start, one.end, "secret")
+        return whole
+
+    def _named_in(self, text: str) -> Iterator[Found]:
+        for start in range(len(text) - MIN_SECRET + 1):
+            for size in self._sizes.get(text[start : start + MIN_SECRET], ()):
+                if text[start : start + size] in self.named:
+                    yield Found(start, start + size, "secret")
+                    break
 
     def _digits(self, text: str) -> str:
         return NUMBER.sub(self._made_digits, text) if self.numbers else text

@@ -1,6 +1,7 @@
 """Redaction: private values go, their form stays, and a sample still agrees with itself."""
 
 import json
+import re
 
 import pytest
 from hypothesis import assume, given
@@ -164,6 +165,37 @@ def test_a_secret_may_be_the_name_of_a_field(name: str) -> None:
     body, argument = after_one_call({"password": "username", name: [{"id": "bob"}]}, jsonpath.render((name, 0, "id")))
     assert jsonpath.get(body, argument.location) == argument.value == "bob"
     assert "username" not in json.dumps(body) + argument.location
+
+
+@pytest.mark.parametrize("name", ["access-token", "X-Api-Key", "api key", "Client Secret", "passphrase"])
+def test_what_stands_under_the_name_of_a_secret_is_one(name: str) -> None:
+    body, _ = after_one_call({name: "words of mine", "x": 1}, "$.x")
+    assert body[name].startswith("REDACTED-") and list(body) == [name, "x"]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text"),
+    [
+        (["abcdef", "abcdefghijk99"], "abcdef, abcdefghijk99"),
+        (["abcdefghijk99", "abcdef"], "abcdef, abcdefghijk99"),
+        (["ghijk9", "abcdefghijk99"], "ghijk9, abcdefghijk99"),
+        (["abcdefghij", "fghijk99"], "abcdefghijk99"),
+        (["abcdef"], "ghp_" + "abcdefA1" * 5),  # found by its form
+    ],
+)
+def test_of_secrets_within_each_other_nothing_is_left(secrets: list[str], text: str) -> None:
+    body, _ = after_one_call({"password": secrets, "note": text, "x": 1}, "$.x")
+    assert re.fullmatch(r"REDACTED-[0-9a-f]{8}(, REDACTED-[0-9a-f]{8})?", body["note"])
+    if "," in text:
+        assert set(body["note"].split(", ")) == set(body["password"])
+
+
+@pytest.mark.timeout(60)
+def test_many_secrets_are_hidden_in_many_texts() -> None:
+    users = [{"password": f"password of {number}", "note": f"I am {number}"} for number in range(50_000)]
+    redactor = Redactor("trace", "US")
+    redactor.learn(users)
+    assert "password of" not in json.dumps(redactor.clean(users))
 
 
 def test_what_an_item_was_chosen_by_is_named_as_in_the_body() -> None:
