@@ -148,6 +148,13 @@ def test_a_folder_without_the_files_is_one_clear_error(content: str | None, tmp_
         list(Published(tmp_path).samples(iter(())))
 
 
+def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    published_form(tmp_path, train=[])
+    (tmp_path / "test.json").symlink_to("/proc/self/mem")  # reading it fails for root, too
+    with pytest.raises(DocumentError, match=r"test\.json: cannot be read"):
+        Published(tmp_path)
+
+
 def test_items_as_the_published_generator_writes_them(tmp_path: Path) -> None:
     """Documents have numbers, items name them by text, and ToolBench's proxy wraps what APIs say."""
     said = json.dumps({"error": "", "response": json.dumps({"results": [{"id": 603}]})})
