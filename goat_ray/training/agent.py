@@ -29,7 +29,7 @@ from goat_ray.training.scanning import count_rows, dataset_id, scan
 from goat_ray.training.tiny import make_tiny_model
 from goat_ray.training.tokenization import PackedTokenizer, load_tokenizer
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same examples and settings would train another model."""
 
 DATA = ("id", "target", "masked")

@@ -63,6 +63,7 @@ def build_engine(base: str, config: AgentTrainingConfig, settings: dict[str, Any
         config=settings,
         lr_scheduler=_schedule(config, steps),
     )
+    engine.train()  # from_pretrained leaves it in eval mode: without dropout, and without gradient checkpointing
     return engine
 
 

@@ -60,7 +60,7 @@ WAYS = {
 """What each number of workers does, one after the other; ``file`` is of configs/deepspeed."""
 
 FILES = ROOT / "configs" / "deepspeed"
-LOSSES = "losses.json"
+LOSSES, MODE = "losses.json", "mode.json"
 
 INTERRUPTED = "an adapter, as on GPUs"
 """The way that is gone through a second time from a checkpoint of its middle, on a new engine."""
@@ -95,6 +95,9 @@ def work(rank: int, workers: int, port: int, folder: Path, examples: str, base: 
         batches = steps(examples, str(base), config)
         engine = build_engine(str(base), config, deepspeed_settings(config), len(batches))
         half = len(batches) // 2
+        mode = {"trains": all(module.training for module in engine.module.modules()), "computed": 0}
+        first = next(layer for name, layer in engine.module.named_modules() if name.endswith("layers.0"))
+        first.register_forward_pre_hook(lambda *_, mode=mode: mode.update(computed=mode["computed"] + 1))
         losses = train(engine, config, batches[:half])
         if way == INTERRUPTED:
             stand_in_for_ray_train(folder / "checkpoint", rank, workers)
@@ -104,6 +107,7 @@ def work(rank: int, workers: int, port: int, folder: Path, examples: str, base: 
         save_model(engine, load_tokenizer(str(base)), output)
         if output is not None:
             (output / LOSSES).write_text(json.dumps(losses))
+            (output / MODE).write_text(json.dumps(mode | {"passes": len(batches) * config.gradient_accumulation}))
         if way == INTERRUPTED:
             engine = build_engine(str(base), config, deepspeed_settings(config), len(batches))
             done = Checkpoints(engine, config).resume().step
@@ -165,6 +169,15 @@ def test_the_losses_are_those_of_a_plain_loop(outputs: Path, base: Path, example
     exact = 1e-4 if config.precision == "fp32" else 2e-2  # bf16 has 8 bits, and the plain loop does without it
     assert json.loads((outputs / way / LOSSES).read_text()) == pytest.approx(expected, abs=exact)
     assert expected[-1] < expected[0] - 0.1
+
+
+@pytest.mark.parametrize(("workers", "way"), [(workers, way) for workers in WAYS for way in WAYS[workers]])
+def test_dropout_is_on_and_checkpointed_layers_are_computed_again(
+    outputs: Path, base: Path, workers: int, way: str
+) -> None:
+    mode = json.loads((outputs / way / MODE).read_text())
+    again = settings(base, workers, way).gradient_checkpointing
+    assert mode["trains"] and mode["computed"] == mode["passes"] * (2 if again else 1)
 
 
 def test_an_adapter_goes_on_from_its_middle_on_a_new_engine(outputs: Path) -> None:
