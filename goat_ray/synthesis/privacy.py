@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
 
 from phonenumbers import Leniency, PhoneNumberMatcher
 from pydantic import Field
@@ -34,6 +35,7 @@ SECRET_NAMES = re.compile(
 )
 
 # Answers have up to megabytes: a match must not begin at every character of a run that it reads to the end.
+QUERY = re.compile(r"[?&;]([\w.-]+)=([^\s&#\"'<>]+)")  # of a link: APIs repeat a request's key in those to more pages
 EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?![\w-])")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?!\w)")
 CARD = re.compile(r"(?<![\w.-])(?:\d{4}[ -]?){3}\d{1,7}(?![\w-]|\.\d*[1-9])")  # a decimal number is none
@@ -171,7 +173,7 @@ class Redactor:
     _found: dict[str, list[Found]] = field(default_factory=dict, repr=False)  # most texts are looked through twice
 
     def learn(self, value: Any, name: str = "") -> None:
-        """Note the texts under names such as ``access_token``, and the digits of cards and telephones in any text.
+        """Note texts under names such as ``access_token``, in links as well, and digits of cards and telephones.
 
         Wherever those stand, they are private.
         """
@@ -184,10 +186,14 @@ class Redactor:
                 self.learn(item, name)
         elif isinstance(value, str):
             self._learn_digits(value)
-            if len(value) >= MIN_SECRET and SECRET_NAMES.search(name):
-                self._learn_secret(value)
+            self._learn_named(name, value)
+            for key, written in QUERY.findall(value):
+                self._learn_named(key, written)
+                self._learn_named(key, unquote_plus(written))
 
-    def _learn_secret(self, value: str) -> None:
+    def _learn_named(self, name: str, value: str) -> None:
+        if len(value) < MIN_SECRET or not SECRET_NAMES.search(name):
+            return
         unsigned = value.removeprefix("+").removeprefix("-")
         if MEASURE.fullmatch(unsigned):
             return

@@ -173,6 +173,17 @@ def test_what_stands_under_the_name_of_a_secret_is_one(name: str) -> None:
     assert body[name].startswith("REDACTED-") and list(body) == [name, "x"]
 
 
+@pytest.mark.parametrize("link", ["/films?page=2&api_key={}", "https://example.org/films?a=b&amp;access-token={}#top"])
+@pytest.mark.parametrize(
+    ("written", "plain"), [("words-of-mine", "words-of-mine"), ("words%2Fof+mine", "words/of mine")]
+)
+def test_a_secret_in_a_link_is_one_wherever_it_stands(link: str, written: str, plain: str) -> None:
+    """APIs repeat the key of a request in the links to more pages."""
+    body, _ = after_one_call({"next": link.format(written), "said": [plain, written], "x": 1}, "$.x")
+    assert re.fullmatch(re.escape(link).replace(r"\{\}", "REDACTED-[0-9a-f]{8}"), body["next"])
+    assert not {plain, written} & set(body["said"])
+
+
 @pytest.mark.parametrize(
     ("secrets", "text"),
     [
