@@ -138,9 +138,15 @@ class Place:
     # --- writing ---------------------------------------------------------------------------------
 
     def make(self) -> None:
-        """Make the folder, with those above it; a bucket must be there."""
-        with _explained(self):
-            self.filesystem.create_dir(self.path, recursive=True)
+        """Make the folder, with those above it; a bucket must be there. Raises ``ConfigError`` where none can be."""
+        try:
+            with _explained(self):
+                self.filesystem.create_dir(self.path, recursive=True)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            why = "you may not write there" if isinstance(error, PermissionError) else "a file is in its way"
+            raise ConfigError(
+                f"the folder cannot be made: {why}", place=str(self), remedy="Name another folder"
+            ) from error
 
     @contextmanager
     def written(self) -> Iterator[IO[bytes]]:

@@ -174,6 +174,13 @@ def test_a_store_that_cannot_be_used_is_one_clear_error(store: Place) -> None:
         Place.of("s3://nowhere/run/file").write_bytes(b"")
 
 
+@pytest.mark.parametrize("below", ["", "run"])
+def test_a_file_in_the_way_of_a_folder_is_one_clear_error(tmp_path: Path, below: str) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(ConfigError, match="cannot be made: a file is in its way"):
+        Place.of(tmp_path / "taken" / below).make()
+
+
 def test_places_travel_without_credentials(store: Place) -> None:
     assert b"hush" not in pickle.dumps(store.filesystem)
 

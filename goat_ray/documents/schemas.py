@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from goat_ray.records import ValueType
+from goat_ray.storable import parsed
 
 MAX_TEXT = 2_000  # characters of a description that are kept
 
@@ -186,8 +187,8 @@ def fitted(value: Any, kinds: frozenset[str]) -> Any:
     if expected in ("string", "any") or not isinstance(value, str):
         return value
     try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
+        read = parsed(value)
+    except ValueError:
         return value
-    stated = kinds_of([parsed])
-    return parsed if stated and (stated <= kinds or (stated == {"integer"} and expected == "number")) else value
+    stated = kinds_of([read])
+    return read if stated and (stated <= kinds or (stated == {"integer"} and expected == "number")) else value

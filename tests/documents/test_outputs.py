@@ -194,6 +194,12 @@ def test_hand_written_examples_fit_their_type_but_bodies_stay_as_they_are():
     assert found["$.flag"].examples == [False]
 
 
+@pytest.mark.parametrize("written", ["-Infinity", "NaN", "1e999", "[" * 5000])
+def test_what_is_no_json_is_read_into_no_example(written):
+    found = fields(answering({"properties": {"rate": {"type": "number", "example": written}}}))
+    assert [value for value in found["$.rate"].examples if not isinstance(value, str)] == []
+
+
 @pytest.mark.parametrize(
     "media",
     [
