@@ -17,9 +17,10 @@ from typing import Any
 
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, Solution, counted, names_of
-from goat_ray.evaluation.predictions import json_list
+from goat_ray.evaluation.foreign import json_list, member
 from goat_ray.executors.python.executor import PythonExecutor
 from goat_ray.records import ApiFunction
+from goat_ray.storable import parsed
 
 SEARCH = "ToolSearcher"
 CALL, REPLY, PATH = ("correct",), ("ROUGE-L",), ("CP", "extra calls", "SR")
@@ -52,18 +53,21 @@ def apibank(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
 
 
 def read_dialogue(file: Path) -> list[Turn]:
-    """The turns of one file."""
+    """The turns of one file; raises ``DocumentError``."""
     turns: list[Turn] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(file.read_bytes().split(b"\n"), 1):  # texts may hold other ends of lines
         if not line.strip():
             continue
         try:
-            turn = json.loads(line)
-            wanted = ("api_name", "param_dict", "result") if turn["role"] == "API" else ("text",)
-            turns.append({"role": turn["role"], **{key: turn[key] for key in wanted}})
+            turn = parsed(line)
+            if member(turn, "role", str) == "API":
+                turns.append(_call_turn(turn, "param_dict", "result"))
+            else:
+                turns.append({"role": turn["role"], "text": member(turn, "text", str)})
         except (ValueError, KeyError, TypeError) as error:
+            problem = str(error) if isinstance(error, UnicodeError) else repr(error)  # which would hold all of the line
             raise DocumentError(
-                f"is no turn of a dialogue ({error!r})",
+                f"is no turn of a dialogue ({problem})",
                 place=f"{file}:{number}",
                 remedy="Expected {role: User | AI, text} or {role: API, api_name, param_dict, result}",
             ) from error
@@ -71,17 +75,14 @@ def read_dialogue(file: Path) -> list[Turn]:
 
 
 def read_level_3(file: Path) -> list[list[Turn]]:
-    """The entries of the official file as dialogues: a request, all calls, the reply."""
+    """The entries of the official file as dialogues: a request, all calls, the reply; raises ``DocumentError``."""
     dialogues = []
     for number, entry in enumerate(json_list(file)):
         try:
-            calls = [
-                {"role": "API", "api_name": one["api_name"], "param_dict": one["input"], "result": one["output"]}
-                for one in entry["apis"]
-            ]
-            request = {"role": "User", "text": entry["requirement"].strip()}
-            dialogues.append([request, *calls, {"role": "AI", "text": entry["response"]}])
-        except (KeyError, TypeError, AttributeError) as error:
+            calls = [_call_turn(one, "input", "output") for one in member(entry, "apis", list)]
+            request = {"role": "User", "text": member(entry, "requirement", str).strip()}
+            dialogues.append([request, *calls, {"role": "AI", "text": member(entry, "response", str)}])
+        except (KeyError, TypeError) as error:
             raise DocumentError(
                 f"is no entry of level 3 ({error!r})",
                 place=f"{file}#{number}",
@@ -146,6 +147,12 @@ def check_calls(
     return checks, remarks
 
 
+def _call_turn(entry: Any, arguments: str, result: str) -> Turn:
+    """The turn of a call, from an object with members of these names."""
+    name, given = member(entry, "api_name", str), member(entry, arguments, dict)
+    return {"role": "API", "api_name": name, "param_dict": given, "result": entry[result]}
+
+
 def _line(turn: Turn) -> str:
     if turn["role"] != "API":
         return f"{turn['role']}: {turn['text']}"
@@ -157,10 +164,10 @@ def _line(turn: Turn) -> str:
 
 def _is_dialogue(file: Path) -> bool:
     """Whether the first line has a role. A clone holds other JSON Lines as well."""
-    with file.open(encoding="utf-8", errors="replace") as lines:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
         first = next(filter(str.strip, lines), "")
     try:
-        turn = json.loads(first)
+        turn = parsed(first)
     except ValueError:
         return False
     return isinstance(turn, dict) and "role" in turn

@@ -12,7 +12,8 @@ from typing import Any
 from goat_ray.documents.schemas import text
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, by_length, counted
-from goat_ray.evaluation.predictions import json_list, parsed, step_of
+from goat_ray.evaluation.foreign import json_list, member, optional_text
+from goat_ray.evaluation.predictions import json_or_text, step_of
 from goat_ray.records import ApiFunction
 from goat_ray.synthesis.imports import CORPUS
 
@@ -37,13 +38,13 @@ def goatbench(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
 
 def _task(item: Any, place: str) -> BenchmarkTask:
     try:
-        gold = tuple(step_of(step, str) for step in item["api_path"])
+        gold = tuple(step_of(step, str) for step in member(item, "api_path", list))
         return BenchmarkTask(
-            query=item["query"],
+            query=member(item, "query", str),
             measures=MEASURES,
             group=by_length(gold),
             gold=tuple((call.function, call.arguments) for call in gold),
-            response=item.get("final_response") or "",
+            response=optional_text(item, "final_response"),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise DocumentError(
@@ -55,7 +56,7 @@ def _docids(corpus: Path) -> dict[tuple[str, str], str]:
     """The docid of each (service, name), the first where several have the same."""
     docids: dict[tuple[str, str], str] = {}
     for document in json_list(corpus):
-        content = parsed(document.get("document_content")) if isinstance(document, dict) else None
+        content = json_or_text(document.get("document_content")) if isinstance(document, dict) else None
         if isinstance(content, dict) and "docid" in document:
             name = text(content.get("tool_name")), text(content.get("api_name"))
             docids.setdefault(name, str(document["docid"]))

@@ -4,7 +4,6 @@ A step of ``api_path`` is ``{"docid", "llm_generation", "server_response"}`` or 
 function is a title such as ``GET /search/movie``, for API-Bank a tool's name.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, MadeCall, Solution
+from goat_ray.evaluation.foreign import json_list, member, optional_text
+from goat_ray.storable import parsed
 
 
 def read_predictions(path: Path, benchmark: Benchmark) -> tuple[dict[str, Solution], list[str]]:
@@ -40,36 +41,25 @@ def step_of(step: Any, normalised: Callable[[str], str]) -> MadeCall:
     if isinstance(step, str | int):
         return MadeCall(normalised(str(step)))
     # Arguments stay as they are, text or not: the published metric code compares them so.
-    body = parsed(step.get("server_response"))
+    body = json_or_text(step.get("server_response"))
     return MadeCall(normalised(str(step["docid"])), step.get("llm_generation", {}), body)
 
 
-def parsed(value: Any) -> Any:
+def json_or_text(value: Any) -> Any:
     """JSON text as a value; text that is none stays as it is."""
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return parsed(value)
     except ValueError:
         return value
 
 
-def json_list(path: Path) -> list[Any]:
-    """A JSON list from a file; raises ``DocumentError``."""
-    try:
-        items = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise DocumentError(f"cannot be read as JSON: {problem}", place=str(path), remedy="Mend the file") from error
-    if not isinstance(items, list):
-        raise DocumentError("is no list", place=str(path), remedy="Expected a JSON list of objects with a query")
-    return items
-
-
 def _solution(entry: Any, place: str, normalised: Callable[[str], str]) -> tuple[str, Solution]:
     try:
-        calls = tuple(step_of(step, normalised) for step in entry["api_path"])
-        return str(entry["query"]).strip(), Solution(calls, entry.get("final_response") or "")
+        query = member(entry, "query", str).strip()
+        calls = tuple(step_of(step, normalised) for step in member(entry, "api_path", list))
+        return query, Solution(calls, optional_text(entry, "final_response"))
     except (KeyError, TypeError, AttributeError) as error:
         raise DocumentError(
             f"is no prediction ({error!r})", place=place, remedy="Expected {query, api_path, final_response}"

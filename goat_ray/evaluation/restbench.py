@@ -5,13 +5,13 @@ blanks, another parameter name than the document or a singular for its plural (`
 named by method and path with the parameter names blanked out, and each such quirk is a remark.
 """
 
-import json
 import re
 from collections.abc import Sequence, Set
 from pathlib import Path
 
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, by_length, counted, names_of
+from goat_ray.evaluation.foreign import json_list, member
 from goat_ray.records import ApiFunction
 
 MEASURES = ("CP", "extra calls", "SR")
@@ -64,13 +64,16 @@ def query_file(root: Path, known: Set[str] = frozenset()) -> Path:
 
 def read_queries(path: Path) -> list[tuple[str, list[str]]]:
     """(query, gold path) of each entry; raises ``DocumentError`` on another format."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        pairs = [(entry["query"], list(map(_text, entry["solution"]))) for entry in entries]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DocumentError(
-            f"is no RestBench query file ({error!r})", place=str(path), remedy="Expected [{query, solution: [titles]}]"
-        ) from error
+    pairs = []
+    for number, entry in enumerate(json_list(path)):
+        try:
+            pairs.append((member(entry, "query", str), list(map(_text, member(entry, "solution", list)))))
+        except (KeyError, TypeError) as error:
+            raise DocumentError(
+                f"is no entry of a RestBench query file ({error!r})",
+                place=f"{path}#{number}",
+                remedy="Expected [{query, solution: [titles]}]",
+            ) from error
     return pairs
 
 

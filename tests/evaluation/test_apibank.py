@@ -121,9 +121,10 @@ def test_the_official_file_of_level_3(tmp_path: Path) -> None:
     assert (tasks[3].measures, tasks[3].response) == (REPLY, "Ada knows of your tea.")
     assert tasks[4].query == "Tell Ada of my meetings."
     assert [name for name, _ in tasks[4].gold] == ["QueryMeeting", "EmailReminder"]
-    file.write_text(json.dumps([entry, {"requirement": "?"}]))
-    with pytest.raises(DocumentError, match=r"level-3\.json#1.*no entry of level 3"):
-        apibank(file, [])
+    for other in ({"requirement": "?"}, entry | {"response": 5}, entry | {"requirement": None}, entry | {"apis": "a"}):
+        file.write_text(json.dumps([entry, other]))
+        with pytest.raises(DocumentError, match=r"level-3\.json#1.*no entry of level 3"):
+            apibank(file, [])
 
 
 def test_what_else_a_clone_holds_is_left_out_and_said(bank: Path) -> None:
@@ -242,9 +243,39 @@ def test_rouge_l_by_hand() -> None:
     assert rouge_l("x " * 9_000, "x y " * 9_000) > 0
 
 
-@pytest.mark.parametrize("line", ["{", '{"role": "API", "api_name": "X"}', '{"text": "who?"}', "3"])
-def test_another_form_is_an_error_that_names_the_line(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize("between", ["\u2028", "\x85", "\x0c"])
+def test_texts_may_hold_what_other_readers_take_for_the_end_of_a_line(tmp_path: Path, between: str) -> None:
     file = tmp_path / "d.jsonl"
-    file.write_text(f"{json.dumps(DIALOGUE[0])}\n{line}\n")
+    said = [{"role": "User", "text": f"one{between}two"}, {"role": "AI", "text": "\ud83d"}]
+    lines = [json.dumps(turn, ensure_ascii=between == "\x0c" or turn["role"] == "AI") for turn in said]
+    file.write_bytes("\r\n".join(lines).encode())
+    assert read_dialogue(file) == [said[0], {"role": "AI", "text": "?"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"3",
+        b"[" * 200_000,
+        b'{"text": "who?"}',
+        b'{"role": "User", "text": null}',
+        b'{"role": "User", "text": "caf\xe9"}',
+        b'{"role": 1, "text": "one"}',
+        b'{"role": "API", "api_name": "X"}',
+        b'{"role": "API", "api_name": "X", "param_dict": null, "result": 1}',
+        b'{"role": "API", "api_name": ["X"], "param_dict": {}, "result": 1}',
+    ],
+)
+def test_another_form_is_an_error_that_names_the_line(tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "d.jsonl"
+    file.write_bytes(json.dumps(DIALOGUE[0]).encode() + b"\n" + line + b"\n")
     with pytest.raises(DocumentError, match=r"d\.jsonl:2"):
         read_dialogue(file)
+
+
+@pytest.mark.parametrize("first", [b"[" * 200_000, b"3", b"\xff"])
+def test_a_folder_whose_lines_are_no_turns_holds_no_dialogues(tmp_path: Path, first: bytes) -> None:
+    (tmp_path / "d.jsonl").write_bytes(first)
+    with pytest.raises(DocumentError, match="holds no dialogues"):
+        apibank(tmp_path, [])

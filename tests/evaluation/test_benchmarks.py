@@ -240,12 +240,69 @@ def test_functions_find_their_docids_by_the_corpus(tmp_path: Path) -> None:
     assert "docid 7 is not among the run's functions: no agent can call it" in goatbench(tmp_path, [unknown]).remarks
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '[{"query": "q"}]', "[3]"])
-def test_what_is_no_predictions_file_is_one_error(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", [b"{", b"{}", b"caf\xe9", b'["caf\xe9"]', b"[" * 200_000])
+def test_what_is_no_list_in_json_is_one_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "p.json"
-    path.write_text(content)
-    with pytest.raises(DocumentError, match=r"p\.json"):
+    path.write_bytes(content)
+    with pytest.raises(DocumentError, match=r"p\.json: "):
         read_predictions(path, Benchmark("b", [], {}, str))
+    for benchmark in (goatbench, restbench):
+        with pytest.raises(DocumentError, match=r"p\.json: "):
+            benchmark(path, [])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "3",
+        "[]",
+        '{"query": "q"}',
+        '{"query": 5, "api_path": []}',
+        '{"query": null, "api_path": []}',
+        '{"query": "q", "api_path": "12"}',
+        '{"query": "q", "api_path": {"1": {}}}',
+        '{"query": "q", "api_path": [null]}',
+        '{"query": "q", "api_path": [], "final_response": {"a": 1}}',
+        '{"query": "q", "api_path": [], "final_response": 0}',
+    ],
+)
+def test_what_is_no_entry_is_one_error_that_names_it(tmp_path: Path, entry: str) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(f'[{{"query": "q", "api_path": [], "final_response": null}}, {entry}]')
+    with pytest.raises(DocumentError, match=r"p\.json#1: is no prediction"):
+        read_predictions(path, Benchmark("b", [], {}, str))
+    with pytest.raises(DocumentError, match=r"p\.json#1: is no item"):
+        goatbench(path, [])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"query": 5, "solution": ["GET /x"]}',
+        '{"query": "q", "solution": "GET /x"}',
+        '{"query": "q", "solution": [1]}',
+        '{"query": "q"}',
+    ],
+)
+def test_what_is_no_entry_of_restbench_is_one_error_that_names_it(tmp_path: Path, entry: str) -> None:
+    path = tmp_path / "q.json"
+    path.write_text(f'[{{"query": "q", "solution": []}}, {entry}]')
+    with pytest.raises(DocumentError, match=r"q\.json#1: is no entry"):
+        restbench(path, [])
+
+
+def test_what_no_file_can_hold_is_scored_and_written(tmp_path: Path) -> None:
+    """Halves of surrogate pairs come from models cut off in an emoji; nobody bounds the depth of a response."""
+    write(tmp_path / "corpus.json", [])
+    gold = [{"query": "say \ud83d", "api_path": [{"docid": 1, "llm_generation": {"a": "\ud83d"}}]}]
+    deep = {"docid": "\ud83d", "server_response": "[" * 200_000}
+    made = [{"query": "say \ud83d", "api_path": [*gold[0]["api_path"], deep], "final_response": "x\ud83d"}]
+    benchmark = goatbench(write(tmp_path / "test.json", gold), [])
+    solutions, remarks = read_predictions(write(tmp_path / "p.json", made), benchmark)
+    result = score(benchmark, "given", solutions, {}, {}, remarks)
+    result.write(tmp_path / "out", list(as_predictions(benchmark, solutions)))
+    assert [one.value for task in Result.read(tmp_path / "out").tasks for one in task.measured] == [0.5, 0.5]
+    assert benchmark.samples()[0].query == "say ?"
 
 
 def test_predictions_are_written_as_they_are_read(tmp_path: Path) -> None:
