@@ -143,6 +143,7 @@ def with_adapters(model: PreTrainedModel, config: AgentTrainingConfig) -> PreTra
                 target_modules=lora.target_modules,
                 task_type="CAUSAL_LM",
             ),
+            autocast_adapter_dtype=False,  # DeepSpeed's optimizer has the weights in fp32 as well
         )
     except ValueError as error:
         raise ConfigError(

@@ -14,7 +14,7 @@ from goat_ray.training.agent import run_of
 from goat_ray.training.checkpoints import VALIDATION_LOSS
 from goat_ray.training.config import OPERATIONAL, AgentTrainingConfig, RetrieverTrainingConfig
 from goat_ray.training.deepspeed_settings import deepspeed_settings
-from goat_ray.training.models import check_base
+from goat_ray.training.models import check_base, with_adapters
 from goat_ray.training.packages import check_packages
 
 
@@ -219,6 +219,15 @@ def test_qlora_asks_for_a_base_in_four_bits_and_trains_adapters_alone(monkeypatc
     assert asked[1]["quantization_config"] is None
     trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
     assert trained and all("lora" in name for name in trained)
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [(torch.bfloat16, "bf16"), (torch.float32, "fp32")])
+def test_adapters_are_of_the_bases_precision(dtype: torch.dtype, precision: str) -> None:
+    """As the memory estimate counts them. DeepSpeed would cast others, but not those that ZeRO-3 splits."""
+    small = LlamaConfig(vocab_size=20, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    config = AgentTrainingConfig.model_validate({"precision": precision})
+    model = with_adapters(LlamaForCausalLM(small).to(dtype), config)
+    assert {weight.dtype for weight in model.parameters()} == {dtype}
 
 
 @pytest.mark.parametrize(
