@@ -8,10 +8,11 @@ import copy
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedConfig
+from transformers import AttentionInterface, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.masking_utils import AttentionMaskInterface, flash_attention_mask
 
 from goat_ray.errors import ConfigError
-from goat_ray.training.batches import pack
+from goat_ray.training.batches import Batch, pack
 
 _KEEP_APART = {"full_attention", "sliding_attention", "chunked_attention", "attention", "mlp", "moe", "dense", "sparse"}
 """Kinds of layers that keep packed examples apart by their positions, or look at one token alone. Others run along the
@@ -28,6 +29,7 @@ _INNER_SIZES = (
     "n_inner",
 )
 _KEY_HEADS = ("num_key_value_heads", "num_global_key_value_heads", "num_kv_heads")
+_PROBE = "goat_ray_probe"  # transformers' name of the attention that looks at what FlashAttention would be told
 _NOISE = 1e-3
 """Of the logits' standard deviation. fp32 leaves 3e-6 in transformers 5.19; the least that was carried over is 1e-2."""
 
@@ -37,7 +39,7 @@ def check_packing(text: PreTrainedConfig, base: str, attention: str) -> None:
 
     ``text`` is the configuration of the part that reads. A small model of its kind is run, which takes a moment. Where
     that cannot be done packing is refused: padding costs time alone, and mixed examples would be trained on unnoticed.
-    FlashAttention is judged by the eager one, as it needs a GPU.
+    FlashAttention needs a GPU: it is judged by the eager one, and by what it would be told.
     """
     layers = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or ()
     if mixing := sorted(set(layers) - _KEEP_APART):
@@ -46,7 +48,9 @@ def check_packing(text: PreTrainedConfig, base: str, attention: str) -> None:
             "the next"
         )
     try:
-        carried = _carried(_shrunken(text), "sdpa" if attention == "sdpa" else "eager")
+        small = _shrunken(text)
+        carried = _carried(small, "sdpa" if attention == "sdpa" else "eager")
+        told = attention != "flash_attention_2" or _tells_flash_attention(small)
     except Exception as error:  # models of a hundred kinds raise what they like
         raise _refused(
             f"a small model of the kind of {base!r} cannot be run to see whether it keeps examples apart "
@@ -54,10 +58,16 @@ def check_packing(text: PreTrainedConfig, base: str, attention: str) -> None:
         ) from error
     if not carried < _NOISE:  # nor where it is not a number
         raise _refused(f"the base model {base!r} carries what it reads of one example into the next")
+    if not told:
+        raise _refused(
+            f"the base model {base!r} does not tell FlashAttention where examples begin, so that each would see those "
+            "before it",
+            remedy="Set attention: sdpa or packing: false",
+        )
 
 
-def _refused(why: str) -> ConfigError:
-    return ConfigError(f"packing: true, and {why}", remedy="Set packing: false")
+def _refused(why: str, remedy: str = "Set packing: false") -> ConfigError:
+    return ConfigError(f"packing: true, and {why}", remedy=remedy)
 
 
 def _shrunken(text: PreTrainedConfig) -> PreTrainedConfig:
@@ -95,15 +105,44 @@ def _shrunken(text: PreTrainedConfig) -> PreTrainedConfig:
 @torch.no_grad()
 def _carried(config: PreTrainedConfig, attention: str) -> float:
     """How far the logits of two packed rows are from those of each alone, in standard deviations of these."""
-    with torch.random.fork_rng(devices=[]):  # leave the caller's random state as it was
-        torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, attn_implementation=attention, dtype=torch.float32
-        ).eval()
-        rows = list(torch.randint(1, _VOCABULARY, (2, _LENGTH)))
-        batches = [pack(group, group) for group in (rows, rows[:1], rows[1:])]
-        packed, *alone = (
-            model(input_ids=one.input_ids, position_ids=one.position_ids, use_cache=False).logits[0] for one in batches
-        )
+    model, rows = _model_and_rows(config, attention)
+    packed, *alone = (_logits(model, pack(group, group)) for group in (rows, rows[:1], rows[1:]))
     apart = torch.cat(alone)
     return float((packed - apart).abs().max() / apart.std())
+
+
+@torch.no_grad()
+def _tells_flash_attention(config: PreTrainedConfig) -> bool:
+    """Whether each layer hands the positions on to its attention: there is no mask that FlashAttention could go by."""
+    model, rows = _model_and_rows(config, "eager")
+    batch = pack(rows, rows)
+    told: list[bool] = []
+
+    def probe(
+        module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: None, **more: Any
+    ) -> tuple[torch.Tensor, None]:
+        positions = more.get("position_ids")
+        told.append(positions is not None and torch.equal(positions, batch.position_ids))
+        rows, heads, length, _ = query.shape
+        return query.new_zeros(rows, length, heads, value.shape[-1]), None
+
+    AttentionInterface.register(_PROBE, probe)
+    AttentionMaskInterface.register(_PROBE, flash_attention_mask)
+    model.set_attn_implementation(_PROBE)  # which models with a FlashAttention of their own ignore
+    _logits(model, batch)
+    return bool(told) and all(told)
+
+
+def _model_and_rows(config: PreTrainedConfig, attention: str) -> tuple[PreTrainedModel, list[torch.Tensor]]:
+    """A model of random weights, and the token ids of two rows."""
+    with torch.random.fork_rng(devices=[]):  # leave the caller's random state as it was
+        torch.manual_seed(0)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, attn_implementation=attention, dtype=torch.float32
+        )
+        return model.eval(), list(torch.randint(1, _VOCABULARY, (2, _LENGTH)))
+
+
+def _logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    logits: torch.Tensor = model(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False).logits
+    return logits[0]

@@ -1,5 +1,6 @@
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -150,16 +151,31 @@ def test_packing_is_refused_where_examples_would_see_others(
         check_base(model, kind, AgentTrainingConfig(max_length=512, packing=True))
 
 
+KEEPERS = ["llama", "qwen2", "qwen3_moe", "mistral", "gemma", "gemma3", "gemma4", "gpt2", "deepseek_v3"]
+WITH_MASKS_ALONE = ["llama4_text"]  # transformers has no FlashAttention for it
+
+
 @pytest.mark.parametrize(
-    "kind",
-    ["llama", "qwen2", "qwen3_moe", "mistral", "gemma", "gemma3", "gemma4", "llama4_text", "gpt2", "deepseek_v3"],
+    ("kind", "attention"),
+    [*product(KEEPERS + WITH_MASKS_ALONE, ["sdpa", "eager"]), *product(KEEPERS, ["flash_attention_2"])],
 )
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_packing_takes_bases_that_keep_examples_apart(kind: str, attention: str) -> None:
     before = torch.get_rng_state()
-    settings = {"max_length": 512, "packing": True, "attention": attention}
-    check_base(AutoConfig.for_model(kind), kind, AgentTrainingConfig.model_validate(settings))
+    check_base(AutoConfig.for_model(kind), kind, packed(attention))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("kind", ["gpt_bigcode", "persimmon", "gptj"])
+def test_packing_is_refused_where_flash_attention_would_mix_what_a_mask_keeps_apart(kind: str) -> None:
+    model = AutoConfig.for_model(kind)
+    check_base(model, kind, packed("eager"))
+    with pytest.raises(ConfigError, match=f"'{kind}' does not tell FlashAttention.*Set attention: sdpa"):
+        check_base(model, kind, packed("flash_attention_2"))
+
+
+def packed(attention: str) -> AgentTrainingConfig:
+    settings = {"max_length": 512, "packing": True, "attention": attention, "precision": "bf16", "gpus_per_worker": 1}
+    return AgentTrainingConfig.model_validate(settings)
 
 
 def test_packing_is_refused_where_a_base_cannot_be_tried() -> None:
