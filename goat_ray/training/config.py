@@ -136,6 +136,7 @@ class AgentTrainingConfig(Settings):
     def _can_be_done(self) -> Self:
         if self.offload != "none" and self.zero_stage < (least := 1 if self.offload == "optimizer" else 3):
             raise ValueError(f"offload: {self.offload} needs zero_stage {least}; it is {self.zero_stage}")
+        _check_gpus(self.gpus_per_worker, self.workers)
         if self.method == "qlora" and not self.gpus_per_worker:
             raise ValueError(
                 "method: qlora loads the base in 4 bits, which needs CUDA; set gpus_per_worker, or use lora"
@@ -189,6 +190,16 @@ class RetrieverTrainingConfig(Settings):
     max_failures: int = Field(2, ge=0, description="Restarts after a worker's failure.")
     log_every: int = Field(10, ge=1, description="Steps per progress line and per row of losses.jsonl.")
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        _check_gpus(self.gpus_per_worker, self.workers)
+        return self
+
+
+def _check_gpus(each: float, workers: int) -> None:
+    if workers > 1 and each % 1:
+        raise ValueError(f"gpus_per_worker: {each} would let workers share a GPU, which NCCL refuses; use whole ones")
 
 
 def needs(setting: str, config: AgentTrainingConfig | RetrieverTrainingConfig) -> list[Need]:

@@ -24,7 +24,7 @@ def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
     """What ``deepspeed.initialize`` takes: built from the configuration, then the user's file over it.
 
     Raises ``ConfigError`` where the file cannot be read or says otherwise than ``zero_stage``, ``offload`` or
-    ``precision``.
+    ``precision``, or has a schedule of its own.
     """
     built: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": config.batch_size,
@@ -47,7 +47,14 @@ def deepspeed_settings(config: AgentTrainingConfig) -> dict[str, Any]:
     built["zero_optimization"] |= _offload(config)
     if config.deepspeed:
         ours = {name: built[name] for name in STEP_SIZE}
-        merged = _merged(built, read_deepspeed_file(config.deepspeed))
+        theirs = read_deepspeed_file(config.deepspeed)
+        if theirs.get("scheduler", "auto") != "auto":
+            raise ConfigError(
+                "scheduler is decided by training.agent.schedule and training.agent.warmup_fraction",
+                place=str(config.deepspeed),
+                remedy="Leave it out of the file",
+            )
+        merged = _merged(built, theirs)
         _refuse_contradictions(built, merged, config)
         built = merged | ours
         built.pop("train_batch_size", None)
@@ -77,6 +84,12 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
 
 
 def _refuse_contradictions(built: dict[str, Any], merged: dict[str, Any], config: AgentTrainingConfig) -> None:
+    if "scheduler" in merged:  # DeepSpeed prefers the one that it is handed, and says nothing
+        raise ConfigError(
+            "a scheduler in the file would be ignored: the schedule of the learning rate is built from the settings",
+            place=str(config.deepspeed),
+            remedy="Set training.agent.schedule and training.agent.warmup_fraction, and leave scheduler out of the file",
+        )
     for key, setting in _DECIDED_BY.items():
         ours, theirs = (_at(settings, key) for settings in (built, merged))
         # Where offloading goes to, the nodes' memory or their disks, is the file's to say.

@@ -75,7 +75,7 @@ def _load(base: str, config: AgentTrainingConfig) -> PreTrainedModel:
             attn_implementation=config.attention,
             quantization_config=_four_bits(config) if config.method == "qlora" else None,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:  # of packages that transformers finds too old
         raise _unloadable(base, error) from error
     model.name_or_path = base  # which adapters name: a folder that was fetched is on this machine only
     model.config.use_cache = False

@@ -140,7 +140,7 @@ def _model_and_rows(config: PreTrainedConfig, attention: str) -> tuple[PreTraine
         model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config, attn_implementation=attention, dtype=torch.float32
         )
-        return model.eval(), list(torch.randint(1, _VOCABULARY, (2, _LENGTH)))
+        return model.eval(), list(torch.randint(1, _VOCABULARY, (2, _LENGTH)))  # type: ignore[no-untyped-call]
 
 
 def _logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

@@ -65,6 +65,16 @@ def test_a_deepspeed_file_that_contradicts_the_settings_is_refused(
         deepspeed_settings(AgentTrainingConfig(deepspeed=path, precision="bf16"))
 
 
+def test_a_schedule_in_the_deepspeed_file_is_refused(tmp_path: Path) -> None:
+    """The schedule is built here, and DeepSpeed would leave the file's out without a word."""
+    path = tmp_path / "deepspeed.json"
+    path.write_text(json.dumps({"scheduler": {"type": "WarmupLR", "params": {"warmup_num_steps": 100}}}))
+    with pytest.raises(ConfigError, match=r"scheduler.*training\.agent\.schedule and training\.agent\.warmup_fraction"):
+        deepspeed_settings(AgentTrainingConfig(deepspeed=path))
+    path.write_text(json.dumps({"scheduler": "auto"}))
+    assert "scheduler" not in deepspeed_settings(AgentTrainingConfig(deepspeed=path))
+
+
 @pytest.mark.parametrize("text", ["{", "[1]"])
 def test_a_bad_deepspeed_file_is_a_clear_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "deepspeed.json"
@@ -122,6 +132,7 @@ def test_offloading_becomes_deepspeeds_settings() -> None:
         ({"precision": "fp16"}, "computed by GPUs"),
         ({"attention": "flash_attention_2", "precision": "bf16"}, "on GPUs"),
         ({"attention": "flash_attention_2", "gpus_per_worker": 1}, "bf16 or fp16"),
+        ({"gpus_per_worker": 0.5, "workers": 2}, "share a GPU"),
         ({"kinds": {"plan": 1.5}}, "less than or equal to 1"),
     ],
 )
