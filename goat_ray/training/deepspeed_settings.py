@@ -84,12 +84,6 @@ def read_deepspeed_file(path: Path) -> dict[str, Any]:
 
 
 def _refuse_contradictions(built: dict[str, Any], merged: dict[str, Any], config: AgentTrainingConfig) -> None:
-    if "scheduler" in merged:  # DeepSpeed prefers the one that it is handed, and says nothing
-        raise ConfigError(
-            "a scheduler in the file would be ignored: the schedule of the learning rate is built from the settings",
-            place=str(config.deepspeed),
-            remedy="Set training.agent.schedule and training.agent.warmup_fraction, and leave scheduler out of the file",
-        )
     for key, setting in _DECIDED_BY.items():
         ours, theirs = (_at(settings, key) for settings in (built, merged))
         # Where offloading goes to, the nodes' memory or their disks, is the file's to say.
