@@ -55,7 +55,7 @@ def referred(root: Place, path: str, max_bytes: int) -> list[str]:
         if len(content) > max_bytes:
             continue
         for reference in sorted(set(_REFERENCE.findall(content))):
-            with suppress(Flaw, ValueError):  # ValueError: what is no UTF-8 is no name of ours
+            with suppress(Flaw, ValueError, OSError):  # what is no UTF-8, or too long, is no name of ours
                 other = locate(home, reference.decode())
                 if other not in found and _is_inside(root, root / other) and (root / other).is_file():
                     found[other] = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from goat_ray.documents import functions, goat_corpus, mcp, openapi, python, rapidapi, swagger
 from goat_ray.documents.config import Limits
-from goat_ray.documents.flaws import Flaw, UnknownFormat
+from goat_ray.documents.flaws import BadOperation, Flaw, UnknownFormat
 from goat_ray.documents.loading import Source
 from goat_ray.records import ApiFunction, Document, Reject
 from goat_ray.rows import Json
@@ -57,6 +57,8 @@ class Ingest(Step[Document, ApiFunction]):
                 yield from _read(Source.open(document, self._limits))
             except Flaw as flaw:
                 yield flaw.reject(document.id)
+            except Exception as error:
+                yield BadOperation.unforeseen(error, "document").reject(document.id, document.path)
 
 
 def _read(source: Source) -> Iterator[ApiFunction | Reject]:

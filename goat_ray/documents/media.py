@@ -1,9 +1,9 @@
 """Bodies in OpenAPI: which of several media types to read, and the examples they show."""
 
-import json
 from typing import Any
 
 from goat_ray.documents.references import References
+from goat_ray.storable import parsed
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 _FORMS = (FORM, MULTIPART)
@@ -69,7 +69,7 @@ def shown_bodies(media: dict[str, Any], references: References) -> list[Any]:
 def _unquoted(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
+            return parsed(value)
+        except ValueError:
             return value
     return value

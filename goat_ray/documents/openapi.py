@@ -1,9 +1,12 @@
 """Reader of OpenAPI 3 documents (spec.openapis.org, 3.0.4 and 3.1.1)."""
 
+import re
 from typing import Any
 
 from goat_ray.documents.operations import Dialect
 from goat_ray.documents.schemas import listed, text
+
+_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
 class OpenApi3(Dialect):
@@ -39,7 +42,10 @@ def _server(holder: dict[str, Any]) -> str:
         return ""
     url = text(first.get("url")).rstrip("/")
     variables = first.get("variables")
-    for name, variable in variables.items() if isinstance(variables, dict) else ():
-        if isinstance(variable, dict) and variable.get("default") is not None:
-            url = url.replace(f"{{{name}}}", str(variable["default"]))
-    return url
+    defaults = {
+        name: text(str(variable["default"]))
+        for name, variable in (variables.items() if isinstance(variables, dict) else ())
+        if isinstance(variable, dict) and variable.get("default") is not None
+    }
+    # In one go: a default that names other variables is no template, or a few lines would grow into gigabytes.
+    return text(_VARIABLE.sub(lambda match: defaults.get(match[1], match[0]), url))

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from goat_ray.documents import ingest as ingest_module
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -206,6 +207,7 @@ def test_a_hundred_thousand_properties_are_cut(ingest):
 
 _MEASURED = """
 import resource, sys
+from goat_ray.documents import ingest as ingest_module
 from goat_ray.documents.config import DocumentsConfig
 from goat_ray.documents.discovery import discover
 from goat_ray.documents.ingest import Ingest
@@ -242,3 +244,32 @@ def test_memory_stays_small(tmp_path, name):
     *outcomes, grown = done.stdout.split()
     assert outcomes == ["unreadable" if name == "merges" else "too-large", "function"]
     assert int(grown) < {"sparse": 40, "aliases": 150, "merges": 1_500}[name]  # MiB
+
+
+def test_server_variables_that_name_each_other_stay_as_they_are(ingest):
+    """Ten of them would be thirty gigabytes."""
+    names = [f"v{number}" for number in range(10)]
+    variables = {name: {"default": f"{{{below}}}" * 10} for name, below in zip(names, [*names[1:], "end"], strict=True)}
+    server = {"url": "https://{v0}.example", "variables": variables}
+    functions, rejects = ingest({**api({"/a": {"get": answering({})}}), "servers": [server]})
+    assert [one.server for one in functions] == [f"https://{'{v1}' * 10}.example"] and rejects == []
+
+
+def test_json_in_an_example_that_is_quoted_as_a_text_holds_what_json_can(ingest):
+    """Checked by the fixture, which stores what is read."""
+    for quoted in ('{"rate": NaN, "most": 1e999}', '{"rate": "\\ud83d"}'):
+        body = {"get": {"responses": {"200": {"content": {"application/json": {"example": quoted}}}}}}
+        functions, rejects = ingest(api({"/a": body}))
+        assert len(functions) == 1 and rejects == []
+
+
+def test_what_no_reader_foresees_is_that_documents_reject(ingest, monkeypatch):
+    def stumble(source):
+        if source.document.path == "bad":
+            raise IndexError("list index out of range")
+        return read(source)
+
+    read = ingest_module._read
+    monkeypatch.setattr(ingest_module, "_read", stumble)
+    with pytest.raises(AssertionError, match="only the last resort caught it"):
+        ingest(api({"/other": {"get": answering({})}}))
