@@ -1,5 +1,6 @@
 """Whether a value fits a parameter: the type, enum and format that its document states."""
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -9,6 +10,7 @@ from uuid import UUID
 from goat_ray.records import Parameter
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class WrongType(ValueError):
@@ -66,8 +68,10 @@ def _integer(value: Any) -> int:
 def _number(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        return int(value) if _INTEGER.fullmatch(value) else float(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(value) and math.isfinite(found := float(value)):
+        return found  # and no 1_000 or NaN, which Python reads as well
     raise ValueError
 
 

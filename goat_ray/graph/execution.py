@@ -25,7 +25,7 @@ class ExecuteEdges(Step[Edge, Edge]):
     """Keeps an edge if source and target succeed and another value gives another result."""
 
     name = "execute"
-    version = 4
+    version = 5
     takes = Edge
     gives = Edge
 

@@ -111,7 +111,7 @@ def is_scoped(function: ApiFunction, parameter: Parameter) -> bool:
     return (
         parameter.location == "path"
         and parameter.type == "integer"
-        and words(parameter.name)[-1] in ("number", "no")
+        and words(parameter.name)[-1:] in (("number",), ("no",))
         and "{" in function.path.partition("{" + parameter.name + "}")[0]
     )
 

@@ -23,7 +23,7 @@ class Call(Step[CallPlan, CallTrace]):
     """Fills the free arguments, runs the calls in order and takes each bound argument from an earlier output."""
 
     name = "call"
-    version = 7
+    version = 8
     takes = CallPlan
     gives = CallTrace
 
@@ -129,7 +129,7 @@ def _of_kind(parameter: Parameter, plan: CallPlan, number: int) -> tuple[Any, ..
         return ()
     taken = [binding.parameter for call in plan.calls for binding in call.bindings if binding.step == number]
     kinds = {" ".join(words(name)[:-1]) for name in taken if is_identifier(name)}
-    fitting = tuple(value for value in parameter.enum if value in kinds)
+    fitting = tuple(value for value in parameter.enum if isinstance(value, str) and value in kinds)
     return fitting if len(fitting) == 1 else ()
 
 

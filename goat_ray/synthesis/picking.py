@@ -171,7 +171,7 @@ def comparable(items: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:
-    return all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+    return all(isinstance(v, int | float) and not isinstance(v, bool) and -math.inf < v < math.inf for v in values)
 
 
 def _are_dates(values: Sequence[Any]) -> bool:

@@ -20,6 +20,7 @@ QUERY_WORDS = (3, 90)
 RESPONSE_WORDS = (1, 250)
 MAX_SENTENCE = 48  # words
 MAX_CHAIN = 5  # times "of" in one sentence
+MAX_PLURAL = 60  # characters of a value that may be told in the plural; inflect takes the square of a text's length
 STEM = 5  # letters of a switch's name that must begin a word: "archived" or "archives"
 MAX_TELLING = 4  # words; a longer text shows its language by the most frequent words
 
@@ -112,8 +113,12 @@ def _is_said(name: str, value: str | int | float, query: str) -> bool:
     if isinstance(value, bool):
         told = [word[:STEM] for word in words(name) if word not in _SWITCHING]
         return not told or occurs(text, query) or any(re.search(rf"\b{stem}", query) for stem in told)
-    # Trending people are of the kind "person", and the day is today.
-    return any(occurs(form, query) for form in (text, f"{text}s", plural(text), PERIODS.get(text, text)))
+    if isinstance(value, int | float):
+        return bool(re.search(rf"(?<!\w)(?<!\d\.){re.escape(text)}s?(?!\w|\.\d|,\d{{3}}(?!\d))", query))
+    if occurs(text, query) or occurs(PERIODS.get(text, text), query):  # the day is today
+        return True
+    # Trending people are of the kind "person".
+    return len(text) <= MAX_PLURAL and any(occurs(form, query) for form in (f"{text}s", plural(text)))
 
 
 def leaked_value(story: Story, said: _Said) -> Flaw | None:
@@ -123,7 +128,7 @@ def leaked_value(story: Story, said: _Said) -> Flaw | None:
         text = str(value).lower()
         if isinstance(value, bool):
             continue
-        if len(text) >= MIN_LEAK and occurs(text, said.lower) and not any(text in one for one in given):
+        if len(text) >= MIN_LEAK and occurs(text, said.lower) and not any(occurs(text, one) for one in given):
             return Flaw("leaked-value", f"the query reveals {value!r}, which only a call can know")
     return None
 

@@ -80,7 +80,7 @@ class OpenAiClient:
     def _read(self, status: int, headers: Mapping[str, str], content: bytes, limit: int) -> Completion | Failure:
         try:
             body = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if status == 200 and body is None:  # a proxy's page, or half an answer
             return Setback(
@@ -134,7 +134,7 @@ class OpenAiClient:
             text, refusal = _said(message), message.get("refusal")
             spent = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
             cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError):
             return Failure(ENDPOINT_ERROR, "The reply is no chat completion.")
         finish = choice.get("finish_reason")
         if finish == "length" and 0 < spent[1] < limit:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from goat_ray.teacher.task import Ans, Answer, Failure
 
-_FENCE = re.compile(r"```[\w-]*\s*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[\w-]*[^\S\n]*\n(.*?)```", re.DOTALL)
 _DETAIL_CHARACTERS = 600  # enough for a model to repair its answer, short enough for a reject record
 
 

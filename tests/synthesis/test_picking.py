@@ -94,6 +94,7 @@ def test_an_item_has_all_that_the_plan_takes_from_its_list() -> None:
     ("items_", "names"),
     [
         ([{"id": 2, "votes": 1}, {"id": 3, "votes": 5}], ["votes"]),
+        ([{"votes": 1}, {"votes": 10**400}], ["votes"]),
         ([{"votes": 1}, {"votes": 1}], []),
         ([{"votes": 1}, {"votes": None}], []),
         ([{"votes": 1}], []),

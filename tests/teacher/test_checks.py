@@ -292,3 +292,34 @@ def test_a_text_occurs_only_as_whole_words(within: str, text: str) -> None:
 def test_instructions_have_no_ids_and_no_names_of_apis(first: str, flaw: str | None) -> None:
     subqueries = Subqueries(subqueries=[first, "Get the reviews of that book."])
     assert WriteSubqueries().flaw(story(), subqueries) == flaw
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "missing"),
+    [
+        (10, "at least 10 votes, please", False),
+        (10, "at least 10, please", False),
+        (10, "at least 10.", False),
+        (10, "10,12 or so", False),
+        (1990, "from the 1990s", False),
+        (10, "at least 10,000 votes", True),
+        (10, "at least 10.5 votes", True),
+        (5, "at least 2.5 votes", True),
+        (10, "at least 110 votes", True),
+    ],
+)
+def test_a_number_of_the_user_stands_by_itself(value: int, said: str, missing: bool) -> None:
+    flaw = query_flaw(story(value), f"What are the reviews of the first book with {said}")
+    assert (flaw is not None and flaw.reason == "missing-value") == missing, flaw
+
+
+@pytest.mark.parametrize("title", [" ", "\u3000", "\t", "a " * 3000, "a" * 50_000])
+def test_blank_and_endless_values_raise_nothing(title: str) -> None:
+    """What a document gives as an example may be a separator, or a file."""
+    flaw = query_flaw(story(title), "What are the reviews of the first book?")
+    assert flaw is None or flaw.reason == "missing-value"
+
+
+def test_an_id_within_a_value_of_the_user_is_leaked_all_the_same() -> None:
+    flaw = query_flaw(story("BK-44115 volumes"), "What are the reviews of BK-4411, one of the BK-44115 volumes?")
+    assert flaw is not None and flaw.reason == "leaked-value"

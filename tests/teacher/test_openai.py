@@ -1,5 +1,6 @@
 """The openai backend over real HTTP, against the fake server that ships with the package."""
 
+import asyncio
 import logging
 import pickle
 
@@ -7,8 +8,10 @@ import pytest
 
 from goat_ray.errors import ConfigError, ModelError
 from goat_ray.teacher.build import build_teacher
+from goat_ray.teacher.client import ENDPOINT_ERROR
 from goat_ray.teacher.config import TeacherConfig
 from goat_ray.teacher.fake_server import FakeServer
+from goat_ray.teacher.openai import OpenAiClient
 from goat_ray.teacher.task import Failure
 
 from .tasks import JudgeFilm, Verdict
@@ -165,3 +168,18 @@ def test_incomplete_replies_are_failures(changes, reason):
     with FakeServer(choice=changes) as server:
         (answer,) = ask(settings(server), ["Heat"])
     assert answer.reason == reason
+
+
+@pytest.mark.parametrize(
+    "reply", [b"[" * 200_000, b'{"choices": [{"message": {}}], "usage": {"prompt_tokens": 1e999}}']
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_reply_that_python_cannot_take_is_the_endpoints_error(reply, status):
+    async def read():
+        client = OpenAiClient(TeacherConfig(backend="openai", model="fake", base_url="http://127.0.0.1:1/v1"))
+        try:
+            return client._read(status, {}, reply, 100)
+        finally:
+            await client.close()
+
+    assert asyncio.run(read()).reason == ENDPOINT_ERROR
