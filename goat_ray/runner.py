@@ -221,7 +221,8 @@ class Runner:
         if not step.own_input_only:
             return source.data, source.rows
         left = carried_over(folder)
-        if left is None and (earlier := self._superseded(folder.name, "step", step.fingerprint())):
+        is_fresh = not (folder / CHECKPOINT).exists()  # one that was brought back has outcomes of the same records
+        if left is None and is_fresh and (earlier := self._superseded(folder.name, "step", step.fingerprint())):
             left = carry_over(earlier, source, folder)
         if left is None:
             return source.data, source.rows
