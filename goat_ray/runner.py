@@ -221,9 +221,9 @@ class Runner:
         if not step.own_input_only:
             return source.data, source.rows
         left = carried_over(folder)
-        is_fresh = not (folder / CHECKPOINT).exists()  # one that was brought back has outcomes of the same records
-        if left is None and is_fresh and (earlier := self._superseded(folder.name, "step", step.fingerprint())):
-            left = carry_over(earlier, source, folder)
+        if left is None and not (folder / CHECKPOINT).exists():  # one that was brought back has outcomes of its own
+            earlier = self._superseded(folder.name, "step", step.fingerprint())
+            left = None if earlier is None else carry_over(earlier, source, folder)
         if left is None:
             return source.data, source.rows
         taken = source.rows - left[1]

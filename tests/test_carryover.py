@@ -1,12 +1,16 @@
 """After a change of some input, outcomes of the rest are taken over, and the result is that of a new run."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from goat_ray.console import Console
-from goat_ray.records import Document
+from goat_ray.errors import RunError
+from goat_ray.records import Document, Reject
 from goat_ray.runner import Runner
+from goat_ray.stage import CHECKPOINT
+from goat_ray.step import Resources
 from tests.steps import Shout, documents
 
 pytestmark = pytest.mark.ray
@@ -52,6 +56,32 @@ def test_only_what_changed_is_worked_on(runner: Runner, tmp_path: Path) -> None:
     by_definition = {one.id: one.root.upper() + "!" for one in changed if int(one.path) % 10}
     assert {one.id: one.root for one in kept} == by_definition
     assert {one.id for one in rejected} == {one.id for one in changed} - by_definition.keys()
+
+
+class Stumble(ShoutAlone):
+    """Ends the run at its last batch while there is a file ``stone`` among its notes."""
+
+    resources = Resources(cpus=0.5, batch_size=10, workers=1)
+
+    def process(self, batch: Sequence[Document]) -> Iterator[Document | Reject]:
+        assert self.notes is not None
+        if (self.notes / "stone").exists() and any(one.path == "99" for one in batch):
+            raise RunError("a stone", remedy="Take it away")
+        yield from super().process(batch)
+
+
+def test_an_unfinished_output_that_is_brought_back_has_each_record_once(runner: Runner, tmp_path: Path) -> None:
+    first, longer = list(documents(100)), list(documents(110))
+    (tmp_path / "stone").touch()
+    with pytest.raises(RunError, match="a stone"):
+        shout(runner, first, Stumble(notes=tmp_path))
+    assert list((tmp_path / "run" / "loud" / CHECKPOINT).iterdir()), "some of it was committed"
+    (tmp_path / "stone").unlink()
+    shout(runner, longer, Stumble(notes=tmp_path))
+
+    kept, rejected = shout(runner, first, Stumble(notes=tmp_path))
+
+    assert sorted(one.id for one in (*kept, *rejected)) == sorted(one.id for one in first)
 
 
 @pytest.mark.parametrize("later", [ShoutAlone, Shout])
