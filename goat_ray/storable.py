@@ -14,6 +14,16 @@ def parsed(text: str | bytes) -> Any:
         raise ValueError("nested too deep") from None
 
 
+def unquoted(value: Any) -> Any:
+    """The JSON that a value holds as a text; all else, and text that is none or is nested too deep, as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return parsed(value)
+    except ValueError:
+        return value
+
+
 def storable(value: Any, depth: int = MAX_DEPTH) -> Any:
     """A JSON value without halves of surrogate pairs and infinities; raises ``RecursionError`` where it is too deep."""
     if not depth:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from goat_ray.documents.references import References
-from goat_ray.storable import parsed
+from goat_ray.storable import unquoted
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 _FORMS = (FORM, MULTIPART)
@@ -63,13 +63,8 @@ def shown_values(node: dict[str, Any], references: References) -> list[Any]:
 
 def shown_bodies(media: dict[str, Any], references: References) -> list[Any]:
     """As ``shown_values``, but JSON that is quoted as a text, as many tools do it, is read as JSON."""
-    return [_unquoted(value) for value in shown_values(media, references)]
+    return [unquoted(value) if _is_quoted(value) else value for value in shown_values(media, references)]
 
 
-def _unquoted(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        try:
-            return parsed(value)
-        except ValueError:
-            return value
-    return value
+def _is_quoted(value: Any) -> bool:
+    return isinstance(value, str) and value.lstrip()[:1] in ("{", "[")

@@ -17,7 +17,7 @@ from typing import Any
 
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, Solution, counted, names_of
-from goat_ray.evaluation.foreign import json_list, member
+from goat_ray.evaluation.foreign import entry_at, json_list, member
 from goat_ray.executors.python.executor import PythonExecutor
 from goat_ray.records import ApiFunction
 from goat_ray.storable import parsed
@@ -78,16 +78,14 @@ def read_level_3(file: Path) -> list[list[Turn]]:
     """The entries of the official file as dialogues: a request, all calls, the reply; raises ``DocumentError``."""
     dialogues = []
     for number, entry in enumerate(json_list(file)):
-        try:
+        with entry_at(
+            f"{file}#{number}",
+            "is no entry of level 3",
+            "{requirement, response, apis: [{api_name, input, output}]}",
+        ):
             calls = [_call_turn(one, "input", "output") for one in member(entry, "apis", list)]
             request = {"role": "User", "text": member(entry, "requirement", str).strip()}
             dialogues.append([request, *calls, {"role": "AI", "text": member(entry, "response", str)}])
-        except (KeyError, TypeError) as error:
-            raise DocumentError(
-                f"is no entry of level 3 ({error!r})",
-                place=f"{file}#{number}",
-                remedy="Expected {requirement, response, apis: [{api_name, input, output}]}",
-            ) from error
     return dialogues
 
 

@@ -1,5 +1,7 @@
 """Files that others wrote: read such that every file can hold what is in them, and checked member by member."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +22,15 @@ def json_list(path: Path) -> list[Any]:
     if not isinstance(items, list):
         raise DocumentError("is no list", place=str(path), remedy="Expected a JSON list of objects with a query")
     return items
+
+
+@contextmanager
+def entry_at(place: str, problem: str, expected: str) -> Iterator[None]:
+    """Around the reading of an entry: one that has not what it should have, or otherwise, is a ``DocumentError``."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DocumentError(f"{problem} ({error!r})", place=place, remedy=f"Expected {expected}") from error
 
 
 def member(entry: Any, name: str, kind: type[T]) -> T:

@@ -12,9 +12,10 @@ from typing import Any
 from goat_ray.documents.schemas import text
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, by_length, counted
-from goat_ray.evaluation.foreign import json_list, member, optional_text
-from goat_ray.evaluation.predictions import json_or_text, step_of
+from goat_ray.evaluation.foreign import entry_at, json_list, member, optional_text
+from goat_ray.evaluation.predictions import step_of
 from goat_ray.records import ApiFunction
+from goat_ray.storable import unquoted
 from goat_ray.synthesis.imports import CORPUS
 
 MEASURES = ("SA", "IA", "SR")
@@ -37,7 +38,7 @@ def goatbench(root: Path, functions: Sequence[ApiFunction]) -> Benchmark:
 
 
 def _task(item: Any, place: str) -> BenchmarkTask:
-    try:
+    with entry_at(place, "is no item of a dataset", "{query, api_path, final_response}"):
         gold = tuple(step_of(step, str) for step in member(item, "api_path", list))
         return BenchmarkTask(
             query=member(item, "query", str),
@@ -46,17 +47,13 @@ def _task(item: Any, place: str) -> BenchmarkTask:
             gold=tuple((call.function, call.arguments) for call in gold),
             response=optional_text(item, "final_response"),
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DocumentError(
-            f"is no item of a dataset ({error!r})", place=place, remedy="Expected {query, api_path, final_response}"
-        ) from error
 
 
 def _docids(corpus: Path) -> dict[tuple[str, str], str]:
     """The docid of each (service, name), the first where several have the same."""
     docids: dict[tuple[str, str], str] = {}
     for document in json_list(corpus):
-        content = json_or_text(document.get("document_content")) if isinstance(document, dict) else None
+        content = unquoted(document.get("document_content")) if isinstance(document, dict) else None
         if isinstance(content, dict) and "docid" in document:
             name = text(content.get("tool_name")), text(content.get("api_name"))
             docids.setdefault(name, str(document["docid"]))

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, MadeCall, Solution
-from goat_ray.evaluation.foreign import json_list, member, optional_text
-from goat_ray.storable import parsed
+from goat_ray.evaluation.foreign import entry_at, json_list, member, optional_text
+from goat_ray.storable import unquoted
 
 
 def read_predictions(path: Path, benchmark: Benchmark) -> tuple[dict[str, Solution], list[str]]:
@@ -41,26 +40,12 @@ def step_of(step: Any, normalised: Callable[[str], str]) -> MadeCall:
     if isinstance(step, str | int):
         return MadeCall(normalised(str(step)))
     # Arguments stay as they are, text or not: the published metric code compares them so.
-    body = json_or_text(step.get("server_response"))
+    body = unquoted(step.get("server_response"))
     return MadeCall(normalised(str(step["docid"])), step.get("llm_generation", {}), body)
 
 
-def json_or_text(value: Any) -> Any:
-    """JSON text as a value; text that is none stays as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return parsed(value)
-    except ValueError:
-        return value
-
-
 def _solution(entry: Any, place: str, normalised: Callable[[str], str]) -> tuple[str, Solution]:
-    try:
+    with entry_at(place, "is no prediction", "{query, api_path, final_response}"):
         query = member(entry, "query", str).strip()
         calls = tuple(step_of(step, normalised) for step in member(entry, "api_path", list))
         return query, Solution(calls, optional_text(entry, "final_response"))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DocumentError(
-            f"is no prediction ({error!r})", place=place, remedy="Expected {query, api_path, final_response}"
-        ) from error

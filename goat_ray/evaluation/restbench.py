@@ -11,7 +11,7 @@ from pathlib import Path
 
 from goat_ray.errors import DocumentError
 from goat_ray.evaluation.benchmark import Benchmark, BenchmarkTask, by_length, counted, names_of
-from goat_ray.evaluation.foreign import json_list, member
+from goat_ray.evaluation.foreign import entry_at, json_list, member
 from goat_ray.records import ApiFunction
 
 MEASURES = ("CP", "extra calls", "SR")
@@ -66,14 +66,8 @@ def read_queries(path: Path) -> list[tuple[str, list[str]]]:
     """(query, gold path) of each entry; raises ``DocumentError`` on another format."""
     pairs = []
     for number, entry in enumerate(json_list(path)):
-        try:
+        with entry_at(f"{path}#{number}", "is no entry of a RestBench query file", "[{query, solution: [titles]}]"):
             pairs.append((member(entry, "query", str), list(map(_text, member(entry, "solution", list)))))
-        except (KeyError, TypeError) as error:
-            raise DocumentError(
-                f"is no entry of a RestBench query file ({error!r})",
-                place=f"{path}#{number}",
-                remedy="Expected [{query, solution: [titles]}]",
-            ) from error
     return pairs
 
 

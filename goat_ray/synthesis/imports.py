@@ -20,7 +20,7 @@ from goat_ray.documents.schemas import text
 from goat_ray.errors import DocumentError
 from goat_ray.identity import content_id
 from goat_ray.records import ApiFunction, Argument, Document, ExecutedCall, Lineage, Reject, Sample, Split
-from goat_ray.storable import MAX_DEPTH, parsed, storable, writable
+from goat_ray.storable import MAX_DEPTH, storable, unquoted, writable
 
 VERSION = 2  # of what is made of the same files
 CORPUS = "corpus.json"
@@ -138,14 +138,14 @@ def _subqueries(item: Any) -> Any:
 
 def _call(step: Any, number: int, function: str, query: str, earlier: list[ExecutedCall]) -> ExecutedCall:
     values = step["llm_generation"]
-    values = _parsed(values) if isinstance(values, str) else values
+    values = unquoted(values) if isinstance(values, str) else values
     arguments = [_argument(name, value, query, earlier) for name, value in (values or {}).items()]
     sources = [earlier[argument.step].group for argument in arguments if argument.step is not None]
     return ExecutedCall(
         function=function,
         arguments=arguments,
         status=200,  # the published form keeps no status, and its export here holds successful calls only
-        body=_unwrapped(_parsed(step.get("server_response"))),
+        body=_unwrapped(unquoted(step.get("server_response"))),
         origin="recorded",
         planned=number,
         group=max(sources, default=-1) + 1,
@@ -155,7 +155,7 @@ def _call(step: Any, number: int, function: str, query: str, earlier: list[Execu
 def _unwrapped(body: Any) -> Any:
     """ToolBench's proxy wraps what an API says: ``{"error": "", "response": "<JSON>"}``."""
     wrapped = isinstance(body, dict) and body.keys() == {"error", "response"} and not body["error"]
-    return _parsed(body["response"]) if wrapped else body
+    return unquoted(body["response"]) if wrapped else body
 
 
 def _argument(name: str, value: Any, query: str, earlier: list[ExecutedCall]) -> Argument:
@@ -178,16 +178,6 @@ def _leaves(value: Any, at: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], 
             yield from _leaves(item, (*at, index))
     elif value is not None and not isinstance(value, bool):
         yield at, value
-
-
-def _parsed(value: Any) -> Any:
-    """JSON text as a value; text that is none, or is nested too deep, stays as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return parsed(value)
-    except ValueError:
-        return value
 
 
 def _content(file: Path) -> bytes:

@@ -170,7 +170,7 @@ def leaves(name: str, value: Any) -> Iterator[tuple[str, str | int | float]]:
     elif isinstance(value, list):
         for item in value:
             yield from leaves(name, item)
-    elif value is not None and not (isinstance(value, str) and not value.strip()):
+    elif value is not None and str(value).strip():
         yield name, value
 
 
