@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 MAX_DEPTH = 24  # of an annotation inside annotations
+MAX_PARTS = 1_000  # of an annotation, with those of the aliases in it: aliases of aliases multiply
 MAX_TEXT = 2_000  # characters of an annotation or type that is written as a text
 
 _TEXT, _ARRAY = {"type": "string"}, {"type": "array"}
@@ -50,20 +51,26 @@ class Annotations:
     def __init__(self, classes: Iterable[str] = (), aliases: dict[str, ast.expr] | None = None) -> None:
         self._classes = frozenset(classes)
         self._aliases = aliases or {}
+        self._left = 0  # parts
 
-    def schema(self, node: ast.expr | None, depth: int = 0) -> dict[str, Any]:
+    def schema(self, node: ast.expr | None) -> dict[str, Any]:
         """The schema of a value with this annotation; empty where it says nothing that JSON can have."""
-        if node is None or depth > MAX_DEPTH:
+        self._left = MAX_PARTS
+        return self._schema(node, 0)
+
+    def _schema(self, node: ast.expr | None, depth: int) -> dict[str, Any]:
+        self._left -= 1
+        if node is None or depth > MAX_DEPTH or self._left < 0:
             return {}
         match node:
             case ast.Constant(value=None):
                 return {"type": "null"}
             case ast.Constant(value=str(text)):
-                return self.schema(expression(text), depth + 1)
+                return self._schema(expression(text), depth + 1)
             case ast.Name() | ast.Attribute():
                 return self._named(last_name(node), depth)
             case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-                return _any_of([self.schema(left, depth + 1), self.schema(right, depth + 1)])
+                return _any_of([self._schema(left, depth + 1), self._schema(right, depth + 1)])
             case ast.Subscript(value=base, slice=inner):
                 items = inner.elts if isinstance(inner, ast.Tuple) else [inner]
                 return self._generic(last_name(base), items, depth + 1)
@@ -81,7 +88,7 @@ class Annotations:
         if name in self._classes:
             return {"$ref": f"#/$defs/{name}"}
         if name in self._aliases:
-            return self.schema(self._aliases[name], depth + 1)
+            return self._schema(self._aliases[name], depth + 1)
         if name in _ARRAYS:
             return dict(_ARRAY)
         if name in _OBJECTS:
@@ -89,19 +96,21 @@ class Annotations:
         return dict(_SIMPLE.get(name, {}))
 
     def _generic(self, name: str, items: list[ast.expr], depth: int) -> dict[str, Any]:
+        if not items:  # tuple[()]
+            return self._named(name, depth)
         if name == "Optional":
-            return _any_of([self.schema(items[0], depth), {"type": "null"}])
+            return _any_of([self._schema(items[0], depth), {"type": "null"}])
         if name == "Union":
-            return _any_of([self.schema(item, depth) for item in items])
+            return _any_of([self._schema(item, depth) for item in items])
         if name == "Literal":
             values = [value for item in items if (value := literal(item)) is not None]
             return {"enum": values} if values else {}
         if name == "Annotated":
-            return {**self.schema(items[0], depth), **metadata(items[1:])}
+            return {**self._schema(items[0], depth), **metadata(items[1:])}
         if name in _WRAPPERS:
-            return self.schema(items[-1], depth)
+            return self._schema(items[-1], depth)
         if name in _ARRAYS:
-            inner = self.schema(items[0], depth)
+            inner = self._schema(items[0], depth)
             return {"type": "array", "items": inner} if inner else dict(_ARRAY)
         return self._named(name, depth)
 

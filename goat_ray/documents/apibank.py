@@ -110,23 +110,27 @@ def _returned(node: ast.ClassDef) -> Iterator[ast.expr]:
     call = methods.get("call")
     if call is None:
         return
-    waiting = [
+    found = [
         (value, call, 0)
         for returned in _returns(call)
         if isinstance(returned, ast.Dict)
         for key, value in zip(returned.keys, returned.values, strict=True)
         if isinstance(key, ast.Constant) and key.value == "output"
     ]
-    while waiting:
-        value, method, step = waiting.pop()
+    followed: set[tuple[str, str]] = set()  # (method, name in it or "" for what it returns)
+    for value, method, step in found:  # which grows meanwhile
         yield value
-        if step == MAX_STEPS:
-            continue
         match value:
             case ast.Name(id=name):
-                waiting += [(one, method, step + 1) for one in _values(method, name)]
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)) if name in methods:
-                waiting += [(one, methods[name], step + 1) for one in _returns(methods[name])]
+                onward = method
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=called)) if called in methods:
+                onward, name = methods[called], ""
+            case _:
+                continue
+        if step < MAX_STEPS and (onward.name, name) not in followed:
+            followed.add((onward.name, name))
+            values = _values(onward, name) if name else _returns(onward)
+            found += [(one, onward, step + 1) for one in values]
 
 
 def _returns(method: Function) -> list[ast.expr]:

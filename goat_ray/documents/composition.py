@@ -15,6 +15,7 @@ from goat_ray.identity import canonical_json
 
 MAX_LEVELS = 32  # combinations inside combinations
 MAX_PARTS = 20_000  # schemas worked out for one operation
+MAX_MEMBERS = 1_000_000  # gathered for one operation from the schemas that are combined
 MAX_NAMES = 4  # of alternatives that share a member; more say nothing
 _COMBINING = {"allOf", "oneOf", "anyOf"}
 
@@ -33,10 +34,12 @@ class Schemas:
         self._joins = _Joins(references)
         self._cuts = 0  # circles cut so far
         self._left = MAX_PARTS
+        self._members_left = MAX_MEMBERS
 
     def start_operation(self) -> None:
         """Give the next operation its full allowance of schemas."""
         self._left = MAX_PARTS
+        self._members_left = MAX_MEMBERS
 
     def schema(self, node: Any) -> Schema:
         """What the schema ``node`` says; raises ``Flaw`` on bad references and endless combinations."""
@@ -63,11 +66,14 @@ class Schemas:
             return Schema(key=id(node))
         self._left -= 1
         if self._left < 0 or len(within) >= MAX_LEVELS:
-            raise TooDeep("a schema combines too many schemas", remedy="Simplify its allOf, oneOf or anyOf")
+            raise _too_many()
         if not (_COMBINING & node.keys() or misplaced_choices(node)):
             return plain(node, name)
         parts = [self._schema(part, (*within, id(node))) for part in self._parts(node, within)]
         choices = [self._schema(choice, (*within, id(node))) for choice in self._choices(node, within)]
+        self._members_left -= sum(len(other.members) for other in (*parts, *choices))
+        if self._members_left < 0:
+            raise _too_many()
         return _combine(node, name, parts, [choice for choice in choices if choice.kinds != {"null"}], self._joins)
 
     def _parts(self, node: dict[str, Any], within: tuple[int, ...]) -> list[Any]:
@@ -85,6 +91,10 @@ class Schemas:
         onward = [node for node in nodes if id(self._references.follow(node)) not in within]
         self._cuts += len(nodes) - len(onward)
         return onward
+
+
+def _too_many() -> TooDeep:
+    return TooDeep("a schema combines too many schemas", remedy="Simplify its allOf, oneOf or anyOf")
 
 
 def _nodes(node: dict[str, Any], keyword: str) -> list[Any]:

@@ -10,14 +10,15 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+from goat_ray.documents.decoding import as_utf8
 from goat_ray.documents.flaws import Flaw, OutsideRoot, RemoteReference, TooLarge
 from goat_ray.documents.loading import Source
 from goat_ray.places import Place
 from goat_ray.records import Document
 
 MAX_FILES = 1_000  # that one document may refer to
-# "$ref": "x.json#/y" in JSON and $ref: x.yaml#/y in YAML, up to the fragment
-_REFERENCE = re.compile(rb"""\$ref["']?\s*:\s*["']?([^"'#\s{}\[\],]+)""")
+# "$ref": "x.json#/y" in JSON and $ref: x.yaml#/y in YAML, up to the fragment; quoted ones may hold blanks
+_REFERENCE = re.compile(rb"""\$ref["']?\s*:\s*(?:"([^"#\r\n]+)|'([^'#\r\n]+)|([^"'#\s{}\[\],]+))""")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\")
 
 
@@ -54,9 +55,11 @@ def referred(root: Place, path: str, max_bytes: int) -> list[str]:
             content = stream.read(max_bytes + 1)
         if len(content) > max_bytes:
             continue
-        for reference in sorted(set(_REFERENCE.findall(content))):
+        with suppress(Flaw):  # no text: its reader says so
+            content = as_utf8(content, home)
+        for reference in sorted({b"".join(forms) for forms in _REFERENCE.findall(content)}):
             with suppress(Flaw, ValueError, OSError):  # what is no UTF-8, or too long, is no name of ours
-                other = locate(home, reference.decode())
+                other = locate(home, reference.decode().replace("\\/", "/").strip())  # JSON may escape a slash
                 if other not in found and _is_inside(root, root / other) and (root / other).is_file():
                     found[other] = None
                     queue.append(other)

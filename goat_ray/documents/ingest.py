@@ -38,7 +38,7 @@ class Ingest(Step[Document, ApiFunction]):
     """Reads documents. Give it the ``documents`` section of the configuration, or other limits."""
 
     name = "ingest"
-    version = 5
+    version = 6
     takes = Document
     gives = ApiFunction
     one_to_one = False

@@ -148,6 +148,26 @@ def test_the_id_of_a_document_changes_with_the_files_that_it_refers_to(where, re
     assert id_of_api() != first
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"x": {"$ref": "parts\\/the zoo.json#\\/A"}}',
+        b"x: {$ref: 'parts/the zoo.json#/A'}",
+        b"x:\n  $ref: parts/the%20zoo.json#/A\n",
+        '{"$ref": "parts/the zoo.json"}'.encode("utf-16"),
+    ],
+)
+def test_a_reference_counts_for_the_id_however_it_is_written(tmp_path, content):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "api").write_bytes(content)
+    ids = set()
+    for kind in ("string", "integer"):
+        (tmp_path / "parts" / "the zoo.json").write_text(f'{{"A": {{"type": "{kind}"}}}}')
+        (document,) = discover(DocumentsConfig(paths=[str(tmp_path / "api")]))
+        ids.add(document.id)
+    assert len(ids) == 2
+
+
 def test_references_out_of_the_folder_are_not_looked_at_for_the_id(tmp_path):
     root = tmp_path / "root"
     root.mkdir()

@@ -255,6 +255,15 @@ def test_server_variables_that_name_each_other_stay_as_they_are(ingest):
     assert [one.server for one in functions] == [f"https://{'{v1}' * 10}.example"] and rejects == []
 
 
+def test_parts_of_thousands_of_members_each_are_one_reject(ingest):
+    """Two million members to gather, from a document of 200 KB."""
+    schemas = {"all": {"properties": {f"p{number}": {} for number in range(5_000)}}}
+    schemas |= {f"part{number}": {"allOf": [{"$ref": "#/components/schemas/all"}]} for number in range(400)}
+    whole = {"allOf": [{"$ref": f"#/components/schemas/part{number}"} for number in range(400)]}
+    functions, rejects = ingest({**api({"/a": {"get": answering(whole)}}), "components": {"schemas": schemas}})
+    assert functions == [] and [reject.reason for reject in rejects] == ["too-deep"]
+
+
 def test_json_in_an_example_that_is_quoted_as_a_text_holds_what_json_can(ingest):
     """Checked by the fixture, which stores what is read."""
     for quoted in ('{"rate": NaN, "most": 1e999}', '{"rate": "\\ud83d"}'):

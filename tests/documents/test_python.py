@@ -113,9 +113,26 @@ def test_signatures_and_docstrings_of_three_styles() -> None:
     assert functions["note"].parameter("text").description == "What to write."
 
 
+def test_aliases_that_multiply_at_each_level_say_what_they_can() -> None:
+    aliases = "A0 = int\n" + "".join(f"A{n} = Union[{', '.join([f'A{n - 1}'] * 20)}]\n" for n in range(1, 10))
+    text = f'{aliases}\ndef f(a: A9, b: int, c: tuple[()]):\n    """F."""\n'
+    (function,) = python.read(source(text, path="a.py"))
+    assert isinstance(function, ApiFunction)
+    assert [parameter.type for parameter in function.parameters[1:]] == ["integer", "array"]
+
+
 @pytest.mark.parametrize("text", ['{"a": 1}', "openapi: 3.0.0\n", "", "class of 2020: yes", "def is a word"])
 def test_other_texts_are_not_taken_for_python(text: str) -> None:
     assert not python.sniff(source(text, path="x.txt"))
+
+
+def test_values_of_a_call_are_followed_once_each() -> None:
+    """Each way to each of them would be a thousand million."""
+    steps = "        v = w\n        w = v\n" * 500
+    body = f"    def call(self):\n        v = 1\n{steps}        return {{'output': w}}\n"
+    stated = "    description = 'T.'\n    input_parameters = {}\n    output_parameters = {'id': 'int'}\n"
+    (tool,) = python.read(source(f"class T:\n{stated}{body}", path="t.py"))
+    assert isinstance(tool, ApiFunction) and [field.path for field in tool.outputs] == ["$"]  # the bare value
 
 
 def test_python_that_cannot_be_parsed_is_a_flaw_with_its_line() -> None:
