@@ -30,7 +30,7 @@ class Narrate(Step[CallTrace, Sample]):
     """Asks the teacher for the language of each trace and keeps what its judge accepts."""
 
     name = "narrate"
-    version = 8
+    version = 9
     takes = CallTrace
     gives = Sample
 

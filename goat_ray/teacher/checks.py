@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from goat_ray import jsonpath
 from goat_ray.naming import IDENTIFIER_WORDS, ordinal, plural, singular, words
 from goat_ray.records import Argument
-from goat_ray.teacher.grounding import RESPONSE_END, is_plain, occurs, unsupported_name, unsupported_number
+from goat_ray.teacher.grounding import (
+    RESPONSE_END,
+    is_plain,
+    occurs,
+    says_number,
+    unsupported_name,
+    unsupported_number,
+)
 from goat_ray.teacher.ranking import PLACED, names_choice
 from goat_ray.teacher.story import Story, Told, leaves
 from goat_ray.teacher.wishes import PERIODS
@@ -34,8 +41,6 @@ _STEPS = re.compile(
 )
 _SEQUENCE = re.compile(r"\b(?:and then|then|after that|afterwards|next,|finally|using that)\b", re.I)
 _ID = rf"(?:{'|'.join(sorted(IDENTIFIER_WORDS))})"
-_NUMBER_BEGINS = re.compile(r"(?<!\w)(?<!\d\.)")
-_NUMBER_ENDS = re.compile(r"s?(?!\w|\.\d|,\d{3}(?!\d))")
 _GAP = r"[\s_:=#\"'(-]*"  # between a noun and what it calls: genre_id=18, genre #18
 _MARKUP = re.compile(r"[{}<>\[\]]|\b[a-z]+_[a-z_]+\b|\b(\w+) \1\b(?<!that that)(?<!had had)", re.I)
 
@@ -116,21 +121,11 @@ def _is_said(name: str, value: str | int | float, query: str) -> bool:
         told = [word[:STEM] for word in words(name) if word not in _SWITCHING]
         return not told or occurs(text, query) or any(re.search(rf"\b{stem}", query) for stem in told)
     if isinstance(value, int | float):
-        return _is_number_said(text, query)
+        return says_number(text, query)
     if occurs(text, query) or occurs(PERIODS.get(text, text), query):  # the day is today
         return True
     # Trending people are of the kind "person".
     return len(text) <= MAX_PLURAL and any(occurs(form, query) for form in (f"{text}s", plural(text)))
-
-
-def _is_number_said(text: str, query: str) -> bool:
-    """Whether a number stands by itself, as in "the 1990s", and not in another one: 10 is not in 10,000 or 10.5."""
-    at = query.find(text)
-    while at >= 0:
-        if _NUMBER_BEGINS.match(query, at) and _NUMBER_ENDS.match(query, at + len(text)):
-            return True
-        at = query.find(text, at + 1)
-    return False
 
 
 def leaked_value(story: Story, said: _Said) -> Flaw | None:

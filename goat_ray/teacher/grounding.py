@@ -7,6 +7,8 @@ from goat_ray.naming import singular, spelled, words
 from goat_ray.teacher.story import Story
 
 _NUMBER = re.compile(r"(?<![\w.])(\d+(?:[.,]\d+)*)(\w*)")
+_NUMBER_BEGINS = re.compile(r"(?<!\w)(?<!\d\.)")
+_NUMBER_ENDS = re.compile(r"s?(?!\w|\.\d|,\d{3}(?!\d))")
 _QUOTED = re.compile(r'"([^"]+)"')
 RESPONSE_END = re.compile(r"(?<=[.!?:;…])\s+|\n+")  # of a sentence; long values are cut by an ellipsis
 _WORD = re.compile(r"(?<!\w)[^\W\d_][\w'\u2019-]*")
@@ -45,10 +47,7 @@ def unsupported_number(story: Story, query: str, response: str) -> str | None:
     """
     asked, text = query.lower(), response.lower()
     for match in _NUMBER.finditer(text):
-        number = match[1]
-        plain = number.replace(",", "")
-        spellings = {match[0], number, plain, plain.zfill(2)}  # 2016-05-03 may be told as May 3rd, 2016
-        if not any(occurs(one, asked) or occurs(one, story.known) for one in spellings):
+        if not any(says_number(one, asked) or says_number(one, story.known) for one in _spellings(match)):
             return match[0]
     for words_ in (match[0] for match in _SPELLED.finditer(text) if match[0] != "one"):
         value = _value(words_)
@@ -57,6 +56,13 @@ def unsupported_number(story: Story, query: str, response: str) -> str | None:
         if not said and value not in {len(one) for one in story.containers if isinstance(one, list)}:
             return words_
     return None
+
+
+def _spellings(match: re.Match[str]) -> set[str]:
+    """How a number with what is joined to it (``4,000km``) may stand elsewhere."""
+    plain = match[1].replace(",", "")
+    equal = plain.rstrip("0").removesuffix(".") if plain.count(".") == 1 else f"{plain}.0"  # $12.50 is 12.5
+    return {match[0], match[1], plain, plain.zfill(2), equal}  # 2016-05-03 may be told as May 3rd, 2016
 
 
 def unsupported_name(story: Story, query: str, response: str) -> str | None:
@@ -74,6 +80,16 @@ def occurs(text: str, within: str) -> bool:
     while at >= 0:
         end = at + len(text)
         if not (at and _joins(within[at - 1])) and not (end < len(within) and _joins(within[end])):
+            return True
+        at = within.find(text, at + 1)
+    return False
+
+
+def says_number(text: str, within: str) -> bool:
+    """Whether a number stands by itself, as in "the 1990s", and not in another one: 10 is not in 10,000 or 10.5."""
+    at = within.find(text)
+    while at >= 0:
+        if _NUMBER_BEGINS.match(within, at) and _NUMBER_ENDS.match(within, at + len(text)):
             return True
         at = within.find(text, at + 1)
     return False

@@ -124,6 +124,8 @@ def test_the_users_words_do_not_name_a_choice() -> None:
         ("It is by Noor Abernathy's hand.", ""),
         ("Quiet Tide has 312 pages.", "unsupported-number"),
         ("It has 31 pages.", "unsupported-number"),
+        ("It has 311.0 pages and 4.50 stars.", ""),
+        ("It has 4 stars.", "unsupported-number"),
         ("The review is by Runa Feldspar.", "unsupported-name"),
         ('They call it "a masterpiece".', "unsupported-name"),
         ("Runa.", "unsupported-name"),
@@ -270,10 +272,10 @@ def test_a_short_number_that_one_may_say_is_no_leak(story_: Story, query: str, l
     assert (flaw.reason if flaw else "") == ("leaked-value" if leaked else "")
 
 
-@given(st.integers(0, 10**6))
+@given(st.integers(0, 20) | st.sampled_from([31, 201, 311, 441, 2016, 4411]) | st.integers(0, 10**6))
 def test_numbers_are_compared_as_wholes(number: int) -> None:
     flaw = response_flaw(story(), HONEST, f"It has {number} pages.")
-    assert (flaw is None) == (str(number) in {"311", "4", "5", "05", "3", "03", "2016", "4411"})
+    assert (flaw is None) == (number in {311, 3, 5, 2016, 4411})  # 2016-05-03, and no 4 of 4.5
 
 
 @given(st.text("ab _", max_size=8), st.text("ab", min_size=1, max_size=3))
