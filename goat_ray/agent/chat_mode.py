@@ -55,9 +55,20 @@ class _Chat:
         return exchange(text, flaw)
 
     async def answer(self, chat: Sequence[Message]) -> str:
-        """Without tools there is nothing left to do but to answer, from the calls alone where the chat is too long."""
+        """Without tools there is nothing left to do but to answer, from the calls alone where the chat gives none."""
         try:
-            return await self._episode.answer(chat)
+            answer = await self._episode.answer(chat)
+            if _is_call(answer):
+                raise Unanswered("bad-answer", answer[: reading.SHOWN])
+            return answer
         except Unanswered as unanswered:
             self._episode.trouble(unanswered.reason, unanswered.detail, again=True)
             return await self._episode.answer()
+
+
+def _is_call(answer: str) -> bool:
+    """Whether a model calls a tool, or tries to, where it is to answer."""
+    try:
+        return bool(answer) and isinstance(read_turn(answer), reading.Act)
+    except reading.Unreadable:
+        return True

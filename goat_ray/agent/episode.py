@@ -1,5 +1,6 @@
 """One query on its way through the agent: what both modes do with model, functions and executor, within limits."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -100,7 +101,7 @@ class Episode:
         result = await self._model.complete(chat, max_tokens, tools, names)
         if isinstance(result, Failure):
             raise Unanswered(f"model-{result.reason}", result.detail)
-        self.usage = self.usage.plus(*_tokens(chat, result))
+        self.usage = self.usage.plus(*_tokens([*chat, *tools], result))
         return replace(result, text=writable(result.text))
 
     async def call(self, function: ApiFunction, arguments: list[Argument], planned: int) -> CallResult:
@@ -165,9 +166,9 @@ def exchange(answer: str, reply: str) -> list[Message]:
     return [{"role": "assistant", "content": answer}, user(reply)]
 
 
-def _tokens(chat: Sequence[Message], completion: Completion) -> tuple[int, int]:
-    """Tokens of prompt and answer."""
+def _tokens(shown: Sequence[Any], completion: Completion) -> tuple[int, int]:
+    """Tokens of prompt and answer; ``shown`` are messages and tools."""
     if completion.prompt_tokens or completion.completion_tokens:
         return completion.prompt_tokens, completion.completion_tokens
-    asked = sum(len(message["content"]) for message in chat)
+    asked = len(json.dumps(shown, ensure_ascii=False))
     return asked // CHARACTERS_PER_TOKEN + 1, len(completion.text) // CHARACTERS_PER_TOKEN + 1

@@ -21,7 +21,7 @@ class Predict(Step[Sample, Prediction]):
     """Runs the agent on each sample's query."""
 
     name = "predict"
-    version = 5
+    version = 6
     takes = Sample
     gives = Prediction
 

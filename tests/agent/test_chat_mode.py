@@ -10,7 +10,7 @@ from goat_ray.agent.chat_form import read_turn
 from goat_ray.agent.events import Trouble
 from goat_ray.agent.reading import Act, Unreadable, read_arguments
 from goat_ray.teacher.fake_server import FakeServer
-from tests.agent.scripts import CALL, QUERY, turns
+from tests.agent.scripts import CALL, FORCED, QUERY, turns
 
 ANY_TEXT = st.text(st.characters(categories=["L", "N", "Cs"]), max_size=3)  # Cs: halves of surrogate pairs
 VALUES = st.recursive(
@@ -34,6 +34,15 @@ def test_what_is_read_of_a_call_can_be_written(name, arguments):
     else:
         assert {argument.parameter: argument.value for argument in read} == arguments
         json.dumps([argument.value for argument in read], ensure_ascii=False, allow_nan=False).encode()
+
+
+def test_a_call_is_no_answer(open_agent):
+    """Offered no tools, models that have seen them call on; what is left is to ask without the chat."""
+    with FakeServer(answers=turns(CALL)) as server, open_agent(server, mode="chat", max_calls=1) as agent:
+        (made,) = agent.run([QUERY])
+    assert made.response == FORCED
+    (trouble,) = [event for event in made.events if isinstance(event, Trouble) and event.again]
+    assert trouble.problem.startswith("bad-answer: I need the author.")
 
 
 @pytest.mark.parametrize(
