@@ -9,27 +9,30 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.conftest import ROOT, free_ports
 
 BIN = Path(sys.executable).parent
 TOKEN = "0123456789abcdef0123456789abcdef"
 TRIES = 3  # Ray gives up after half a minute, too short beside other tests; and free ports may be taken meanwhile
-START_S = 300.0  # for a node to come up; beside other tests one once took more than a minute
+START_S = 150.0  # for a node to come up; beside other tests one once took more than a minute
 STORE = 200 << 20  # bytes of each node's object store
 LIMIT_S = 900.0  # for a command; at a load of 38 on two cores a training once took more than 400
+
+
+class NotUp(Exception):
+    """A node did not come up; says what the nodes wrote last."""
 
 
 class Nodes:
     """A head that does no work, as in production, and the worker nodes that join it."""
 
     def __init__(self, folder: Path, redis: str = "") -> None:
-        """Start the head; ``folder`` takes logs and sockets, whose paths have a limit of 107 characters.
+        """``folder`` takes logs and sockets, whose paths have a limit of 107 characters.
 
         With the address of a Redis server the head keeps its state there.
         """
@@ -38,21 +41,16 @@ class Nodes:
         self._processes: list[psutil.Popen] = []
         self._started = 0  # of the processes, the dead included
         self._number = 0  # of nodes that have come up
-        for _ in range(TRIES):
-            gcs, dashboard, client = free_ports(3)
-            self.address, self._gcs = f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{gcs}"
-            ports = f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"
-            self._head = "--head", "--num-cpus=0", "--dashboard-host=127.0.0.1", *ports
-            if self._start(*self._head):
-                return
-        self._give_up()
+        gcs, dashboard, client = free_ports(3)
+        self.address, self._gcs = f"http://127.0.0.1:{dashboard}", f"127.0.0.1:{gcs}"
+        ports = f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"
+        self._head = "--head", "--num-cpus=0", "--dashboard-host=127.0.0.1", *ports
 
-    def join(self, cpus: int) -> None:
-        """Start a worker node with so many logical CPUs."""
-        for _ in range(TRIES):
-            if self._start(f"--address={self._gcs}", f"--num-cpus={cpus}"):
-                return
-        self._give_up()
+    def start(self, workers: Sequence[int]) -> None:
+        """Start the head, and worker nodes with so many logical CPUs each; raises ``NotUp``."""
+        self._start(*self._head)
+        for cpus in workers:
+            self._start(f"--address={self._gcs}", f"--num-cpus={cpus}")
 
     def kill_worker(self) -> None:
         """Kill all processes of the node that joined first."""
@@ -63,11 +61,15 @@ class Nodes:
         """Kill all processes of the head, drivers among them, and start one that takes its place."""
         _kill(self._processes.pop(0))
         self._number -= 1
-        for _ in range(TRIES):
-            if self._start(*self._head):
+        for tries_left in reversed(range(TRIES)):
+            try:
+                self._start(*self._head)
+            except NotUp:
+                if not tries_left:
+                    raise
+            else:
                 self._processes.insert(0, self._processes.pop())
                 return
-        self._give_up()
 
     def live(self) -> bool:
         """Whether none of the nodes has ended by itself."""
@@ -79,8 +81,8 @@ class Nodes:
             _kill(process)
         self._processes.clear()
 
-    def _start(self, *options: str) -> bool:
-        """Whether a node came up; what is left of one that did not is gone."""
+    def _start(self, *options: str) -> None:
+        """Start a node; raises ``NotUp``, and what is left of one that did not come up is gone."""
         agent, agent_grpc = free_ports(2)  # other clusters on this machine hold the default ports
         # Each node has a folder of its own: in a common one each would unpack a job's files over those of the others.
         folder = self._folder / str(self._started)
@@ -103,16 +105,15 @@ class Nodes:
                 stderr=log,
             )
         self._processes.append(process)
-        if self._comes_up(process):
-            self._number += 1
-            return True
-        _kill(process)
-        return False
+        if not self._comes_up():
+            _kill(self._processes.pop())
+            raise NotUp(f"{' '.join(options)}: " + (self._folder / "log").read_text()[-3000:])
+        self._number += 1
 
-    def _comes_up(self, process: psutil.Popen) -> bool:
-        """Whether the cluster has one node more; False where the process ended, or took too long."""
+    def _comes_up(self) -> bool:
+        """Whether the cluster has one node more; False where one has ended, or it took too long."""
         deadline = time.monotonic() + START_S
-        while process.poll() is None and time.monotonic() < deadline:
+        while self.live() and time.monotonic() < deadline:
             if self._alive() > self._number:
                 return True
             time.sleep(0.5)
@@ -130,9 +131,6 @@ class Nodes:
             return 0
         return sum(node["raylet"].get("state") == "ALIVE" for node in found)
 
-    def _give_up(self) -> None:
-        pytest.fail("a node did not come up: " + (self._folder / "log").read_text()[-3000:])
-
 
 def _kill(process: psutil.Popen) -> None:
     """Kill a process and all below it."""
@@ -148,14 +146,19 @@ def _kill(process: psutil.Popen) -> None:
 @contextmanager
 def started(*workers: int, redis: str = "") -> Iterator[Nodes]:
     """A head and worker nodes with so many logical CPUs each; all of it ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        nodes = Nodes(Path(folder), redis)
-        try:
-            for cpus in workers:
-                nodes.join(cpus)
-            yield nodes
-        finally:
-            nodes.kill()
+    with ExitStack() as stack:
+        for tries_left in reversed(range(TRIES)):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True))
+            nodes = Nodes(Path(folder), redis)
+            stack.callback(nodes.kill)
+            try:
+                nodes.start(workers)
+                break
+            except NotUp:  # whichever node it was: a head on a port that was taken meanwhile lets no other in
+                if not tries_left:
+                    raise
+                nodes.kill()
+        yield nodes
 
 
 def authorized() -> dict[str, str]:

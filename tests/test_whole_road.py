@@ -32,6 +32,7 @@ DEMO = ROOT / "configs" / "demo.yaml"
 WEIGHTS = 5_000_000  # bytes of a file that is no text
 SMALL = [
     "sampling.plans=90",
+    "training.agent.workers=1",  # tests of trainings have two
     "training.agent.epochs=1",
     "training.agent.tiny={hidden: 32, layers: 2, heads: 2, vocabulary: 512, context: 1024}",
     "training.agent.checkpoint_every=1000",
