@@ -26,7 +26,7 @@ def _possible(lengths: dict[int, float]) -> dict[int, float]:
     return lengths
 
 
-Share = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Lengths = Annotated[dict[int, Share], AfterValidator(_possible), AfterValidator(_some)]
 Shapes = Annotated[dict[Shape, Share], AfterValidator(_some)]
 Services = Annotated[dict[str, Share], AfterValidator(_some)]

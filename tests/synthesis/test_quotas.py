@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from goat_ray.errors import ConfigError
+from goat_ray.settings import Settings
 from goat_ray.synthesis.config import SamplingConfig, SynthesisConfig
 from goat_ray.synthesis.mixing import check_quotas, check_services, fitted, wanted_mix
 from goat_ray.synthesis.orders import Cell
@@ -118,6 +119,14 @@ def test_the_next_round_leans_towards_what_is_missing() -> None:
 def test_shares_that_nothing_can_meet_are_refused(shares: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"lengths are 1 to 12|not all zero"):
         QuotasConfig.model_validate(shares)
+
+
+@pytest.mark.parametrize("share", [float("inf"), float("nan")])
+@pytest.mark.parametrize(("kind", "of"), [("lengths", 2), ("shapes", "chain"), ("services", "films")])
+@pytest.mark.parametrize("config", [QuotasConfig, SamplingConfig])
+def test_shares_are_finite(config: type[Settings], kind: str, of: Any, share: float) -> None:
+    with pytest.raises(ValidationError, match="finite number"):
+        config.model_validate({kind: {of: share}})
 
 
 @pytest.mark.parametrize(
