@@ -99,7 +99,9 @@ class PlanSource:
         lacking: Starts | None,
     ) -> Dataset[PlanOrder]:
         shares = sorted([*cell, weight] for cell, weight in mix.items())
-        settings = [ORDERS_VERSION, self._graph_id, shares, first, count, self.config.coverage, self.config.seed]
+        config = self.config
+        settings = [ORDERS_VERSION, self._graph_id, shares, first, count, config.coverage, config.seed]
+        settings += [sorted(config.lengths.items())]  # by which homes are dealt out, whatever the mix
         settings += [] if lacking is None else [lacking.id]
         before = [self.runner.finished(f"{one.name}{ORDERS}", PlanOrder) for one in earlier]
         facts: dict[str, int] = {}
