@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from goat_ray.identity import digest
-from goat_ray.records import Reject, Sample, Traits, without_failures
+from goat_ray.identity import canonical_json, digest
+from goat_ray.records import ExecutedCall, Reject, Sample, Traits, without_failures
 from goat_ray.rows import Json
 from goat_ray.step import Resources, Step
 from goat_ray.storage import FunctionStore
@@ -20,7 +20,7 @@ class Examine(Step[Sample, Traits]):
     """Gives each sample its traits and rejects what a benchmark asks."""
 
     name = "examine"
-    version = 3
+    version = 4
     takes = Sample
     gives = Traits
     resources = Resources(batch_size=1024)
@@ -51,7 +51,7 @@ class Examine(Step[Sample, Traits]):
             yield Traits(
                 id=sample.id,
                 query=_key(" ".join(sample.query.lower().split())),
-                calls=_key([(call.function, call.values) for call in without_failures(sample.calls)]),
+                calls=_key(_in_any_order(sample.calls)),
                 length=len({call.planned for call in sample.calls}),
                 shape=shape_of(sample),
                 service=self.store[sample.calls[-1].function].service,
@@ -64,6 +64,11 @@ def contaminated(sample: str, match: Match, query: str) -> Reject:
     """What becomes of a sample that a benchmark asks; the detail is JSON, as any mark could stand in a query."""
     detail = json.dumps({"match": str(match), "query": query}, ensure_ascii=False)
     return Reject(id=sample, reason=CONTAMINATED, detail=detail)
+
+
+def _in_any_order(calls: Sequence[ExecutedCall]) -> list[str]:
+    """What was called, alike whichever of two calls that do not depend on each other came first."""
+    return sorted(canonical_json([call.function, call.values]) for call in without_failures(calls))
 
 
 def _key(value: object) -> int:

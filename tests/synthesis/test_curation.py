@@ -74,6 +74,19 @@ def test_duplicates_go_whatever_the_order_of_files(samples: list[Sample], world:
     assert len(set(calls)) == len(calls)
 
 
+def test_the_same_calls_in_another_order_are_a_duplicate(samples: list[Sample], world: World, tmp_path: Path) -> None:
+    """Which of two calls that do not depend on each other comes first is chance."""
+    wide = [sample for sample in samples if not any(a.step for call in sample.calls for a in call.arguments)]
+    one = next(sample for sample in wide if len(sample.calls) > 2)
+    first, *others = one.calls
+    turned = one.model_copy(update={"id": "f" * 16, "query": "Said in other words.", "calls": [first, *others[::-1]]})
+    less = one.model_copy(update={"id": "e" * 16, "query": "Said once more.", "calls": [first, *others[1:]]})
+    outcomes = Corpus(tmp_path, world, [one, turned, less]).outcomes()
+    reject = outcomes[turned.id]
+    assert isinstance(reject, Reject) and reject.reason == "duplicate-calls"
+    assert {sample.id for sample in kept(outcomes)} == {one.id, less.id}
+
+
 def test_a_sample_is_as_it_was_but_for_its_split(samples: list[Sample], world: World, tmp_path: Path) -> None:
     by_id = {sample.id: sample for sample in samples}
     for sample in kept(Corpus(tmp_path, world, samples).outcomes()):
