@@ -31,6 +31,8 @@ class RunConfig(Settings):
     @field_validator("directory")
     @classmethod
     def _can_be_used(cls, directory: str) -> str:
+        if not directory.strip():
+            raise ValueError("names no folder")
         Place.of(directory)
         return directory
 

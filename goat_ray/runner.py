@@ -5,6 +5,7 @@ depends on; the same fingerprint means "done". An unfinished one-to-one step has
 with the ids it has committed; running it again goes on behind them.
 """
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from goat_ray import __version__
 from goat_ray.carryover import REMAINING, carried_over, carry_over
 from goat_ray.cluster import ClusterConfig, nodes
 from goat_ray.console import Console
-from goat_ray.errors import full_disk, is_full
+from goat_ray.errors import RunError, full_disk, is_full
 from goat_ray.identity import content_id
 from goat_ray.locking import held
 from goat_ray.logs import EVENTS, log_to_stderr
@@ -32,6 +33,7 @@ from goat_ray.step import Step
 from goat_ray.storage import (
     BOOKS,
     MANIFEST,
+    OUTCOME,
     UNFINISHED,
     Dataset,
     count_outcomes,
@@ -49,6 +51,10 @@ In = TypeVar("In", bound=Record)
 Out = TypeVar("Out", bound=Record)
 
 SUPERSEDED = ".superseded"  # outputs under another fingerprint, kept until someone removes them
+_LEFT_BEHIND = "|".join(
+    [rf"{OUTCOME}=.*", re.escape(CHECKPOINT), re.escape(REMAINING), *(rf"\.?{re.escape(book)}.*" for book in BOOKS)]
+)
+"""Names in a dataset's folder that has lost its books, or has none yet; a book that is being written has others."""
 
 
 class Runner:
@@ -190,6 +196,8 @@ class Runner:
             current = self._bring_back(folder, fingerprint)
         if (folder / MANIFEST).exists():
             return None
+        if current is None:
+            _refuse_foreign(folder)
         if current is None or not resumable:
             folder.remove(BOOKS)
         facts = _counted(folder)  # what an interrupted run has spent belongs to the whole
@@ -281,6 +289,17 @@ class Runner:
                 facts = dict(Counter(_counted(folder)) + Counter(counts))
                 books = {"facts": facts, "seconds_at_work": _at_work(folder) + seconds}
                 write_json(folder / UNFINISHED, (read_json(folder / UNFINISHED) or {}) | books)
+
+
+def _refuse_foreign(folder: Place) -> None:
+    """Raise ``RunError`` where a folder without books holds anything but what a killed run leaves: it is not ours."""
+    names = [folder.name] if folder.is_file() else [child.name for child in folder.children()]
+    if foreign := [name for name in names if not re.fullmatch(_LEFT_BEHIND, name)]:
+        raise RunError(
+            f"holds files that no step has written ({foreign[0]})",
+            place=str(folder),
+            remedy="Choose another run.directory, or move it away",
+        )
 
 
 def _committed(folder: Place) -> int:

@@ -136,7 +136,7 @@ def read_json(file: Where) -> dict[str, Any] | None:
     """A JSON object from a file; None where there is no such file."""
     try:
         content: dict[str, Any] = json.loads(Place.of(file).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return content
 
