@@ -20,7 +20,8 @@ class Coverage:
     """Counts the functions, pairs of functions, links and edges that calls use; they are ``facts`` in the end.
 
     A pair is a function and one that it feeds; a link is a pair and the parameter that is fed; an edge is a link and
-    the field that feeds it. Memory: 8 bytes for each link of the graph and 16 for each function, pair, link and edge
+    the field that feeds it. What a sample's plan has as one call counts once, be it a fan-out or a call that failed and
+    its correction. Memory: 8 bytes for each link of the graph and 16 for each function, pair, link and edge
     that is used, however many records there are.
     """
 
@@ -71,21 +72,24 @@ class Coverage:
         calls = records.flatten()
         arguments = calls.field("bindings" if calls.type.get_field_index("bindings") >= 0 else "arguments")
         function = _numbers(pc.index_in(calls.field("function"), self.graph.ids))
-        self.functions.add(function)
+        record = _holders(records)
+        planned = _planned(calls, record)
+        self.functions.add(function[_first(planned, function)])
         given = arguments.flatten()
         bound = pc.is_valid(given.field("step"))
         target = _holders(arguments)[_numbers(bound)]
-        record = _holders(records)
         first_call = np.searchsorted(record, record[target])
         source = function[first_call + _numbers(given.field("step").filter(bound))]
         pair = source * np.int64(len(self.graph.ids)) + function[target]
         parameter = _numbers(pc.index_in(given.field("parameter").filter(bound), self.graph.names))
         link = pair * len(self.graph.names) + parameter
-        self.pairs.add(pair)
-        self.links.add(link)
+        once = _first(planned[target], link)
+        self.pairs.add(pair[once])
+        self.links.add(link[once])
         field = pc.index_in(_fields(given).filter(bound), self.graph.paths)
         right = _numbers(pc.is_valid(field)) & ~_failed(calls)[target]  # a wrong call may take what no edge says
-        self.edges.add(self._edge(link[right], _numbers(field.filter(pa.array(right)))))
+        edge = self._edge(link[right], _numbers(field.filter(pa.array(right))))
+        self.edges.add(edge[_first(planned[target[right]], edge)])
 
     def _facts(self) -> dict[str, int]:
         first = links(self.graph)
@@ -111,6 +115,21 @@ def _fields(given: pa.StructArray) -> pa.StringArray:
     if given.type.get_field_index("field") >= 0:
         return given.field("field")
     return pc.replace_substring_regex(given.field("location"), r"\[\d+\]", "[*]")
+
+
+def _planned(calls: pa.StructArray, record: Numbers) -> Numbers:
+    """For each call a number of the planned call that it carries out; of plans, each is its own."""
+    if calls.type.get_field_index("planned") < 0:
+        return np.arange(len(calls))
+    within = _numbers(calls.field("planned"))
+    return np.asarray(record * (within.max(initial=0) + 1) + within)
+
+
+def _first(planned: Numbers, used: npt.NDArray[Any]) -> Numbers:
+    """Where each planned call uses each thing first."""
+    order = np.lexsort((used, planned))
+    new = (np.diff(planned[order]) != 0) | (np.diff(used[order]) != 0)
+    return order[np.concatenate([[True], new])[: len(order)]]
 
 
 def _failed(calls: pa.StructArray) -> npt.NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,17 @@ import pytest
 
 from goat_ray.graph.adjacency import SCOPED, build_graph, links
 from goat_ray.places import Place
-from goat_ray.records import CallPlan, PlanOrder, Reject, Sample
+from goat_ray.records import (
+    ApiFunction,
+    Argument,
+    CallPlan,
+    ExecutedCall,
+    Lineage,
+    Parameter,
+    PlanOrder,
+    Reject,
+    Sample,
+)
 from goat_ray.storage import KEPT, OUTCOME, Dataset, count_outcomes, write_records, write_tables
 from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.coverage import Coverage, evenness
@@ -18,6 +29,8 @@ from goat_ray.synthesis.orders import configured_mix, plan_orders
 from goat_ray.synthesis.sampling import PlanSampler
 from goat_ray.synthesis.variants import DUPLICATE, distinct_plans, surplus
 from tests.world import World, edge_columns, make_samples, sample_plans
+
+FILM = Parameter(name="film_id", location="path", type="integer", required=True)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +140,35 @@ def test_coverage_counts_what_accepted_samples_use(world: World, tmp_path: Path)
     }
     assert any(call.corrected_by for sample in samples for call in sample.calls)
     assert fed <= there and facts["edges used"] == len(fed)
+
+
+@pytest.mark.parametrize("form", ["plain", "fan-out", "recovery"])
+def test_a_call_of_the_plan_is_one_use_however_many_carry_it_out(form: str) -> None:
+    """Fan-outs and corrected mistakes would else count as cover, and what they use as used unevenly."""
+    films, film = (
+        ApiFunction.create(service="s", name=name, parameters=has) for name, has in (("films", []), ("film", [FILM]))
+    )
+    columns = {"source": films.id, "field": "$[*].id", "target": film.id, "parameter": "film_id"}
+    graph = build_graph([films, film], [pa.RecordBatch.from_pydict({key: [value] for key, value in columns.items()})])
+
+    def call(item: int, member: str = "id", **kwargs: Any) -> ExecutedCall:
+        told = Argument(parameter="film_id", value=item, provenance="upstream", step=0, location=f"$[{item}].{member}")
+        return ExecutedCall(function=film.id, arguments=[told], body={}, origin="real", planned=1, **kwargs)
+
+    first = ExecutedCall(function=films.id, arguments=[], status=200, body=[], origin="real")
+    others = {
+        "plain": [call(0, status=200)],
+        "fan-out": [call(item, status=200) for item in range(3)],
+        "recovery": [call(0, "name", status=404, corrected_by=2), call(0, status=200)],
+    }
+    lineage = Lineage(teacher="", prompts="", fingerprint="", seed=0)
+    told = {"query": "", "subqueries": [], "calls": [first, *others[form]], "response": "", "lineage": lineage}
+    rows = [Sample(id=id_ * 16, **told).to_row() for id_ in "ab"]
+    coverage = Coverage(graph, {})
+    coverage.add(pa.Table.from_pylist(rows, Sample.arrow_schema())["calls"].combine_chunks())
+    assert coverage.functions.times.tolist() == [2, 2]
+    for uses in (coverage.pairs, coverage.links, coverage.edges):
+        assert uses.times.tolist() == [2]
 
 
 def test_edges_that_are_used_too_little_are_lacking(world: World, tmp_path: Path) -> None:
