@@ -265,7 +265,7 @@ def scalars(value: Any) -> list[Any]:
 
 def _about_what(text: str) -> tuple[str, list[str]]:
     """(preposition before what it belongs to, words of the noun phrase) of what a function is said to do."""
-    text = re.split(r"[.;:(]|\s(?:by\s)?using\b", text)[0].strip()
+    text = re.split(r"[.;:(]|\s(?:by\s)?using\b", _plain(text))[0].strip()
     preposition = "of"
     if found := _PARENT.search(text):
         text, preposition = text[: found.start()], found["preposition"].lower()
@@ -305,7 +305,7 @@ def _learn_nouns(functions: Iterable[ApiFunction]) -> dict[str, str]:
     """How the documents call one of each kind, from what their searches say they search for."""
     nouns: dict[str, str] = {}
     for function in functions:
-        match = _SEARCH.match(function.summary.strip())
+        match = _SEARCH.match(_plain(function.summary))
         if match and function.path and len(match["what"].split()) <= 3:
             *before, last = match["what"].split()
             nouns.setdefault(resource(function), " ".join([*map(_lower, before), singular(_lower(last))]))
@@ -337,6 +337,11 @@ def _is_adjective(token: str) -> bool:
         "today",
         "now",
     )
+
+
+def _plain(text: str) -> str:
+    """A text in one line with single blanks: long runs of them cost a pattern's time cubed."""
+    return " ".join(text.split())
 
 
 def _lower(token: str) -> str:

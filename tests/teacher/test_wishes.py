@@ -1,5 +1,7 @@
 """User's wishes, quantities and facts read as English, whatever the parameter or field is called."""
 
+import time
+
 import pytest
 
 from goat_ray.records import ApiFunction, Parameter
@@ -137,3 +139,18 @@ def test_a_topic_is_the_noun_of_a_summary(summary: str, noun: str) -> None:
 )
 def test_a_key_that_names_no_kind_keeps_its_name(key: str, noun: str) -> None:
     assert Phrasebook([]).member(key) == noun
+
+
+@pytest.mark.parametrize("start", ["search", "search for", "get a name of", "get of the"])
+def test_a_run_of_blanks_in_a_summary_costs_no_time(start: str) -> None:
+    blanks = " " * 500
+    summary = f"{start.replace(' ', blanks)}{blanks}the!"
+    function = ApiFunction.create(service="s", name="f", path="/things", summary=summary)
+    began = time.monotonic()
+    Phrasebook([function]).topic(function)
+    assert time.monotonic() - began < 1
+
+
+def test_what_a_search_searches_for_may_be_written_in_several_lines() -> None:
+    search = ApiFunction.create(service="s", name="f", path="/search/tv", summary="Search  for TV\n  shows by title.")
+    assert Phrasebook([search]).noun("tv") == "TV show"
