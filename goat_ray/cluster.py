@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +40,11 @@ class NodesOnDemand(Settings):
     count: int = Field(ge=1, description="At most so many, with those that run already.")
     resources: dict[str, float] = Field(description="By Ray's names, such as {CPU: 16, GPU: 1, pool_engine: 1}.")
     labels: dict[str, str] = {}
+
+    def fits(self, node: Node) -> bool:
+        """Whether a node may be one of these."""
+        enough = all(node.resources.get(name, 0.0) >= amount for name, amount in self.resources.items())
+        return enough and self.labels.items() <= node.labels.items()
 
 
 StageName = Literal[
@@ -142,13 +147,26 @@ def nodes() -> list[Node]:
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     labels = [{name: value for name, value in node["Labels"].items() if name != _NODE_ID} for node in alive]
     found = [Node(node["Resources"], own) for node, own in zip(alive, labels, strict=True)]
-    for kind in _on_demand:
-        need = kind.resources.items()
-        running = sum(all(node.resources.get(name, 0.0) >= amount for name, amount in need) for node in found)
+    for kind, count in zip(_on_demand, _still_to_come(_on_demand, found), strict=True):
         # Their memory is not said, and no reason to refuse them.
-        more = Node({"memory": math.inf, **kind.resources}, kind.labels)
-        found += [more] * (kind.count - running)
+        found += [Node({"memory": math.inf, **kind.resources}, kind.labels)] * count
     return found
+
+
+def _still_to_come(kinds: Sequence[NodesOnDemand], alive: Iterable[Node]) -> list[int]:
+    """How many nodes of each kind do not run yet. One that runs counts for the most demanding kind that it may be of.
+
+    Else one with a GPU would stand for one without, which the autoscaler may add all the same.
+    """
+    left = [kind.count for kind in kinds]
+    demands = [(sum(kind.resources.values()), len(kind.labels)) for kind in kinds]
+    order = sorted(range(len(kinds)), key=lambda number: demands[number], reverse=True)
+    for node in alive:
+        for number in order:
+            if left[number] and kinds[number].fits(node):
+                left[number] -= 1
+                break
+    return left
 
 
 def here() -> NodeAffinitySchedulingStrategy:
