@@ -129,7 +129,7 @@ def _first(planned: Numbers, used: npt.NDArray[Any]) -> Numbers:
     """Where each planned call uses each thing first."""
     order = np.lexsort((used, planned))
     new = (np.diff(planned[order]) != 0) | (np.diff(used[order]) != 0)
-    return order[np.concatenate([[True], new])[: len(order)]]
+    return np.asarray(order[np.concatenate([[True], new])[: len(order)]])
 
 
 def _failed(calls: pa.StructArray) -> npt.NDArray[np.bool_]:

@@ -5,7 +5,7 @@ are described in similar words, as those are that a retriever finds beside the r
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 from pydantic import Field
@@ -59,7 +59,8 @@ class Distractors:
         self._functions = functions
         self._ids = functions.ids
         share, seed = (splits.unseen_functions, splits.seed) if splits else (0.0, 0)
-        self._unseen = frozenset(id_ for id_ in self._ids if share and is_unseen(id_, share, seed))
+        self._seen = [id_ for id_ in self._ids if not is_unseen(id_, share, seed)] if share else self._ids
+        self._unseen = frozenset(self._ids).difference(self._seen)
         self._config = config or DistractorsConfig()
         names = Lookalikes.arrow_schema().names
         tables = [read_parquet(file, names) for file in parquet_files(data)] if data else []
@@ -73,17 +74,15 @@ class Distractors:
 
         Functions of the split "unseen" are offered in that split only: elsewhere they could only ever be wrong.
         """
-        hidden = frozenset[str]() if split == "unseen" else self._unseen
         distinct = len({function.id for function in needed})
-        return self.among(needed, max(count, distinct + fewest), *seed, hidden=hidden)
+        return self.among(needed, max(count, distinct + fewest), *seed, unseen=split == "unseen")
 
-    def among(
-        self, needed: Sequence[ApiFunction], count: int, *seed: object, hidden: Set[str] = frozenset()
-    ) -> list[ApiFunction]:
+    def among(self, needed: Sequence[ApiFunction], count: int, *seed: object, unseen: bool = True) -> list[ApiFunction]:
         """``count`` functions, shuffled: each needed one once, even beyond the count, then hard and random others.
 
-        Functions with an id in ``hidden`` are not drawn.
+        Functions of the split "unseen" are drawn only where ``unseen`` says so.
         """
+        ids, hidden = (self._ids, frozenset[str]()) if unseen else (self._seen, self._unseen)
         random_ = rng("candidates", *seed)
         chosen = dict.fromkeys(function.id for function in needed)
         room = max(0, count - len(chosen))
@@ -92,8 +91,8 @@ class Distractors:
             for id_ in random_.sample(pool, min(len(pool), wanted, room)):
                 chosen[id_] = None
                 room -= 1
-        for id_ in random_.sample(self._ids, min(len(self._ids), room + len(chosen) + len(hidden))):
-            if room and id_ not in chosen and id_ not in hidden:
+        for id_ in random_.sample(ids, min(len(ids), room + len(chosen))):
+            if room and id_ not in chosen:
                 chosen[id_] = None
                 room -= 1
         functions = [self._functions[id_] for id_ in chosen]

@@ -53,7 +53,7 @@ class FormatExamples(Step[Sample, Example]):
     """Writes the examples of each sample."""
 
     name = "format"
-    version = 4
+    version = 5
     takes = Sample
     gives = Example
     one_to_one = False

@@ -1,6 +1,8 @@
 """Hard negatives: neighbours stand among the candidates, and the needed functions always do."""
 
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -64,6 +66,25 @@ def test_functions_held_back_are_offered_in_their_own_split_only(store: Function
         offered = distractors.offered([store[ids[0]]], len(store), split=split)
         assert {one.id for one in offered} == set(ids) - hidden
     assert {one.id for one in distractors.offered([store[ids[0]]], len(store), split="unseen")} == set(ids)
+
+
+def test_what_is_held_back_does_not_make_the_choice_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of a hundred thousand functions would else be drawn and thrown away for each example."""
+    drawn: list[int] = []
+    sample = Random.sample
+    monkeypatch.setattr(Random, "sample", lambda self, pool, k: drawn.append(k) or sample(self, pool, k))
+    store = FunctionStore.of(ApiFunction.create(service="s", name=f"f{number}") for number in range(2000))
+    splits = SplitsConfig(unseen_functions=0.2)
+    seen = [id_ for id_ in store.ids if not is_unseen(id_, splits.unseen_functions, splits.seed)]
+    distractors = Distractors(store, splits=splits)
+    found: Counter[str] = Counter()
+    for seed in range(2000):
+        offered = [one.id for one in distractors.offered([store[seen[0]]], 6, seed, split="train")]
+        assert len(set(offered)) == len(offered) == 6
+        found.update(offered)
+    assert max(drawn) < 20
+    del found[seen[0]]
+    assert set(found) == set(seen[1:]) and max(found.values()) < 30, "each about six times"
 
 
 @pytest.mark.parametrize("needed", [1, 4, 6, 12])
