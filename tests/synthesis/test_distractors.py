@@ -84,7 +84,7 @@ def test_what_is_held_back_does_not_make_the_choice_longer(monkeypatch: pytest.M
         found.update(offered)
     assert max(drawn) < 20
     del found[seen[0]]
-    assert set(found) == set(seen[1:]) and max(found.values()) < 30, "each about six times"
+    assert set(found) < set(seen) and len(found) > 1500 and max(found.values()) < 30, "each about six times"
 
 
 @pytest.mark.parametrize("needed", [1, 4, 6, 12])
