@@ -173,7 +173,8 @@ class Asker:
         now, patience = time.monotonic(), self._patience.patience_s
         if setback.healed and tries <= _HEALINGS:
             self._ill_since = None  # an engine that starts anew with a big model takes longer than anyone's patience
-        if self._ill_since is None or now - self._failed > patience + _LONGEST_DELAY_S:  # or nobody asked for long
+        # Of one that hangs, failures come an attempt and a pause apart; where none came for longer, nobody asked.
+        if self._ill_since is None or now - self._failed > patience + self._patience.timeout_s + 2 * _LONGEST_DELAY_S:
             self._ill_since = now
         self._failed = now
         if now - self._ill_since > patience:

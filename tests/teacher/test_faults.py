@@ -122,6 +122,21 @@ def test_an_endpoint_that_answers_nothing_stops_the_run(fault):
     assert "run the same command again" in str(caught.value)
 
 
+@pytest.mark.parametrize("retry_s", [0.0, 0.04])
+def test_an_endpoint_that_hangs_longer_than_patience_stops_the_run(monkeypatch, retry_s):
+    monkeypatch.setattr("goat_ray.teacher.asking._FIRST_DELAY_S", retry_s)
+    monkeypatch.setattr("goat_ray.teacher.asking._LONGEST_DELAY_S", retry_s)
+
+    class Hanging(FakeServer):
+        def arrived(self, connection, body, key):
+            self.count += 1
+            if self.count > 12:
+                super().arrived(connection, body, key)
+
+    with Hanging() as server, pytest.raises(ModelError, match=r"answered nothing for 0\.1 s"):
+        ask(settings(server, timeout_s=0.2, patience_s=0.1, max_retries=1), FILMS[:2])
+
+
 def test_an_endpoint_that_refuses_every_request_stops_the_run():
     with FakeServer(errors={400: 1.0}) as server, pytest.raises(ModelError, match="refused 50 requests in a row"):
         ask(settings(server))
