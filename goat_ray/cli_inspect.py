@@ -47,11 +47,9 @@ def inspect_edges(run_directory: RunDirectory, count: Count = 20) -> None:
     Example: goat inspect edges runs/demo -n 50
     """
     from goat_ray import inspection
-    from goat_ray.records import Edge
-    from goat_ray.storage import open_dataset
 
     store = inspection.functions_of(run_directory)
-    edges = open_dataset(run_directory / "edges", Edge)
+    edges = inspection.graph_of(run_directory)
     for edge in inspection.spread(edges.records(), edges.rows, count):
         typer.echo(inspection.edge_line(edge, store))
 

@@ -93,10 +93,11 @@ class Console:
         """Where things lie, and how to look at them."""
         place = os.path.relpath(directory.local) if directory.local else str(directory)
         self.heading("Done")
+        graph = "edges" if (directory / "edges").exists() else "verified"  # without execution
         for what, where in (
             ("samples (Parquet)", "samples/outcome=kept"),
             ("training examples", "examples/outcome=kept"),
-            ("dependency graph", "edges/outcome=kept"),
+            ("dependency graph", f"{graph}/outcome=kept"),
             ("tuned agent", "agent"),
             ("tuned retriever", "retriever"),
             ("scores", "scores/outcome=kept"),

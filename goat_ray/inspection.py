@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatch
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -98,18 +97,22 @@ def event_lines(event: Event) -> Iterator[str]:
 
 def funnel(run: Place) -> Iterator[dict[str, Any]]:
     """For each finished dataset: name, rows, rejects by reason, facts, seconds. Those of rounds are added up."""
-    in_rounds = "asked" in (read_json(run / "samples" / MANIFEST) or {}).get("facts", {})
-    folders = run.children() if in_rounds else []
+    last = _rounds(run)
     for name in ROAD:
         noun, _, part = name.partition("_")
-        pattern = f"{noun}-[0-9][0-9][0-9]{'_' * bool(part)}{part}"
-        rounds = [folder for folder in folders if fnmatch(folder.name, pattern)]
-        manifests = [read_json(folder / MANIFEST) for folder in rounds or [run / name]]
-        finished = [manifest for manifest in manifests if manifest is not None]
+        numbered = (run / f"{noun}-{number:03d}{'_' * bool(part)}{part}" for number in range(1, last + 1))
+        rounds = [manifest for folder in numbered if (manifest := read_json(folder / MANIFEST)) is not None]
+        finished = rounds or [manifest for manifest in [read_json(run / name / MANIFEST)] if manifest is not None]
         if finished:
             rejects, facts = (sum((Counter(one[key]) for one in finished), Counter()) for key in ("rejects", "facts"))
             rows, seconds = (sum(one[key] for one in finished) for key in ("rows", "seconds"))
             yield {"name": name, "rows": rows, "rejects": dict(rejects), "facts": dict(facts), "seconds": seconds}
+
+
+def _rounds(run: Place) -> int:
+    """How many rounds the samples were made in, as they say themselves: an earlier run may have left more."""
+    rounds: int = (read_json(run / "samples" / MANIFEST) or {}).get("facts", {}).get("rounds", 0)
+    return rounds
 
 
 def corpus_lines(run: Place, count: int) -> Iterator[str]:
@@ -188,10 +191,11 @@ def graph_scores(run: Place, gold_file: Path, ignore: Path | None, count: int) -
 
 def edges_of(run: Place) -> Iterator[Edge]:
     """The edges of a run's finished graph, executed where that was asked for; raises ``RunError`` if there are none."""
-    yield from _graph_of(run).records()
+    yield from graph_of(run).records()
 
 
-def _graph_of(run: Place) -> Dataset[Edge]:
+def graph_of(run: Place) -> Dataset[Edge]:
+    """The same as a dataset."""
     executed = (run / "edges" / MANIFEST).exists()
     return open_dataset(run / ("edges" if executed else "verified"), Edge)
 
@@ -224,7 +228,7 @@ def _links(run: Place) -> int:
     functions = open_dataset(run / "functions", ApiFunction).batches(["id"])
     ids = pa.chunked_array([batch["id"] for batch in functions], pa.string()).combine_chunks()
     pairs = [np.empty(0, np.int64)]
-    for batch in _graph_of(run).batches(["source", "target"]):
+    for batch in graph_of(run).batches(["source", "target"]):
         source, target = (pc.index_in(batch[name], ids).to_numpy(zero_copy_only=False) for name in batch.schema.names)
         pairs.append(np.unique(source.astype(np.int64) * len(ids) + target))
     return len(np.unique(np.concatenate(pairs)))
@@ -232,8 +236,8 @@ def _links(run: Place) -> int:
 
 def _splits(run: Place) -> SplitsConfig:
     """What the samples were split by, as the step that did it has noted; nothing is unseen in an imported corpus."""
-    manifests = (read_json(run / name / MANIFEST) for name in ("examined", "examined-001"))
-    return next((SplitsConfig(**one["settings"]["splits"]) for one in manifests if one), SplitsConfig())
+    manifest = read_json(run / ("examined-001" if _rounds(run) else "examined") / MANIFEST)
+    return SplitsConfig(**manifest["settings"]["splits"]) if manifest else SplitsConfig()
 
 
 def spread(records: Iterable[R], rows: int, count: int) -> Iterator[R]:

@@ -136,6 +136,7 @@ class Road:
         functions = self.runner.finished("functions", ApiFunction)
         verified = self.runner.bulk(self._verify(functions, candidates), candidates, into="verified")
         if not self.config.graph.execute:
+            self.runner.set_aside("edges")  # an earlier run's
             return verified
         return self.runner.bulk(
             ExecuteEdges(self.config.executor, functions.data, str(verified.folder), outside=self.outside),
@@ -209,12 +210,7 @@ class Road:
         )
         folder = self.runner.directory / "retriever"
         report = train_retriever(
-            examples.data,
-            str(folder),
-            training,
-            storage=self._checkpoints,
-            name="retriever",
-            say=self.console.note,
+            examples.data, str(folder), training, storage=self._checkpoints, name="retriever", say=self.console.note
         )
         self.console.trained("retriever", folder, report)
         return folder

@@ -185,6 +185,16 @@ class Runner:
         """A dataset that an earlier step must have finished; raises ``RunError`` otherwise."""
         return open_dataset(self.directory / name, kind)
 
+    def set_aside(self, name: str) -> None:
+        """Move a dataset of other settings or inputs out of the way, so that nobody takes it for this run's."""
+        folder = self.directory / name
+        if (books := _books(folder)) is None:
+            return
+        aside = self.directory / SUPERSEDED / f"{name}-{books['fingerprint']}"
+        aside.remove(BOOKS)
+        folder.move(aside, BOOKS)
+        self.console.note(f"{name}: made with other settings or inputs; moved to {aside}")
+
     # --- bookkeeping -----------------------------------------------------------------------------
 
     def _claim(self, into: str, fingerprint: str, *, resumable: bool) -> Place | None:
@@ -192,23 +202,19 @@ class Runner:
         folder = self.directory / into
         current = _books(folder)
         if current is not None and current["fingerprint"] != fingerprint:
-            self._set_aside(folder, current["fingerprint"])
+            self.set_aside(into)
+            current = None
+        if current is None:
+            _refuse_foreign(folder)
+            folder.remove(BOOKS)
             current = self._bring_back(folder, fingerprint)
         if (folder / MANIFEST).exists():
             return None
-        if current is None:
-            _refuse_foreign(folder)
-        if current is None or not resumable:
+        if current is not None and not resumable:
             folder.remove(BOOKS)
         facts = _counted(folder)  # what an interrupted run has spent belongs to the whole
         write_json(folder / UNFINISHED, {"fingerprint": fingerprint, "facts": facts})
         return folder
-
-    def _set_aside(self, folder: Place, fingerprint: str) -> None:
-        aside = self.directory / SUPERSEDED / f"{folder.name}-{fingerprint}"
-        aside.remove(BOOKS)
-        folder.move(aside, BOOKS)
-        self.console.note(f"{folder.name}: made with other settings or inputs; moved to {aside}")
 
     def _bring_back(self, folder: Place, fingerprint: str) -> dict[str, Any] | None:
         aside = self.directory / SUPERSEDED / f"{folder.name}-{fingerprint}"
