@@ -4,7 +4,7 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -52,40 +52,66 @@ def is_http_address(url: str) -> bool:
 S = TypeVar("S", bound=Settings)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no mapping has a key twice, of which the first would be dropped without a word."""
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        """Checked here, as a mapping that is made has the keys of merged ones (<<) too, which its own may replace."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+            if (key.tag, key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    "while reading a mapping", node.start_mark, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add((key.tag, key.value))
+        return node
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text says; raises ``ValueError`` for one that cannot be read."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  (a safe one)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
 def load(path: Path, kind: type[S], changes: Sequence[str] = ()) -> S:
     """Read a YAML file into a section; raises ``ConfigError`` naming file, key and remedy.
 
     ``changes`` such as ``sampling.plans=100`` replace single values; what follows ``=`` is YAML.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(
             "there is no such file", place=str(path), remedy="Give the path of a YAML file, such as configs/demo.yaml"
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"cannot be read as YAML: {' '.join(str(error).split())}", place=str(path), remedy="Mend the file"
-        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot be read as YAML: {error}", place=str(path), remedy="Mend the file") from error
     content = {} if content is None else content
     for change in changes:
         _change(content, change)
-    return build(content, kind, place=" ".join([str(path), *(f"with {change}" for change in changes)]))
+    changed = (f"with {change.partition('=')[0]}" for change in changes)
+    return build(content, kind, place=" ".join([str(path), *changed]))
 
 
 def _change(content: Any, change: str) -> None:
+    """Replace a value. Errors do not repeat what stands behind ``=``, or where a key is missing: it may be a secret."""
+    remedy = "Write it like sampling.plans=100"
     key, equals, text = change.partition("=")
     *sections, last = key.split(".")
+    if not (equals and last):
+        name = f"{key} is no key" if equals and key else "a change has no key or no '='"
+        raise ConfigError(name, place="--set", remedy=remedy)
     try:
         for section in sections:
             content = content.setdefault(section, {})
-        content[last] = yaml.safe_load(text)
-    except (AttributeError, TypeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"{change!r} cannot be set", place="--set", remedy="Write it like sampling.plans=100"
-        ) from error
-    if not (equals and last):
-        raise ConfigError(f"{change!r} sets nothing", place="--set", remedy="Write it like sampling.plans=100")
+        content[last] = read_yaml(text)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{key} cannot be set to this", place="--set", remedy=remedy) from error
 
 
 def build(content: Any, kind: type[S], *, place: str) -> S:
@@ -108,8 +134,17 @@ def _explain(detail: ErrorDetails, kind: type[BaseModel]) -> str:
 
 
 def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    section: Any = kind
+    sections = [kind]
     for part in loc:
-        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
-        section = field.annotation if field is not None else None
-    return list(section.model_fields) if hasattr(section, "model_fields") else []
+        fields = [section.model_fields[str(part)] for section in sections if part in section.model_fields]
+        if fields:  # else the key of a mapping of sections, or the number of one in a list
+            sections = [section for field in fields for section in _sections(field.annotation)]
+    return [key for section in sections for key in section.model_fields]
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The sections in a type such as ``Section | None`` or ``dict[str, Section]``."""
+    inner = get_args(annotation)
+    if not inner:
+        return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+    return [section for one in inner for section in _sections(one)]
