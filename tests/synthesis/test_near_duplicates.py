@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from goat_ray.synthesis.config import SynthesisConfig
 from goat_ray.synthesis.near_duplicates import HASHES, near_duplicates, signatures
 
 WORDS = "show me all the films by that director of the second one from 1994 with subtitles please now".split()
@@ -37,6 +39,29 @@ def test_the_estimate_is_near_the_truth_and_finds_what_is_above_the_threshold() 
         missed += (not like) and truth >= 0.93
         wrong += like and truth < 0.75
     assert found > 100 and missed <= 6 and wrong <= 6
+
+
+@pytest.mark.parametrize("similarity", [0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0])
+def test_nearly_all_pairs_from_the_threshold_on_are_found_whatever_it_is(similarity: float) -> None:
+    """Signatures that agree in just as many places as the threshold asks for, or in a few more."""
+    rng = np.random.default_rng(7)
+    least = round(np.ceil(HASHES * (similarity * 255 + 1) / 256 - 1e-9))
+    pairs = rng.integers(0, 256, (2000, 2, HASHES), np.uint8)
+    for one, other in pairs:
+        agreeing = rng.permutation(HASHES)[: rng.integers(least, min(least + 3, HASHES) + 1)]
+        other[:] = one + rng.integers(1, 256, HASHES, np.uint8)
+        other[agreeing] = one[agreeing]
+    like = near_duplicates(pairs.reshape(-1, HASHES), similarity)
+    assert (like[::2] < 0).all()
+    right = like[1::2] == np.arange(0, len(like), 2)
+    assert right.mean() >= 0.95
+    assert (like[1::2][~right] < 0).all()
+
+
+def test_a_similarity_that_the_search_cannot_honour_is_refused() -> None:
+    assert SynthesisConfig(near_duplicates=0.3).near_duplicates == 0.3
+    with pytest.raises(ValidationError, match=r"greater than or equal to 0\.3"):
+        SynthesisConfig(near_duplicates=0.2)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
