@@ -46,7 +46,8 @@ class Place:
             return where
         scheme, marks, rest = str(where).partition("://")
         if not marks:
-            return cls(str(Path(where).absolute()))
+            _refuse_one_slash(str(where))
+            return cls(str(Path(os.path.expanduser(where)).absolute()))  # Path's own fails for ~nobody
         if scheme == "file":
             return cls(str(Path("/", rest)))
         if scheme not in STORES or not rest.strip("/") or set(rest) & set("?#@"):
@@ -301,6 +302,14 @@ class Place:
 
 Where = str | PurePath | Place
 """What a place can be made of."""
+
+
+def _refuse_one_slash(where: str) -> None:
+    scheme, mark, _ = where.partition(":/")
+    if mark and scheme in (*STORES, "file"):
+        raise ConfigError(
+            "is neither a URL nor a folder", place=f"{scheme}:/…", remedy=f"Write a URL with two slashes: {scheme}://"
+        )
 
 
 def cache_folder() -> Path:

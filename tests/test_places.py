@@ -167,6 +167,19 @@ def test_urls_that_cannot_be_used_are_refused_without_repeating_secrets(url: str
     assert "secret@" not in str(error.value) and "=secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("url", ["s3:/bucket/secret-run", "gs:/bucket", "abfs:/bucket/run", "file:/tmp/run"])
+def test_a_url_with_one_slash_is_no_local_folder(url: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{url.partition(':')[0]}:/…: .*://") as error:
+        Place.of(url)
+    assert "secret" not in str(error.value)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Place.of("~/runs/demo") == Place.of(Path("~/runs/demo")) == Place.of(tmp_path / "runs" / "demo")
+    assert Place.of("a/~/b") == Place.of(Path.cwd() / "a" / "~" / "b")
+
+
 def test_a_store_that_cannot_be_used_is_one_clear_error(store: Place) -> None:
     with pytest.raises(RunError, match=r"s3://nowhere/run: the object store does not do it: .*nowhere.*credentials"):
         Place.of("s3://nowhere/run").make()
