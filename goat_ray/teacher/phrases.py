@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from goat_ray import jsonpath
@@ -269,13 +270,16 @@ def _about_what(text: str) -> tuple[str, list[str]]:
     preposition = "of"
     if found := _PARENT.search(text):
         text, preposition = text[: found.start()], found["preposition"].lower()
-    tokens = text.split()
-    certain = 0
-    leading = _VERBS | _EMPTY | verbs.THIRD_PERSON.keys() | _PREPOSITIONS
+    tokens, certain = text.split(), 0
+    leading = _EMPTY | _PREPOSITIONS | {"list"}
+    if owned := _owned(tokens):
+        tokens = owned
+    else:
+        leading = leading | _VERBS | verbs.THIRD_PERSON.keys()
     if len(tokens) > 1 and tokens[1].lower() in _ARTICLES:
         tokens.pop(0)  # a verb, whatever it is
-    while tokens and (tokens[0].lower() in leading or tokens[0].endswith("'s")):
-        word = tokens.pop(0).lower()  # "Get a member's loans" gives loans; whose they are is told from the arguments
+    while tokens and tokens[0].lower() in leading:
+        word = tokens.pop(0).lower()
         if word in ("a", "an", "the") and tokens[:1] and tokens[0].lower() not in _EMPTY | {"list"}:
             certain = 1  # a noun, even where it might be a verb: "Opens a view"
             break
@@ -283,6 +287,12 @@ def _about_what(text: str) -> tuple[str, list[str]]:
     while len(tokens) > certain and tokens[-1].lower() in trailing and tokens[-2:-1] != ["other"]:
         tokens.pop()
     return preposition, tokens
+
+
+def _owned(tokens: list[str]) -> list[str]:
+    """What follows an owner: "Get a member's loans" gives loans; whose they are is told from the arguments."""
+    before = takewhile(lambda pair: pair[1].lower() not in _PREPOSITIONS, enumerate(tokens))
+    return next((tokens[number + 1 :] for number, token in before if token.endswith(("'s", "s'"))), [])
 
 
 def _find_list(function: ApiFunction) -> tuple[jsonpath.Token, ...] | None:

@@ -36,12 +36,18 @@ class Teller:
         goals = goals_of(self.story)
         if len(goals) > 1 and (one := together(goals)) and wording.random() < TOGETHER_SHARE:
             goals = [one]
-        asked = [(_form(goal, wording), goal.what) for goal in goals]
-        first = self.story.calls[self.story.goals[0]].function
-        topic = phrases.pluralise(self.story.phrases.resource_noun(first))
-        query = asking_forms.request(asked, shared_thing(self.story), topic, voice, wording)
+        asked = [(_form(goal, wording, voice), goal.what) for goal in goals]
+        query = asking_forms.request(asked, shared_thing(self.story), self._topic(), voice, wording)
         throughout = NounPhrases(self.story).throughout()
         return f"{query} {wording.choice(asking_forms.THROUGHOUT).format(throughout)}" if throughout else query
+
+    def _topic(self) -> str:
+        """What a request is about at large: "movies"."""
+        number = self.story.goals[0]
+        first = self.story.calls[number].function
+        if self.story.phrases.topic(first).open:  # "trending movies"; there are no trendings
+            return NounPhrases(self.story).short(number).removeprefix("the ")
+        return phrases.pluralise(self.story.phrases.resource_noun(first))
 
     def response(self) -> str:
         """An answer that says only what the outputs say, and of what only where that is not plain."""
@@ -57,8 +63,8 @@ class Teller:
         return f"{capital(instruction(self.story, number, shallow=True).text)}."
 
 
-def _form(goal: Goal, wording: random.Random) -> str:
-    short = len(goal.what.text.split()) <= MAX_OWNER and not goal.what.text.endswith(('"', "s"))
+def _form(goal: Goal, wording: random.Random, voice: Voice) -> str:
+    short = len(goal.what.text.split()) <= MAX_OWNER and voice.may_own(goal.what)
     return wording.choice(goal.owned if goal.owned and short and wording.random() < OWNED_SHARE else goal.asks)
 
 

@@ -72,11 +72,20 @@ class Voice:
                 return f"{said}'s {own.removeprefix('the ')}"
         return ""
 
+    def may_own(self, thing: Thing) -> bool:
+        """Whether an apostrophe may follow the phrase in full: none follows a quotation mark."""
+        return not thing.text.endswith(("s", '"')) and not (self._quotes and _ends_with_name(thing))
+
     def _called(self, thing: Thing) -> str:
         if not thing.name:
             return ""
         name = f"{self._quotes}{thing.name}{self._quotes}"
         return f"the {thing.noun} {name}" if thing.noun and self._names_kind else name
+
+
+def _ends_with_name(thing: Thing) -> bool:
+    last = thing.parts[-1] if thing.parts else ""
+    return _ends_with_name(last) if isinstance(last, Thing) else bool(thing.name) and not thing.parts
 
 
 def shared(things: Sequence[Thing]) -> Thing | None:

@@ -23,6 +23,7 @@ _FROM = frozenset(("from", "since", "after"))
 _UNTIL = frozenset(("until", "till", "before"))
 _AT = frozenset(("on", "at"))
 _LEADING = frozenset(("near", "in", "at", "from", "to", "by", "without", "before", "after", "on", "within", "around"))
+_STATES = frozenset("due not valid open available active effective".split())  # before a preposition; no nouns
 _DATES = frozenset("date time datetime day start end".split())
 PERIODS = {"day": "today", "week": "this week", "month": "this month", "year": "this year"}
 _BARE = {"currency": "in", "format": "in", "year": "from", "city": "in", "country": "in", "region": "in"}
@@ -97,7 +98,7 @@ def _innermost(name: str) -> str:
 def _dated(parts: tuple[str, ...], numeric: bool) -> tuple[str, str] | None:
     """Names that end with a preposition: ``starts_on``, ``date_from``, ``published_after``."""
     *before, last = parts
-    if is_participle(before[-1]) and not numeric:
+    if is_participle(before[-1]) or before[-1] in _STATES:
         return " ".join(parts), "{}"
     if last in _AT:
         if singular(before[-1]) == before[-1]:

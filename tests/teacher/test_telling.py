@@ -111,6 +111,55 @@ def test_a_field_is_asked_for_as_its_name_suggests(field: str, value: object, qu
     assert goal.answer == answer
 
 
+SEARCH = ApiFunction.create(
+    service="films",
+    name="search",
+    path="/search/movie",
+    summary="Search for movies",
+    parameters=[Parameter(name="query", location="query", type="string", required=True)],
+    outputs=[OutputField(path="$.results[*].id", type="integer")],
+)
+FILM = ApiFunction.create(
+    service="films",
+    name="film",
+    path="/movie/{movie_id}",
+    summary="Get the details of a movie",
+    parameters=[Parameter(name="movie_id", location="path", type="integer", required=True)],
+    outputs=[OutputField(path="$.overview", type="string")],
+)
+
+
+def test_no_apostrophe_follows_a_name_in_quotes() -> None:
+    given = Argument(parameter="query", value="Dexter", provenance="user")
+    taken = Argument(parameter="movie_id", value=7, provenance="upstream", step=0, location="$.results[0].id")
+    found = ExecutedCall(
+        function=SEARCH.id, arguments=[given], status=200, body={"results": [{"id": 7}]}, origin="simulated"
+    )
+    film = found.model_copy(update={"function": FILM.id, "arguments": [taken], "body": {"overview": "It ends well."}})
+    told = Story((Told(SEARCH, found), Told(FILM, film)), Phrasebook([SEARCH, FILM]), "s1")
+    queries = [Teller(told, variant).query() for variant in range(100)]
+    assert any("Dexter's overview" in query for query in queries)
+    assert any('"Dexter"' in query for query in queries)
+    assert not [query for query in queries if "\"'s" in query]
+
+
+def test_what_a_summary_leaves_open_is_no_topic_of_its_own() -> None:
+    trending = ApiFunction.create(
+        service="films",
+        name="trending",
+        path="/trending/{media_type}",
+        summary="Get Trending",
+        parameters=[Parameter(name="media_type", location="path", type="string", enum=["all", "tv"])],
+        outputs=[OutputField(path="$.results[*].title", type="string")],
+    )
+    kind = Argument(parameter="media_type", value="all", provenance="user")
+    call = ExecutedCall(function=trending.id, arguments=[kind], status=200, body=FILMS, origin="simulated")
+    told = Story((Told(trending, call),), Phrasebook([trending]), "seed")
+    queries = [Teller(told, variant).query() for variant in range(100)]
+    assert any(". " in query for query in queries)
+    assert not [query for query in queries if "trendings" in query]
+
+
 def test_the_most_popular_of_the_popular_and_the_lowest_rated_of_the_top_rated() -> None:
     assert ranked("popular movie", 0, "") == "the most popular movie"
     assert ranked("popular movie", 2, "highest popularity") == "the most popular movie"

@@ -26,6 +26,11 @@ def parameter(name: str, enum: tuple[str, ...] = ()) -> Parameter:
         ("date_from", "2026-05-01", " from 2026-05-01"),
         ("published_after", "2026-05-01", " published after 2026-05-01"),
         ("starts_on", "2026-05-27", " starting on 2026-05-27"),
+        ("due_before", "2026-06-01", " due before 2026-06-01"),
+        ("due_on", "2026-05-08", " due on 2026-05-08"),
+        ("not_before", "2026-06-01", " not before 2026-06-01"),
+        ("not_before", 1780300000, " not before 1780300000"),
+        ("created_after", 1780300000, " created after 1780300000"),
         ("near_venue", "VEN-310", " near venue VEN-310"),
         ("currency", "EUR", " in EUR"),
         ("year", 2021, " from 2021"),
@@ -126,6 +131,10 @@ def test_a_task_names_no_parameter_to_do_it_by() -> None:
         ("Opens a view for a user.", "view"),
         ("Push a note into a channel", "note"),
         ("Gets information about a reminder", "reminder"),
+        ("Get a member's loans", "loans"),
+        ("Get members' loans", "loans"),
+        ("List the team leader's open tasks", "open tasks"),
+        ("Get today's weather", "weather"),
     ],
 )
 def test_a_topic_is_the_noun_of_a_summary(summary: str, noun: str) -> None:
