@@ -11,17 +11,18 @@ from datetime import date
 from importlib.resources import files
 from math import ceil, log2
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationInfo, field_validator
 
 from goat_ray.errors import ConfigError
-from goat_ray.settings import Settings
+from goat_ray.settings import Settings, build, read_yaml
 
 _BYTES_PER_WEIGHT = 2  # bf16
 _KV_BYTES_8B = 2 * 32 * 8 * 128 * 2  # keys and values of a token: layers, heads and head size of Llama-3-8B, bf16
 _KV_GROWTH = 0.42  # power of the parameters by which Llama-3's layers grow from 8B to 70B
+_RATES = ("ingest", "embed", "neighbours", "candidates", "cascade", "sample", "call", "examine", "curate")
+_QUESTIONS = ("verify", "call", "narrate")
 _SIZES = {"m": 1e6, "b": 1e9, "t": 1e12}
 
 
@@ -91,10 +92,19 @@ class Table(Settings):
         """The shipped table, or another one; raises ``ConfigError``."""
         source = path or files("goat_ray") / "capacity.yaml"
         try:
-            return cls.model_validate(yaml.safe_load(source.read_text()))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
+            return build(read_yaml(source.read_text(encoding="utf-8")), cls, place=str(source))
+        except (OSError, ValueError, ConfigError) as error:
+            problem = error.problem if isinstance(error, ConfigError) else error
             remedy = "Start from a copy of goat_ray/capacity.yaml"
-            raise ConfigError(f"no table of rates: {error}", place=str(source), remedy=remedy) from error
+            raise ConfigError(f"no table of rates: {problem}", place=str(source), remedy=remedy) from error
+
+    @field_validator("rates", "questions")
+    @classmethod
+    def _complete(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        needed = _RATES if info.field_name == "rates" else _QUESTIONS
+        if missing := [name for name in needed if name not in given]:
+            raise ValueError(f"there is none of {', '.join(missing)}")
+        return given
 
 
 @dataclass(frozen=True)

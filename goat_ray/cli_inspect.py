@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from goat_ray.cli_options import Count, RunDirectory, plain_errors
+from goat_ray.errors import RunError
 
 inspect_app = typer.Typer(
     help="Look at what a run holds, as readable text.", no_args_is_help=True, rich_markup_mode=None
@@ -126,7 +127,14 @@ def inspect_funnel(run_directory: RunDirectory) -> None:
     """
     from goat_ray import inspection
 
-    for stage in inspection.funnel(run_directory):
+    stages = list(inspection.funnel(run_directory))
+    if not stages:
+        raise RunError(
+            "holds nothing that a step has finished",
+            place=str(run_directory),
+            remedy="Give a run directory, such as runs/demo",
+        )
+    for stage in stages:
         counts = {**stage["facts"], **stage["rejects"]}
         detail = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
         typer.echo(f"{stage['name']:<12}{stage['rows']:>10,} kept  {detail}")

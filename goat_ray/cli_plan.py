@@ -1,5 +1,6 @@
 """``goat plan``: what a run will take, from a pilot of its own documents or from measured rates alone."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,10 @@ def plan(
     """
     if (config is None) == (documents is None):
         raise ConfigError("a plan is of a CONFIG or of a number of --documents", remedy="Give one of the two")
+    numbers = {"documents": documents, "samples": samples, "gpu-price": gpu_price, "core-price": core_price}
+    for name, number in numbers.items():
+        if number == math.inf:
+            raise ConfigError("is no finite number", place=f"--{name}", remedy="Give one, such as 1e6")
     if config is not None:
         from goat_ray.config import load_config  # Ray and torch take seconds to import
 

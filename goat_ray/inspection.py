@@ -20,7 +20,7 @@ from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.places import Place
 from goat_ray.records import ApiFunction, CandidateEdge, Edge, ExecutedCall, Lookalikes, Sample
 from goat_ray.rows import Record
-from goat_ray.storage import MANIFEST, Dataset, FunctionStore, open_dataset, read_json
+from goat_ray.storage import MANIFEST, Dataset, FunctionStore, open_dataset, read_book
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.splits import SplitsConfig
 
@@ -101,8 +101,8 @@ def funnel(run: Place) -> Iterator[dict[str, Any]]:
     for name in ROAD:
         noun, _, part = name.partition("_")
         numbered = (run / f"{noun}-{number:03d}{'_' * bool(part)}{part}" for number in range(1, last + 1))
-        rounds = [manifest for folder in numbered if (manifest := read_json(folder / MANIFEST)) is not None]
-        finished = rounds or [manifest for manifest in [read_json(run / name / MANIFEST)] if manifest is not None]
+        rounds = [manifest for folder in numbered if (manifest := read_book(folder / MANIFEST)) is not None]
+        finished = rounds or [manifest for manifest in [read_book(run / name / MANIFEST)] if manifest is not None]
         if finished:
             rejects, facts = (sum((Counter(one[key]) for one in finished), Counter()) for key in ("rejects", "facts"))
             rows, seconds = (sum(one[key] for one in finished) for key in ("rows", "seconds"))
@@ -111,7 +111,7 @@ def funnel(run: Place) -> Iterator[dict[str, Any]]:
 
 def _rounds(run: Place) -> int:
     """How many rounds the samples were made in, as they say themselves: an earlier run may have left more."""
-    rounds: int = (read_json(run / "samples" / MANIFEST) or {}).get("facts", {}).get("rounds", 0)
+    rounds: int = (read_book(run / "samples" / MANIFEST) or {}).get("facts", {}).get("rounds", 0)
     return rounds
 
 
@@ -236,7 +236,7 @@ def _links(run: Place) -> int:
 
 def _splits(run: Place) -> SplitsConfig:
     """What the samples were split by, as the step that did it has noted; nothing is unseen in an imported corpus."""
-    manifest = read_json(run / ("examined-001" if _rounds(run) else "examined") / MANIFEST)
+    manifest = read_book(run / ("examined-001" if _rounds(run) else "examined") / MANIFEST)
     return SplitsConfig(**manifest["settings"]["splits"]) if manifest else SplitsConfig()
 
 

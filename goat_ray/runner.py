@@ -40,7 +40,7 @@ from goat_ray.storage import (
     open_dataset,
     open_parquet,
     parquet_files,
-    read_json,
+    read_book,
     write_json,
     write_records,
     write_tables,
@@ -226,7 +226,7 @@ class Runner:
     def _superseded(self, name: str, key: str, value: Any) -> Place | None:
         """The latest finished output that was set aside and whose manifest says so."""
         aside = (self.directory / SUPERSEDED).children()
-        books = {folder: read_json(folder / MANIFEST) for folder in aside if folder.name.startswith(f"{name}-")}
+        books = {folder: read_book(folder / MANIFEST) for folder in aside if folder.name.startswith(f"{name}-")}
         fitting = {folder: book for folder, book in books.items() if book is not None and book.get(key) == value}
         return max(fitting, key=lambda folder: (fitting[folder]["finished"], folder.name), default=None)
 
@@ -294,7 +294,7 @@ class Runner:
                 counts, seconds = tally.close()
                 facts = dict(Counter(_counted(folder)) + Counter(counts))
                 books = {"facts": facts, "seconds_at_work": _at_work(folder) + seconds}
-                write_json(folder / UNFINISHED, (read_json(folder / UNFINISHED) or {}) | books)
+                write_json(folder / UNFINISHED, (read_book(folder / UNFINISHED) or {}) | books)
 
 
 def _refuse_foreign(folder: Place) -> None:
@@ -316,15 +316,15 @@ def _committed(folder: Place) -> int:
 
 def _counted(folder: Place) -> dict[str, int]:
     """What the workers of an unfinished step have counted, in this run and in those before it."""
-    facts: dict[str, int] = (read_json(folder / UNFINISHED) or {}).get("facts", {})
+    facts: dict[str, int] = (read_book(folder / UNFINISHED) or {}).get("facts", {})
     return facts
 
 
 def _at_work(folder: Place) -> float:
     """How long the workers of an unfinished step have worked, in this run and in those before it."""
-    return float((read_json(folder / UNFINISHED) or {}).get("seconds_at_work", 0.0))
+    return float((read_book(folder / UNFINISHED) or {}).get("seconds_at_work", 0.0))
 
 
 def _books(folder: Place) -> dict[str, Any] | None:
     """What is written in a dataset folder: the manifest if finished, else the mark of unfinished work."""
-    return read_json(folder / MANIFEST) or read_json(folder / UNFINISHED)
+    return read_book(folder / MANIFEST) or read_book(folder / UNFINISHED)

@@ -122,7 +122,7 @@ def write_parquet(file: Place, table: pa.Table) -> None:
 def open_dataset(folder: Where, kind: type[R]) -> Dataset[R]:
     """Open a finished dataset; raises ``RunError`` where the step has not finished."""
     folder = Place.of(folder)
-    manifest = read_json(folder / MANIFEST)
+    manifest = read_book(folder / MANIFEST)
     if manifest is None:
         raise RunError(
             f"{folder.name} is not there or not finished",
@@ -138,6 +138,21 @@ def read_json(file: Where) -> dict[str, Any] | None:
         content: dict[str, Any] = json.loads(Place.of(file).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    return content
+
+
+def read_book(file: Where) -> dict[str, Any] | None:
+    """The same for what only goat writes; raises ``RunError`` where it is something else."""
+    try:
+        content: Any = read_json(file)
+    except ValueError:
+        content = ""
+    if content is not None and not isinstance(content, dict):
+        raise RunError(
+            "is no JSON object, as goat writes it there",
+            place=str(file),
+            remedy="Move the folder that it is in away, and run the command that made it again",
+        )
     return content
 
 

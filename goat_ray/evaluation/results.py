@@ -14,7 +14,7 @@ from goat_ray.evaluation.confidence import interval
 from goat_ray.evaluation.metrics import mean
 from goat_ray.places import Place, Where
 from goat_ray.rows import Part, Record
-from goat_ray.storage import read_json, read_parquet, write_json, write_parquet
+from goat_ray.storage import read_book, read_parquet, write_json, write_parquet
 
 ALL = "all"
 SCORES, ESTIMATES, TASKS, PREDICTIONS = "scores.json", "scores.parquet", "tasks.parquet", "predictions.json"
@@ -94,7 +94,7 @@ class Result:
     def read(cls, folder: Where) -> "Result":
         """What ``write`` left; raises ``RunError`` where nothing is."""
         folder = Place.of(folder)
-        scores = read_json(folder / SCORES)
+        scores = read_book(folder / SCORES)
         if scores is None:
             raise RunError(
                 "holds no results of a benchmark",

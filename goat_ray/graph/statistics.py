@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import networkx as nx
 
+from goat_ray.errors import RunError
 from goat_ray.graph.assembly import to_networkx
 from goat_ray.records import ApiFunction, Edge
 from goat_ray.storage import FunctionStore
@@ -41,7 +43,8 @@ def describe(functions: FunctionStore, edges: Iterable[Edge]) -> Iterator[str]:
 
 def write_graphml(path: Path, functions: FunctionStore, edges: Iterable[Edge]) -> None:
     """Write GraphML (graphml.graphdrawing.org) with all attributes of ``to_networkx``."""
-    nx.write_graphml(to_networkx(functions, edges), path)
+    with _told(path):
+        nx.write_graphml(to_networkx(functions, edges), path)
 
 
 def write_edgelist(path: Path, functions: FunctionStore, edges: Iterable[Edge]) -> None:
@@ -53,8 +56,19 @@ def write_edgelist(path: Path, functions: FunctionStore, edges: Iterable[Edge]) 
     triples = sorted(
         {(number[edge.source], number[edge.target], _index(functions[edge.target], edge.parameter)) for edge in edges}
     )
-    with path.open("w", encoding="utf-8") as file:
+    with _told(path), path.open("w", encoding="utf-8") as file:
         file.writelines(f"{source} {target} {index}\n" for source, target, index in triples)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raises ``RunError`` where the file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot be written: {error.strerror or error}", place=str(path), remedy="Name a file in a folder there is"
+        ) from error
 
 
 def _index(function: ApiFunction, name: str) -> int:
