@@ -134,6 +134,7 @@ def test_prompt_follows_the_chat_template(teacher, config):
     assert f"contains {len(ids)} input tokens" in failure.detail
 
 
+@pytest.mark.soak
 def test_a_killed_engine_is_started_again_and_its_questions_are_asked_again(teacher, config):
     def replicas():
         titles = {process.pid: " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])}
