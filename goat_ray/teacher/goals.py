@@ -20,6 +20,14 @@ from goat_ray.teacher.things import Part, Thing, shared
 from goat_ray.teacher.verbs import WRITES, makes
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MONTH = r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b"
+_DAY = re.compile(
+    rf"\d{{4}}-\d\d|\d{{1,4}}[./]\d\d?[./]\d\d|(?:\w+,?\s+)?(?:\d\d?(?:st|nd|rd|th)?\s+{_MONTH}|{_MONTH}\.?\s+\d)", re.I
+)
+_CLOCK = re.compile(r"\d\d?:\d\d(?::\d\d)?(?:\s?[ap]m)?", re.I)
+_YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d")
+_WEEKDAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?", re.I)
+_FIRST_STAMP = 100_000_000  # seconds since 1970; smaller numbers are hardly times
 _SPECIFIC = r"(?:specific|single|given|particular|existing|certain|specified)\s+"
 _ONE = (
     rf"(?:(?:an?|one|the|any)\s+(?:{_SPECIFIC})?|{_SPECIFIC})(?:(?!(?:in|of|for|to|from|on|by|with)\b)\w+\s+){{0,3}}?"
@@ -160,21 +168,36 @@ def of_field(name: str, value: Any, what: Thing) -> Goal:
         return _of_count(plural(singular(" ".join(before))), value, what)
     if whole and singular(last) != last:
         return _of_count(" ".join(parts), value, what)
-    if before and phrases.is_participle(before[-1]) and last in ("on", "at", "date", "year", "day", "time"):
-        return _of_moment(" ".join(before), last, value, what)
-    if phrases.is_participle(last) and _DATE.match(str(value)):  # first_published
-        return _of_moment(" ".join(parts), "at" if "T" in str(value) else "on", value, what)
+    if happened := _happened(name, parts, value, what):
+        return happened
     if last == "since" and before:
         state = with_article(" ".join(before))
         ask = f"Since when has {{what}} been {state}"
         return Goal((ask,), what, f"Since {value}.", f"{{what}} has been {state} since {value}.")
-    return _of_noun(_noun(name, parts), unit, amount(name, value), what)
+    return _of_noun(_noun(name, parts, value), unit, amount(name, value), what)
 
 
-def _noun(name: str, parts: tuple[str, ...]) -> str:
+def _happened(name: str, parts: tuple[str, ...], value: Any, what: Thing) -> Goal | None:
+    """The wish for a field that says when something was done, or where or on what; None for other fields."""
+    *before, last = parts
+    when = _when(value)
+    if before and phrases.is_participle(before[-1]) and last in ("on", "at", "date", "year", "day", "time"):
+        if when:
+            return _of_moment(" ".join(before), last, when, value, what)
+        if last in ("on", "at"):  # held at a branch, based on a novel
+            state, text = " ".join(parts), ended(amount(name, value))
+            return Goal((f"What is {{what}} {state}",), what, f"{capital(state)} {text}", f"{{what}} is {state} {text}")
+    if phrases.is_participle(last) and _DATE.match(str(value)):  # first_published
+        return _of_moment(" ".join(parts), last, when, value, what)
+    return None
+
+
+def _noun(name: str, parts: tuple[str, ...], value: Any) -> str:
     """The words of a field's name, made a noun phrase."""
-    if len(parts) > 1 and parts[-1] in ("on", "at"):  # starts_on
-        return " ".join((*parts[:-2], singular(parts[-2]), "date"))
+    if len(parts) > 1 and parts[-1] in ("on", "at") and _when(value):  # starts_on
+        text = str(value)
+        kind = "time" if _CLOCK.fullmatch(text) else "day" if _WEEKDAY.fullmatch(text) else "date"
+        return " ".join((*parts[:-2], singular(parts[-2]), kind))
     if len(parts) > 2 and phrases.is_participle(parts[0]) and phrases.ends_open(parts[1]):  # known_for_department
         return " ".join(parts[2:])
     return " ".join(parts) if parts != words(name) else phrases.label(name)
@@ -201,10 +224,24 @@ def _of_count(counted: str, value: int, what: Thing) -> Goal:
     return Goal(forms, what, f"{value} {counted}.", f"{{what}} has {value} {counted}.")
 
 
-def _of_moment(verb: str, last: str, value: Any, what: Thing) -> Goal:
+def _of_moment(verb: str, last: str, at: str, value: Any, what: Thing) -> Goal:
     """When something happened: created_at, published_on, born_year."""
-    when, at = ("In which year", "in") if last == "year" else ("When", "at" if last in ("at", "time") else "on")
+    when = "In which year" if last == "year" else "When"
     return Goal((f"{when} was {{what}} {verb}",), what, f"{capital(at)} {value}.", f"{{what}} was {verb} {at} {value}.")
+
+
+def _when(value: Any) -> str:
+    """The preposition before a value that looks like a time; empty for another value."""
+    text = str(value)
+    if _YEAR.fullmatch(text):
+        return "in"
+    if isinstance(value, int | float):
+        return "at" if value >= _FIRST_STAMP else ""
+    if _CLOCK.fullmatch(text):
+        return "at"
+    if _DAY.match(text):
+        return "at" if _CLOCK.search(text) else "on"
+    return "on" if _WEEKDAY.fullmatch(text) else ""
 
 
 def together(goals: Sequence[Goal]) -> Goal | None:
