@@ -4,9 +4,10 @@ import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from goat_ray import __version__
 from goat_ray.cli_agent import agent_app
@@ -21,8 +22,18 @@ from goat_ray.places import Place
 if TYPE_CHECKING:
     from goat_ray.pipeline import Part, Road
 
+
+class _Commands(TyperGroup):
+    """Arguments that cannot be used, such as a wrong URL, are told like all that cannot."""
+
+    @plain_errors
+    def invoke(self, ctx: Any) -> Any:
+        return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="goat",
+    cls=_Commands,
     help="Tool-use training data from API documents, and agents trained on it, on Ray.",
     no_args_is_help=True,
     add_completion=False,

@@ -133,6 +133,7 @@ def _evaluate(
 
 def _report(benchmarking: "Benchmarking", contenders: list[str], into: Place) -> None:
     """Evaluate, and show the table, the remarks and where everything lies."""
+    from goat_ray.console import printable
     from goat_ray.evaluation.comparison import show
 
     results, folders = zip(*[benchmarking.evaluate(contender, into) for contender in contenders], strict=True)
@@ -140,7 +141,7 @@ def _report(benchmarking: "Benchmarking", contenders: list[str], into: Place) ->
     remarks = dict.fromkeys(remark for result in results for remark in result.remarks)
     typer.echo(f"{len(remarks)} remarks" if remarks else "no remarks")
     for remark in list(remarks)[:SHOWN_REMARKS]:
-        typer.echo(f"  {remark}")
+        typer.echo(f"  {printable(remark)}")
     if len(remarks) > SHOWN_REMARKS:
         typer.echo(f"  … {len(remarks) - SHOWN_REMARKS} more in scores.json")
     for folder in folders:

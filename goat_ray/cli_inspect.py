@@ -72,11 +72,12 @@ def inspect_graph(
     Example: goat inspect graph runs/demo --graphml demo.graphml
     """
     from goat_ray import inspection
+    from goat_ray.console import printable
     from goat_ray.graph import statistics
 
     functions, edges = inspection.functions_of(run_directory), list(inspection.edges_of(run_directory))
     for line in statistics.describe(functions, edges):
-        typer.echo(line)
+        typer.echo(printable(line))
     if graphml is not None:
         statistics.write_graphml(graphml, functions, edges)
     if edgelist is not None:
@@ -111,11 +112,12 @@ def inspect_rejects(
 
     Example: goat inspect rejects runs/demo verified
     """
+    from goat_ray.console import printable
     from goat_ray.rows import Record
     from goat_ray.storage import open_dataset
 
     for reject in open_dataset(run_directory / dataset, Record).rejected(count):
-        typer.echo(f"{reject.reason:<20} {reject.detail or reject.id}")
+        typer.echo(printable(f"{reject.reason:<20} {reject.detail or reject.id}"))
 
 
 @inspect_app.command("funnel")

@@ -17,8 +17,15 @@ from goat_ray.records import Score
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
 POLL_S = 0.5
 
+_STEERS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
 Read = Callable[[], tuple[int, int, float]]
 """How many records have gone into a step so far, how many have come out, and the seconds that workers are at work."""
+
+
+def printable(text: str) -> str:
+    """A text that does not steer a terminal: documents, responses and models may say what they like."""
+    return text.translate(_STEERS)
 
 
 class Console:
@@ -30,7 +37,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """One remark."""
-        self.rich.print(f"  {text}", markup=False, soft_wrap=True)
+        self.rich.print(f"  {printable(text)}", markup=False, soft_wrap=True)
 
     @contextmanager
     def quietly_again(self) -> Iterator[None]:

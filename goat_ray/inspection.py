@@ -2,11 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, wraps
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from goat_ray.agent.config import PromptConfig
 from goat_ray.agent.events import Called, Event, Planned, Retrieved, Thought, Trouble
 from goat_ray.agent.prompts import observation
+from goat_ray.console import printable
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.places import Place
@@ -24,6 +25,7 @@ from goat_ray.storage import MANIFEST, Dataset, FunctionStore, open_dataset, rea
 from goat_ray.synthesis.exports.corpus import Corpus
 from goat_ray.synthesis.splits import SplitsConfig
 
+P = ParamSpec("P")
 R = TypeVar("R", bound=Record)
 
 ROAD = (
@@ -35,6 +37,17 @@ ROAD = (
 GRAPH_STAGES = ("candidates", "verified", "edges")
 
 
+def _printable(lines: Callable[P, Iterator[str]]) -> Callable[P, Iterator[str]]:
+    """The lines as a terminal can be given them."""
+
+    @wraps(lines)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Iterator[str]:
+        return map(printable, lines(*args, **kwargs))
+
+    return made
+
+
+@_printable
 def function_lines(function: ApiFunction) -> Iterator[str]:
     """One function with its parameters and output fields."""
     yield f"{function.title}  [{function.service}]  {function.name}  id {function.id}"
@@ -54,10 +67,11 @@ def edge_line(edge: CandidateEdge, functions: FunctionStore) -> str:
     """One edge on one line."""
     source, target = functions[edge.source], functions[edge.target]
     ends = f"{source.title} {edge.field} -> {target.title} {edge.parameter}"
-    text = f"{ends}  ({edge.carries}, cosine {edge.similarity:.2f})"
-    return f"{text}; {edge.execution}" if isinstance(edge, Edge) and edge.execution else text
+    execution = f"; {edge.execution}" if isinstance(edge, Edge) and edge.execution else ""
+    return printable(f"{ends}  ({edge.carries}, cosine {edge.similarity:.2f}){execution}")
 
 
+@_printable
 def sample_lines(sample: Sample, functions: FunctionStore) -> Iterator[str]:
     """One sample as a person would read it: query, calls with where each argument came from, response."""
     yield f"Query     {sample.query}"
@@ -77,6 +91,7 @@ def _arguments(call: ExecutedCall) -> str:
     return ", ".join(parts)
 
 
+@_printable
 def event_lines(event: Event) -> Iterator[str]:
     """One step of an agent as a person would read it."""
     if isinstance(event, Retrieved | Planned):
@@ -115,6 +130,7 @@ def _rounds(run: Place) -> int:
     return rounds
 
 
+@_printable
 def corpus_lines(run: Place, count: int) -> Iterator[str]:
     """What a run's corpus is like, what was dropped on the way to it, and some samples."""
     corpus = corpus_of(run)
@@ -159,6 +175,7 @@ def _has_graph(run: Place) -> bool:
     return any((run / name / MANIFEST).exists() for name in ("edges", "verified"))
 
 
+@_printable
 def graph_scores(run: Place, gold_file: Path, ignore: Path | None, count: int) -> Iterator[str]:
     """The finished stages of a run's graph against a gold graph, then errors of the last stage.
 

@@ -92,3 +92,10 @@ def test_an_unfinished_run_is_no_mistake(tmp_path: Path) -> None:
     write_json(tmp_path / "documents" / MANIFEST, books)
     said = CliRunner().invoke(app, ["inspect", "funnel", str(tmp_path)])
     assert said.exit_code == 0 and json.dumps(7) in said.output
+
+
+@pytest.mark.parametrize("url", ["s3:/bucket/run", "s3://", "http://host/run"])
+def test_a_wrong_url_of_a_run_is_told_like_all_else(url: str) -> None:
+    assert "URL" in refused("inspect", "funnel", url)
+    assert "URL" in refused("export", url, "exports")
+    assert "URL" in refused("evaluate", "compare", url)
