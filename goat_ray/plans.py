@@ -19,7 +19,7 @@ from goat_ray.synthesis.orders import Cell, Mix, Starts, configured_mix, plan_or
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.synthesis.variants import distinct_plans
 
-ORDERS_VERSION = 4  # raise it when equal settings would give other orders
+ORDERS_VERSION = 5  # raise it when equal settings would give other orders
 ORDERS = "_orders"  # behind the name of the plans that are made of them
 GRAPH = "call_graph"  # folder of the graph's arrays in the run directory
 FUNCTION_COLUMNS = ("id", "service", "name", "method", "path", "parameters")  # what the graph is made from

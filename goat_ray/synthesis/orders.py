@@ -123,8 +123,7 @@ class _Starts:
         self.lengths: dict[str, dict[int, float]] = {}  # of each service
         for cell in cells:
             self.lengths.setdefault(cell.service, {})[cell.length] = config.lengths.get(cell.length) or 1.0
-        fed = np.diff(graph.into[graph.slots]) > 0
-        self.most = np.where(fed | (np.diff(graph.out) > 0), LONGEST, 1)  # calls of a plan with each function
+        self.most = _most_calls(graph)
         self.lacking = lacking
         self.stock = cache(self._stock)
 
@@ -132,7 +131,8 @@ class _Starts:
         """(functions, edges) for the orders ``[done, until)`` of that length and service; edge -1 for none."""
         graph = self.graph
         functions, homes, edges, edge_homes = self.stock(service)
-        functions, at_home = functions[graph.cost[functions] <= length], functions[homes == length]
+        able = (graph.cost[functions] <= length) & (length <= self.most[functions])
+        functions, at_home = functions[able], functions[homes == length]
         edges = edges[edge_homes == length]
         if not len(functions):
             return np.full(until - done, -1), np.full(until - done, -1)
@@ -161,12 +161,12 @@ class _Starts:
             edges, reach = edges[mine], reach[mine]
         lengths = self.lengths[service]
         homes = _homes(graph.cost[functions], self.most[functions], lengths, self.seed)
-        return functions, homes, edges, _homes(reach, np.full(len(edges), LONGEST), lengths, self.seed)
+        return functions, homes, edges, _homes(reach, self.most[graph.source[edges]], lengths, self.seed)
 
     def _chosen(self, lacking: Starts, length: int, service: str, done: int, most: int) -> Numbers:
         """What of the lacking a plan of that length and service may have: functions, then edges, shuffled anew."""
         graph = self.graph
-        fits = graph.cost[lacking.functions] <= length
+        fits = (graph.cost[lacking.functions] <= length) & (length <= self.most[lacking.functions])
         fed = lacking.edges >= 0
         fits[fed] &= _reach(graph, lacking.edges[fed]) <= length
         if service:
@@ -179,6 +179,18 @@ class _Starts:
 def plain_edges(graph: CallGraph) -> Numbers:
     """All edges but those into scoped slots: whether they make sense depends on the plan, so that none starts there."""
     return np.flatnonzero(graph.kind[graph.slot] & SCOPED == 0)
+
+
+def _most_calls(graph: CallGraph) -> Numbers:
+    """How many calls a plan with each function can have: it never leaves what edges join, and calls nothing twice."""
+    from scipy.sparse import csr_array  # takes half a second to load, and most commands need no orders
+    from scipy.sparse.csgraph import connected_components
+
+    functions = len(graph.ids)
+    target = graph.owner[graph.slot[graph.leaving]]
+    joined = csr_array((np.ones(len(target)), target, graph.out), shape=(functions, functions))
+    _, part = connected_components(joined, connection="weak")
+    return np.asarray(np.minimum(np.bincount(part)[part], LONGEST))
 
 
 def _homes(least: npt.NDArray[Any], most: Numbers, shares: Mapping[int, float], seed: int) -> Small:
