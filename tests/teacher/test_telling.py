@@ -228,6 +228,29 @@ def test_a_write_names_its_thing_where_its_document_says_a_specific_one() -> Non
     assert Teller(books(UPDATE)).subquery(1) == "Update that contact in an organisation with tenant T-1."
 
 
+@pytest.mark.parametrize(
+    ("summary", "done"),
+    [
+        ("Removes an existing contact", "remove the second contact"),
+        ("Removes any contacts from a list", "remove the second contact from a list"),
+        ("Sets a guest to be an admin contact", "set a guest to be an admin contact for the second contact"),
+        ("Sets a guest to be the contact", "set a guest to be the contact for the second contact"),
+        ("Sets the contacts of a list", "set the contacts of a list for the second contact"),
+        ("Sets the default contact of a list", "set the default contact of a list for the second contact"),
+    ],
+)
+def test_a_thing_takes_the_place_of_no_other(summary: str, done: str) -> None:
+    write = ApiFunction.create(
+        service="books",
+        name="write",
+        method="POST",
+        path="/contacts/{contact_id}",
+        summary=summary,
+        parameters=[TENANT, CONTACT],
+    )
+    assert instruction(books(write), 1, shallow=False).text == done
+
+
 def test_what_several_calls_are_given_alike_is_said_once() -> None:
     for variant in range(20):
         query = Teller(books(UPDATE, BILL), variant).query()
