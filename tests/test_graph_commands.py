@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import networkx as nx
 import pytest
 from typer.testing import CliRunner
 
 from goat_ray.cli import app
+from goat_ray.graph.statistics import write_graphml
 from goat_ray.records import ApiFunction, Edge
-from goat_ray.storage import MANIFEST, write_json, write_records
+from goat_ray.storage import MANIFEST, FunctionStore, write_json, write_records
 from tests.world import World
 
 
@@ -76,3 +78,11 @@ def test_inspect_graph_describes_and_exports(run: Path, tmp_path: Path, world: W
     assert f"functions            {len(world.functions)}" in result.output
     assert "longest chain" in result.output and "feeds most" in result.output
     assert (tmp_path / "g.graphml").exists() and (tmp_path / "g").read_text()
+
+
+def test_graphml_can_be_read_whatever_the_documents_say(tmp_path: Path) -> None:
+    said = [f"a{one}b" for one in ("\x1b", "\x00", "\ufffe", "\t", "\n", "😀")]
+    functions = [ApiFunction.create(service=one, name="n", method="GET", path=f"/{one}") for one in said]
+    write_graphml(tmp_path / "g.graphml", FunctionStore.of(functions), [])
+    services = [node["service"] for _, node in nx.read_graphml(tmp_path / "g.graphml").nodes(data=True)]
+    assert sorted(services) == sorted([*["a\ufffdb"] * 3, "a\tb", "a\nb", "a😀b"])

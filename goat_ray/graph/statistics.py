@@ -1,5 +1,6 @@
 """The shape of a dependency graph, and the graph as files for other programs."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from goat_ray.graph.assembly import to_networkx
 from goat_ray.records import ApiFunction, Edge
 from goat_ray.storage import FunctionStore
 
+_NO_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2
 HUBS = 5
 _SHARES = {"least": 0.0, "median": 0.5, "90 %": 0.9, "most": 1.0}  # of sorted degrees
 
@@ -43,8 +45,13 @@ def describe(functions: FunctionStore, edges: Iterable[Edge]) -> Iterator[str]:
 
 def write_graphml(path: Path, functions: FunctionStore, edges: Iterable[Edge]) -> None:
     """Write GraphML (graphml.graphdrawing.org) with all attributes of ``to_networkx``."""
+    graph = to_networkx(functions, edges)
+    for attributes in (entry[-1] for entry in (*graph.nodes(data=True), *graph.edges(data=True))):
+        for name, value in attributes.items():
+            if isinstance(value, str):
+                attributes[name] = _NO_XML.sub("\ufffd", value)
     with _told(path):
-        nx.write_graphml(to_networkx(functions, edges), path)
+        nx.write_graphml(graph, path)
 
 
 def write_edgelist(path: Path, functions: FunctionStore, edges: Iterable[Edge]) -> None:
