@@ -21,11 +21,11 @@ from goat_ray.graph.values import is_scoped
 from goat_ray.naming import is_identifier
 from goat_ray.records import ApiFunction, Parameter
 
-VERSION = 3  # raise it when the same edges would give another graph
+VERSION = 4  # raise it when the same edges would give another graph
 CHANGES = frozenset(("PUT", "PATCH", "DELETE"))
 SEAL = "paths.arrow"  # the file that is written last
 EDGE_COLUMNS = ("source", "field", "target", "parameter")
-OUT_OF_REACH = 127  # cost of a function that no plan can end in
+OUT_OF_REACH = 127  # cost of a function that needs as many calls or more
 
 REQUIRED, NEEDED, SCOPED, ASKABLE, BODY = 1, 2, 4, 8, 16
 """What a slot is: required; to be filled by another call; a number within something else ("season 2");
@@ -224,21 +224,45 @@ def _look_up(column: pa.Array, values: pa.StringArray) -> Any:
 
 
 def _least_calls(source: Ints, slot: Ints, kind: Bytes, owner: Longs, functions: int) -> Bytes:
-    """The least number of calls that a plan ending in each function has (an upper bound)."""
-    needs = kind[slot] & NEEDED > 0
-    source, slot = source[needs], slot[needs]
+    """The least number of calls that a plan ending in each function has (an upper bound).
+
+    Functions that could only be called after each other wait in vain. Where nothing else leads into such circles, the
+    user is to give what their functions need of each other: all of them, so that plans can start at any and use every
+    edge. Those slots are NEEDED in ``kind`` no more.
+    """
     order = np.argsort(slot, kind="stable")
     source, slot = source[order], slot[order]
-    needed, starts = np.unique(slot, return_index=True)
-    cost = np.where(np.bincount(owner[needed], minlength=functions) > 0, OUT_OF_REACH, 1)
-    while len(needed):
-        least = np.minimum.reduceat(cost[source], starts)
-        better = 1 + np.bincount(owner[needed], least, functions).astype(np.int64)
-        better = np.minimum(cost, np.minimum(better, OUT_OF_REACH))
-        if (better == cost).all():
-            break
-        cost = better
-    return cost.astype(np.uint8)
+    cost = np.full(functions, OUT_OF_REACH)
+    while True:
+        needs = kind[slot] & NEEDED > 0
+        source, slot = source[needs], slot[needs]
+        needed, starts = np.unique(slot, return_index=True)
+        while True:
+            least = np.minimum.reduceat(cost[source], starts) if len(needed) else needed
+            better = 1 + np.bincount(owner[needed], least, functions).astype(np.int64)
+            better = np.minimum(cost, np.minimum(better, OUT_OF_REACH))
+            if (better == cost).all():
+                break
+            cost = better
+        waiting = np.repeat(least >= OUT_OF_REACH, np.diff(np.append(starts, len(slot))))
+        if not waiting.any():
+            return cost.astype(np.uint8)
+        first = _first_in_circles(source[waiting], owner[slot[waiting]], functions)
+        if not first.any():  # the others need more calls than are counted
+            return cost.astype(np.uint8)
+        kind[slot[waiting][first]] &= np.uint8(0xFF ^ NEEDED)
+
+
+def _first_in_circles(source: Ints, target: Longs, functions: int) -> npt.NDArray[np.bool_]:
+    """For each edge whether it leads into a circle (strongly connected component) that no other edge leads into."""
+    from scipy.sparse import csr_array  # takes half a second to load, and few graphs need it
+    from scipy.sparse.csgraph import connected_components
+
+    joined = csr_array((np.ones(len(source)), (source, target)), shape=(functions, functions))
+    parts, part = connected_components(joined, connection="strong")
+    first = np.ones(parts, bool)
+    first[part[target[part[source] != part[target]]]] = False
+    return np.asarray(first[part[target]])
 
 
 def _ranges(starts: Longs, lengths: Longs) -> Longs:

@@ -17,6 +17,7 @@ from goat_ray.synthesis.config import SamplingConfig
 from goat_ray.synthesis.orders import Cell, configured_mix, plan_orders
 from goat_ray.synthesis.sampling import DrawPlans, PlanSampler
 from goat_ray.synthesis.shapes import LONGEST, SHAPES, SHORTEST, shape_of
+from tests.synthesis.made_up import needs, worlds
 from tests.world import World, edge_columns, sample_plans
 
 CONFIG = SamplingConfig(plans=400, lengths=dict.fromkeys(range(1, LONGEST + 1), 1))
@@ -285,54 +286,11 @@ def test_a_structure_is_the_same_in_any_order_of_independent_calls(world: World)
 # --- made-up graphs ------------------------------------------------------------------------------
 
 
-@st.composite
-def worlds(draw) -> tuple[list[ApiFunction], list[Edge]]:
-    count = draw(st.integers(1, 8))
-    functions = [
-        ApiFunction.create(
-            service=f"s{number % 2}",
-            name=f"f{number}",
-            method=draw(st.sampled_from(("GET", "POST", "PUT"))),
-            parameters=[
-                Parameter(name=f"p{p}_id", location="query", type="string", required=draw(st.booleans()))
-                for p in range(draw(st.integers(0, 3)))
-            ],
-            outputs=[OutputField(path="$.id", type="string"), OutputField(path="$.other", type="string")],
-        )
-        for number in range(count)
-    ]
-    possible = [
-        (source.id, field, target.id, parameter.name)
-        for source in functions
-        for target in functions
-        if source is not target
-        for parameter in target.parameters
-        for field in ("$.id", "$.other")
-    ]
-    chosen = draw(st.lists(st.sampled_from(possible), unique=True)) if possible else []
-    return functions, [
-        Edge(
-            id=f"{number}",
-            source=source,
-            field=field,
-            target=target,
-            parameter=parameter,
-            carries="",
-            wants="",
-            similarity=1,
-            reason="",
-            teacher="",
-        )
-        for number, (source, field, target, parameter) in enumerate(chosen)
-    ]
-
-
 @settings(max_examples=60, deadline=None)
 @given(worlds(), st.integers(0, 5))
 def test_any_graph_gives_sound_plans(world: tuple[list[ApiFunction], list[Edge]], seed: int) -> None:
     functions, edges = world
-    by_id = {function.id: function for function in functions}
-    fed = {(edge.target, edge.parameter) for edge in edges if by_id[edge.source].method != "PUT"}
+    needed = needs(functions, edges)
     for plan in kept(functions, edges, SamplingConfig(plans=30, seed=seed, lengths={1: 1, 2: 1, 3: 1, 4: 1})):
         found = dependencies(plan)
         assert nx.is_directed_acyclic_graph(found) and nx.is_weakly_connected(found)
@@ -340,9 +298,7 @@ def test_any_graph_gives_sound_plans(world: tuple[list[ApiFunction], list[Edge]]
         assert len({call.function for call in plan.calls}) == len(plan.calls)
         for call in plan.calls:
             for binding in call.bindings:
-                parameter = by_id[call.function].parameter(binding.parameter)
-                needed = parameter.required and (call.function, binding.parameter) in fed
-                assert binding.step is not None or not needed
+                assert binding.step is not None or (call.function, binding.parameter) not in needed
 
 
 def test_costs_are_the_least_numbers_of_calls(graph: CallGraph) -> None:
