@@ -25,6 +25,7 @@ MAX_TEXT = 140  # characters of one value
 MIN_SENTENCE = 40  # characters; a text is cut to whole sentences where they are no shorter
 MAX_FACTS = 3
 MAX_LISTED = 3  # items named in a response
+MAX_ENVELOPES = 2  # around the thing that a response is about
 
 Fact = tuple[str, Any]  # the name of a field, and its value
 
@@ -50,8 +51,12 @@ def telling_fields(item: Any) -> list[Fact]:
         and not isinstance(value, bool)
         and value != ""
         and _is_telling(name)
-        and not (isinstance(value, str) and ("://" in value or value.startswith("/")))
+        and not _is_address(value)
     ]
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and ("://" in value or value.startswith("/"))
 
 
 @lru_cache(maxsize=65_536)
@@ -83,14 +88,41 @@ def names_in(items: Iterable[Any]) -> list[str]:
 
 def facts(body: Any) -> str:
     """The first telling facts of a body, a sentence each after its name; empty if it has none."""
+    body = unwrapped(body)
     fields = telling_fields(body)
     if not fields:
-        values = [short(value) for value in scalars(body)[:MAX_FACTS]]
+        values = [short(value) for value in scalars(_telling_members(body))[:MAX_FACTS]]
         return f"{', '.join(values)}." if values else ""
     name = _called(body, _TITLES)
     others = [fact for fact in fields if fact[1] != name][: MAX_FACTS - bool(name)]
     sentences = [short(name)] * bool(name) + [said(*fact) for fact in others]
     return " ".join(map(ended, sentences))
+
+
+def unwrapped(body: Any) -> Any:
+    """What a body is about: where it tells nothing itself, the only thing in it, as in ``{"data": {...}}``."""
+    for _ in range(MAX_ENVELOPES):
+        members = {"": body} if isinstance(body, list) else body
+        if not isinstance(members, dict) or telling_fields(members):
+            break
+        held = [(name, one) for name, one in members.items() if isinstance(one, dict | list)]
+        if len(held) != 1 or not (isinstance(body, list) or _is_telling(held[0][0])):
+            break
+        thing = held[0][1]
+        if isinstance(thing, list) and len(thing) == 1:
+            thing = thing[0]
+        if not isinstance(thing, dict):
+            break
+        body = thing
+    return body
+
+
+def _telling_members(value: Any) -> Any:
+    """A value without its members that tell a person nothing."""
+    if isinstance(value, dict):
+        kept = {name: inner for name, inner in value.items() if _is_telling(name)}
+        return {name: _telling_members(inner) for name, inner in kept.items() if not _is_address(inner)}
+    return [_telling_members(item) for item in value] if isinstance(value, list) else value
 
 
 def ended(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from goat_ray.naming import ordinal, plural, singular, with_article, words
 from goat_ray.teacher import asking_forms, phrases
 from goat_ray.teacher.asking_forms import capital
-from goat_ray.teacher.facts import Fact, amount, ended, facts, names_in, telling_fields
+from goat_ray.teacher.facts import Fact, amount, ended, facts, names_in, telling_fields, unwrapped
 from goat_ray.teacher.noun_phrases import NounPhrases
 from goat_ray.teacher.quantities import measured
 from goat_ray.teacher.story import Story, Told
@@ -119,7 +119,9 @@ class _Goals:
         return self._list(number, told) if is_list else self._detail(number, told)
 
     def _fan_out(self, number: int, calls: list[Told]) -> Goal:
-        answer = " ".join(f"{capital(ordinal(place))}: {ended(self._returned(one))}" for place, one in enumerate(calls))
+        returned = [self._returned(one) for one in calls]
+        told = [f"{capital(ordinal(place))}: {ended(one)}" for place, one in enumerate(returned)]
+        answer = " ".join(told) if all(returned) else ""
         return Goal(asking_forms.SHOW, self._named.about(number), answer, f"{{what}}. {answer}")
 
     def _list(self, number: int, told: Told) -> Goal:
@@ -131,29 +133,31 @@ class _Goals:
             fields = [fact for fact in _unknown(telling_fields(items[0]), first) if isinstance(fact[1], str)]
             if fields:
                 return of_field(*content.choice(fields), first)
-        answer = ended(_listing(names_in(items), len(items)) or facts(told.call.body))
+        listed = _listing(names_in(items), len(items)) or facts(told.call.body)
         short = self._named.short(number)
         opening = f"Here are {short}" if len(items) > 1 and content.random() < HERE_SHARE else capital(short)
         what = self._named.about(number)
-        return Goal(asking_forms.LIST, what, f"{opening}: {answer}", f"{{what}}: {answer}", short, thing=what)
+        answer = f"{opening}: {ended(listed)}" if listed else ""
+        return Goal(asking_forms.LIST, what, answer, f"{{what}}: {ended(listed)}", short, thing=what)
 
     def _detail(self, number: int, told: Told) -> Goal:
         content, what = self._content(number), self._named.about(number)
-        fields = _unknown(telling_fields(told.call.body), what)
+        fields = _unknown(telling_fields(unwrapped(told.call.body)), what)
         if fields and content.random() < FIELD_SHARE:
             return of_field(*content.choice(fields), what)
         answer = facts(told.call.body)
         return Goal(asking_forms.DETAIL, what, answer, f"{{what}}: {answer}", thing=what)
 
     def _returned(self, told: Told) -> str:
-        """What one call of several alike returned: the names in its list, else its facts."""
-        items = self._story.phrases.items(told.function, told.call.body)
-        return _listing(names_in(items), len(items)) or facts(told.call.body) or "nothing"
+        """What one call of several alike returned: the names in its list, else its facts; empty for codes alone."""
+        body = told.call.body
+        items = self._story.phrases.items(told.function, body)
+        return _listing(names_in(items), len(items)) or facts(body) or ("" if phrases.scalars(body) else "nothing")
 
     def _made(self, told: Told) -> str:
         """What a call that writes returned of the thing itself; nothing where that is codes alone."""
         items = self._story.phrases.items(told.function, told.call.body)
-        about = next((one for one in (*items[:1], told.call.body) if telling_fields(one)), None)
+        about = next((one for one in (*items[:1], unwrapped(told.call.body)) if telling_fields(one)), None)
         return facts(about) if about is not None else ""
 
     def _content(self, number: int) -> random.Random:

@@ -50,8 +50,13 @@ class Teller:
         return phrases.pluralise(self.story.phrases.resource_noun(first))
 
     def response(self) -> str:
-        """An answer that says only what the outputs say, and of what only where that is not plain."""
+        """An answer that says only what the outputs say, and of what only where that is not plain.
+
+        Empty where the outputs tell nothing of something that is asked: nobody asks for ids.
+        """
         goals = goals_of(self.story)
+        if not all(goal.answer for goal in goals):
+            return ""
         if len(goals) == 1:
             return goals[0].answer
         heads = Counter(goal.head for goal in goals)

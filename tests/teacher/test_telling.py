@@ -3,7 +3,7 @@
 import pytest
 
 from goat_ray.records import ApiFunction, Argument, ExecutedCall, OutputField, Parameter
-from goat_ray.teacher.checks import query_flaw
+from goat_ray.teacher.checks import query_flaw, response_flaw
 from goat_ray.teacher.goals import instruction, of_field, together
 from goat_ray.teacher.noun_phrases import NounPhrases
 from goat_ray.teacher.phrases import Phrasebook
@@ -226,6 +226,40 @@ def test_a_write_names_its_thing_where_its_document_says_a_specific_one() -> Non
     done = [instruction(books(write), 1, shallow=False).text for write in (UPDATE, BILL)]
     assert done == ["update the second contact in an organisation", "create a bill for the second contact"]
     assert Teller(books(UPDATE)).subquery(1) == "Update that contact in an organisation with tenant T-1."
+
+
+def film(body: object, *, twice: bool = False) -> Story:
+    """The details of one film, or of each of two."""
+    top = ExecutedCall(function=TOP.id, arguments=[], status=200, body=FILMS, origin="simulated")
+    told = [Told(TOP, top)]
+    for place in range(1 + twice):
+        taken = Argument(
+            parameter="movie_id",
+            value=500 + place,
+            provenance="upstream",
+            step=0,
+            location=f"$.results[{place}].id",
+            chosen="each" if twice else "",
+        )
+        told.append(Told(FILM, top.model_copy(update={"arguments": [taken], "body": body, "planned": 1})))
+    return Story(tuple(told), Phrasebook([TOP, FILM]), "seed")
+
+
+def test_what_is_asked_of_a_thing_in_an_envelope_is_a_field_of_its_own() -> None:
+    told = film({"ok": True, "data": {"id": 7, "budget": 900}})
+    assert "900" in Teller(told).response()
+    assert Teller(books(BILL, body={"ok": True, "bill": {"id": 7, "status": "open"}})).response() == (
+        "Done. Status: open."
+    )
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_ids_alone_are_no_answer(twice: bool) -> None:
+    told = film({"data": {"id": 71, "imdb_id": "tt99"}}, twice=twice)
+    response = Teller(told).response()
+    flaw = response_flaw(told, Teller(told).query(), response)
+    assert response == ""
+    assert flaw is not None
 
 
 @pytest.mark.parametrize(

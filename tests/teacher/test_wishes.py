@@ -93,6 +93,27 @@ def test_facts_are_sentences_with_the_name_first() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"data": {"id": "u-81", "name": "Ada Lind", "city": "Rome"}}, "Ada Lind. City: Rome."),
+        ({"ok": True, "view": {"id": "VM1", "hash": "1567.18", "title": "Team plans"}}, "Team plans."),
+        ({"data": {"id": "9", "attributes": {"title": "Quiet Tide", "year": 1999}}}, "Quiet Tide. Year: 1999."),
+        ({"Prepayments": [{"PrepaymentID": "aea95d78", "Amount": 100}]}, "Amount: 100."),
+        ([{"id": 1, "name": "A"}], "A."),
+        ({"id": 4, "owner": {"name": "Ada"}, "team": {"id": 5, "name": "Sea"}}, "Ada, Sea."),
+        ({"tags": ["a", "b"]}, "a, b."),
+        ({"status": "open", "view": {"title": "Team plans"}}, "Status: open."),
+        ({"id": 4, "image": {"format": "png"}}, ""),
+        ({"id": 1, "hash": "1567.18", "view": {"id": 5, "app_id": 1}}, ""),
+        ({"id": 1, "link": "https://a.org"}, ""),
+        (["AAPL", "MSFT"], "AAPL, MSFT."),
+    ],
+)
+def test_facts_are_told_of_what_an_envelope_holds_and_never_of_ids(body: object, told: str) -> None:
+    assert facts(body) == told
+
+
 def test_long_texts_are_cut_after_a_sentence_or_a_word() -> None:
     sentence = "The tide clerk and the retired pilot solve the harbour's quietest crimes."
     assert short(f"{sentence} {'More of it ' * 20}") == sentence
