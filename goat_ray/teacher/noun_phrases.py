@@ -167,8 +167,8 @@ class NounPhrases:
             noun = wanted or "one"
             return _ranked(noun, noun, (" ", outer, f" is {phrases.label(name)}"), last, chosen)
         noun = self._phrases.member(name)
-        if phrases.of_group(name) and wanted not in ("", "person"):
-            noun = phrases.singularise(self._phrases.topic(told.function).noun)  # a person's cast list holds films
+        if phrases.of_group(name) and not self._holds_people(told, wanted):
+            noun = phrases.singularise(self._phrases.topic(told.function).noun)
         single = told.function.path.endswith("}") or self._phrases.outcome(told.function)
         if single and last == 0 and not chosen and outer.noun and noun.endswith(outer.noun):
             return outer  # a list of the one thing that was asked for or made
@@ -215,11 +215,13 @@ class NounPhrases:
         """Whether a list's name says better what its items are than the call does: the cast in a film's credits."""
         if not held or phrases.is_wrapper(held) or singular(words(held)[-1]) in noun.split():
             return False
-        if not phrases.of_group(held) or wanted == "person":
-            return True
+        return not phrases.of_group(held) or self._holds_people(told, wanted)
+
+    def _holds_people(self, told: Told, wanted: str) -> bool:
+        """Whether a list that is called a cast or a crew is one; a person's holds the films that they were in."""
         places = told.path_arguments
-        of_person = bool(places) and told.kind_before(places[-1].parameter) in _PERSONS  # their cast lists hold films
-        return not wanted and not of_person
+        of_person = bool(places) and told.kind_before(places[-1].parameter) in _PERSONS
+        return wanted == "person" or not of_person
 
     def _one(self, number: int, told: Told) -> Thing:
         """The one thing that a call without a list is about."""
@@ -256,7 +258,9 @@ class NounPhrases:
         inner = next((str(token) for token in reversed(holder) if isinstance(token, str)), "")
         source = phrases.resource(self._story.calls[argument.step].function)
         *before, last = words(inner) or ("",)
-        kinds = {singular(last), " ".join([*before, singular(last)]), source}
+        kinds = {singular(last), " ".join([*before, singular(last)])}
+        if not (phrases.of_group(inner) and self._holds_people(self._story.calls[argument.step], wanted)):
+            kinds.add(source)  # what a call is about is in its lists, but a film's credits are not its cast
         # "author_id" in a book names another thing; "book_id" or "id" in a book is the book itself, and so is
         # the "card_number" of a member where /members/{card_number} takes it, and the customer who is a reviewer.
         if not own or own in {*kinds, *map(self._phrases.noun, kinds)} or (kind and kind in kinds):

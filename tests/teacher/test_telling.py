@@ -324,6 +324,57 @@ def test_a_member_that_holds_all_of_an_answer_is_the_thing_itself() -> None:
     assert instruction(told, 1, shallow=False).text.endswith(" for the app of the view")
 
 
+def credits_of(path: str) -> ApiFunction:
+    key = path.split("{")[1].split("}")[0]
+    return ApiFunction.create(
+        service="films",
+        name="credits",
+        path=path,
+        summary="Get the credits",
+        parameters=[Parameter(name=key, location="path", type="integer", required=True)],
+        outputs=[
+            OutputField(path=f"$.{group}[*].{name}", type="string")
+            for group in ("cast", "crew")
+            for name in ("id", "credit_id")
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "location", "taker", "expected"),
+    [
+        ("/movie/{movie_id}/credits", "cast[0].id", "person_id", "first cast member of"),
+        ("/movie/{movie_id}/credits", "crew[0].id", "person_id", "first crew member of"),
+        ("/movie/{movie_id}/credits", "cast[0].id", "with_cast", "first cast member of"),
+        ("/movie/{movie_id}/credits", "crew[1].id", "with_crew", "second crew member of"),
+        ("/movie/{movie_id}/credits", "cast[0].credit_id", "credit_id", "credit of the first cast member of"),
+        ("/movie/{movie_id}/credits", "crew[0].credit_id", "credit_id", "credit of the first crew member of"),
+        ("/person/{person_id}/credits", "cast[0].id", "movie_id", "first credit of"),
+        ("/person/{person_id}/credits", "crew[0].id", "movie_id", "first credit of"),
+    ],
+)
+def test_a_films_cast_and_crew_are_people_whatever_they_are_taken_for(
+    path: str, location: str, taker: str, expected: str
+) -> None:
+    source = credits_of(path)
+    taking = ApiFunction.create(
+        service="films",
+        name="taking",
+        path="/found",
+        summary="Get the findings",
+        parameters=[Parameter(name=taker, location="query", type="string")],
+    )
+    key = Argument(parameter=source.parameters[0].name, value=7, provenance="user")
+    first = ExecutedCall(function=source.id, arguments=[key], status=200, body={}, origin="simulated")
+    taken = Argument(parameter=taker, value="x", provenance="upstream", step=0, location=f"$.{location}")
+    told = Story(
+        (Told(source, first), Told(taking, first.model_copy(update={"arguments": [taken], "planned": 1}))),
+        Phrasebook([source, taking]),
+        "",
+    )
+    assert expected in NounPhrases(told).about(1).text
+
+
 SYMBOLS = ApiFunction.create(
     service="market",
     name="symbols",
