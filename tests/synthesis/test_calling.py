@@ -157,7 +157,7 @@ def test_a_passing_error_is_kept_only_where_recovery_asks_for_it(world: World, p
         step = Call(RulesTeacher(), ExecutorConfig(sandbox=sandbox), world.data, calling=CallingConfig(recovery=share))
         step.start()
         outcomes[share] = list(step.process(plans))
-    assert all(call.status == 200 or call.status == 201 for t in kept(outcomes[0.0]) for call in t.calls)
+    assert all(200 <= call.status < 300 for t in kept(outcomes[0.0]) for call in t.calls)
     captured = [c for t in kept(outcomes[1.0]) for c in t.calls if c.status in PASSING]
     assert len(captured) > 10
     assert all(call.corrected_by is not None for call in captured)
