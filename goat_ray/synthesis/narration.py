@@ -30,7 +30,7 @@ class Narrate(Step[CallTrace, Sample]):
     """Asks the teacher for the language of each trace and keeps what its judge accepts."""
 
     name = "narrate"
-    version = 9
+    version = 10
     takes = CallTrace
     gives = Sample
 

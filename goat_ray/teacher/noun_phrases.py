@@ -276,7 +276,8 @@ class NounPhrases:
 def _ranked(noun: str, brief: str, tail: tuple[Part, ...], index: int, chosen: str) -> Thing:
     """One item of a list, which a later sentence may call "that BRIEF"; each of several has no such name."""
     parts = (ranked(noun, index, chosen), *(part for part in tail if part))
-    return Thing(parts, "" if chosen.startswith(EACH) else brief)
+    several = chosen.startswith(EACH)
+    return Thing(parts, "" if several else brief, several=several)
 
 
 def _name(text: Argument) -> Thing:

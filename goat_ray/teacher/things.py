@@ -14,11 +14,13 @@ Part = Union[str, "Thing"]
 class Thing:
     """A noun phrase: words, and other things within it. Not to be changed once made."""
 
-    __slots__ = ("name", "noun", "parts", "text")
+    __slots__ = ("name", "noun", "parts", "several", "text")
 
-    def __init__(self, parts: tuple[Part, ...] = (), noun: str = "", name: str = "") -> None:
+    def __init__(self, parts: tuple[Part, ...] = (), noun: str = "", name: str = "", *, several: bool = False) -> None:
         self.parts = parts
         self.noun = noun  # what "that NOUN" calls it later; empty where nothing may
+        self.several: bool = several or any(isinstance(part, Thing) and part.several for part in parts)
+        """Whether it is each of several things, or of each of them, which no "that NOUN" may call."""
         self.name = name  # how the user calls it; said before the parts, with or without its noun
         called = f"the {noun} {name}" if noun and name else name
         # The whole phrase; equal for equal things.
@@ -26,7 +28,7 @@ class Thing:
 
     def within(self) -> Iterator["Thing"]:
         """The things that a later sentence may refer to: this one, and those in it."""
-        if self.noun:
+        if self.noun and not self.several:
             yield self
         for part in self.parts:
             if isinstance(part, Thing):
@@ -44,7 +46,7 @@ class Voice:
 
     def say(self, thing: Thing) -> str:
         """The phrase in full, or "that NOUN" where only this thing can be meant."""
-        told = self._told.setdefault(thing.noun, set()) if thing.noun else None
+        told = self._told.setdefault(thing.noun, set()) if thing.noun and not thing.several else None
         if told == {thing.text}:
             return f"that {thing.noun}"
         said = self._owned(thing) or self._called(thing) + self.join(thing.parts)
@@ -55,7 +57,8 @@ class Voice:
     def introduce(self, thing: Thing) -> str:
         """The phrase in full; from here on its noun means this thing alone."""
         said = self.say(thing)
-        self._told[thing.noun] = {thing.text}
+        if not thing.several:
+            self._told[thing.noun] = {thing.text}
         return said
 
     def join(self, parts: Iterable[Part]) -> str:

@@ -80,6 +80,35 @@ def test_a_fan_out_is_one_wish_with_all_its_answers() -> None:
     assert all(name in Teller(told).response() for name in ("Reviewer X", "Reviewer Y"))
 
 
+def test_what_is_taken_of_each_of_several_things_is_never_that_thing() -> None:
+    season = ApiFunction.create(
+        service="films",
+        name="images",
+        path="/movie/{movie_id}/season/{season_number}/images",
+        summary="Get the images of a season",
+        parameters=[
+            Parameter(name=name, location="path", type="integer", required=True)
+            for name in ("movie_id", "season_number")
+        ]
+        + [Parameter(name="min_height", location="query", type="integer")],
+        outputs=[OutputField(path="$.count", type="integer")],
+    )
+    given = [
+        Argument(parameter=name, value=value, provenance="user")
+        for name, value in (("season_number", 1), ("min_height", 480))
+    ]
+    calls = [Told(TOP, ExecutedCall(function=TOP.id, arguments=[], status=200, body=FILMS, origin="simulated"))]
+    for place in range(3):
+        made = call(place, "each")
+        changes = {"function": season.id, "arguments": [*made.arguments, *given], "body": {"count": place}}
+        calls.append(Told(season, made.model_copy(update=changes)))
+    told = Story(tuple(calls), Phrasebook([TOP, season]), "seed")
+    for variant in range(100):
+        query = Teller(told, variant).query()
+        assert "season 1 of each of the first three" in query
+        assert "that season" not in query
+
+
 def test_a_failed_call_is_no_wish_of_its_own() -> None:
     told = story(call(0, status=404, body={"error": "not found"}, corrected_by=2), call(1))
     assert told.goals == [2]

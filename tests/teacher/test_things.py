@@ -38,3 +38,13 @@ def test_the_longest_thing_that_all_are_about_is_shared() -> None:
     assert shared([author, Thing(("the pages of ", BOOK))]) is BOOK
     assert shared([author, OTHER]) is None
     assert shared([Thing((BOOK, " or ", OTHER))]) is None  # "that book" would be either
+
+
+def test_what_is_of_each_of_several_things_is_no_single_thing() -> None:
+    shows = Thing(("each of the first three shows",), several=True)
+    season = Thing(("season 1", " of ", shows), "season")
+    images, rating = Thing(("the images of ", season)), Thing(("the rating of ", season))
+    assert shared([images, rating]) is None
+    voice = Voice(owners=True)
+    voice.introduce(season)
+    assert voice.say(images) == "the images of season 1 of each of the first three shows"
