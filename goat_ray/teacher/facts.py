@@ -15,6 +15,7 @@ _UNTELLING = frozenset(
     " latitude longitude lat lng lon timezone locale language adult video order popularity key width height"
     " ratio".split()
 )
+_BESIDE = frozenset("pagination paging meta metadata links warning warnings error errors".split())  # no thing's own
 _NAMERS = (  # last words of fields that say what an item is, best first: titles, other texts, places
     *("name", "title", "label", "headline", "subject", "author", "summary", "description", "content", "text"),
     *("path", "url", "link", "uri", "href"),
@@ -105,10 +106,11 @@ def unwrapped(body: Any) -> Any:
         members = {"": body} if isinstance(body, list) else body
         if not isinstance(members, dict) or telling_fields(members):
             break
-        held = [(name, one) for name, one in members.items() if isinstance(one, dict | list)]
-        if len(held) != 1 or not (isinstance(body, list) or _is_telling(held[0][0])):
+        own = members if members is not body else _own_members(body)
+        held = [one for one in own.values() if isinstance(one, dict | list)]
+        if len(held) != 1:
             break
-        thing = held[0][1]
+        thing = held[0]
         if isinstance(thing, list) and len(thing) == 1:
             thing = thing[0]
         if not isinstance(thing, dict):
@@ -117,11 +119,15 @@ def unwrapped(body: Any) -> Any:
     return body
 
 
+def _own_members(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in item.items() if _is_telling(name) and _BESIDE.isdisjoint(words(name))}
+
+
 def _telling_members(value: Any) -> Any:
     """A value without its members that tell a person nothing."""
     if isinstance(value, dict):
-        kept = {name: inner for name, inner in value.items() if _is_telling(name)}
-        return {name: _telling_members(inner) for name, inner in kept.items() if not _is_address(inner)}
+        own = _own_members(value)
+        return {name: _telling_members(inner) for name, inner in own.items() if not _is_address(inner)}
     return [_telling_members(item) for item in value] if isinstance(value, list) else value
 
 

@@ -28,10 +28,11 @@ _CLOCK = re.compile(r"\d\d?:\d\d(?::\d\d)?(?:\s?[ap]m)?", re.I)
 _YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d")
 _WEEKDAY = re.compile(r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?", re.I)
 _FIRST_STAMP = 100_000_000  # seconds since 1970; smaller numbers are hardly times
-_SPECIFIC = r"(?:specific|single|given|particular|existing|certain|specified)\s+"
+_SPECIFIC = r"(?:specific|single|given|particular|existing|pending|certain|specified)\s+"
 _NEVER = r"(?<!\bbe )"  # "to be an owner" says what becomes of a thing
-_ONE = rf"{_NEVER}\b(?:(?:an?|one|the|any)\s+(?:{_SPECIFIC})?|{_SPECIFIC})"
-_ANY = rf"{_NEVER}\b(?:any\s+(?:{_SPECIFIC})?|{_SPECIFIC})"  # before a plural, which "the" makes others of
+_KIND_OF = r"(?:(?!(?:in|of|for|to|from|on|by|with)\b)\w+\s+){0,2}?"  # "a specific bank transfer" is that transfer
+_ONE = rf"(?:(?:an?|one|the|any)\s+(?:\w+\s+or\s+\w+\s+)?|(?:(?:an?|one|the|any)\s+)?{_SPECIFIC}{_KIND_OF})"
+_SEVERAL = rf"(?:(?:an?|one|any)\s+|(?:(?:an?|one|the|any)\s+)?{_SPECIFIC}{_KIND_OF})"  # "the users" are others
 _END = r"(?=\s*(?:$|[,;]|\b(?:in|of|for|to|from|on|by|with|and|at|as|using|into|within)\b))"
 ITEM_SHARE = 0.35  # of the goals about lists that ask for a field of the first item
 HERE_SHARE = 0.5  # of the answers that list several things, "Here are the reviews: "
@@ -86,7 +87,7 @@ def _with_source(parts: list[Part], source: Part) -> list[Part]:
     """What is to be done, with a thing in place of "a specific contact", else after the rest: "for that contact"."""
     noun = (source.noun or source.text.removeprefix("that ")) if isinstance(source, Thing) else source
     one, several = re.escape(noun), re.escape(phrases.pluralise(noun))
-    pattern = re.compile(rf"(?:{_ONE}{one}|{_ANY}{several}){_END}", re.I)
+    pattern = re.compile(rf"{_NEVER}\b(?:{_ONE}{one}|{_SEVERAL}{several}){_END}", re.I)
     for at, part in enumerate(parts):
         if isinstance(part, str) and (found := pattern.search(part, _after_what_is_made(part) if at == 0 else 0)):
             return [*parts[:at], part[: found.start()], source, part[found.end() :], *parts[at + 1 :]]

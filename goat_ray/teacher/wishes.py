@@ -42,6 +42,8 @@ def wish(parameter: Parameter, value: Any) -> Wish:
     if parameter.enum and text in PERIODS:
         return "", PERIODS[text]
     before, form = _form(parameter.name, isinstance(value, int | float))
+    if parameter.location == "body" and before.startswith("due "):  # what becomes of a thing, not which one it is
+        before = f"to be {before}"
     return before, form.replace("{}", text)
 
 

@@ -295,6 +295,9 @@ def test_ids_alone_are_no_answer(twice: bool) -> None:
     ("summary", "done"),
     [
         ("Removes an existing contact", "remove the second contact"),
+        ("Removes a specific business contact", "remove the second contact"),
+        ("Removes a specific contacts", "remove the second contact"),
+        ("Removes a public or private contact", "remove the second contact"),
         ("Removes any contacts from a list", "remove the second contact from a list"),
         ("Sets a guest to be an admin contact", "set a guest to be an admin contact for the second contact"),
         ("Sets a guest to be the contact", "set a guest to be the contact for the second contact"),

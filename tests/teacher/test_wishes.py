@@ -54,6 +54,11 @@ def test_a_wish_reads_as_its_name_suggests(name: str, value: object, expected: s
     assert joined([wish(parameter(name), value)]) == expected
 
 
+def test_what_a_thing_is_to_become_does_not_say_which_one_it_is() -> None:
+    due = Parameter(name="due_on", location="body", type="string")
+    assert joined([wish(due, "2026-05-08")]) == " to be due on 2026-05-08"
+
+
 def test_an_amount_and_its_currency_are_one_wish() -> None:
     given = [(parameter(name), value) for name, value in (("amount.currency", "EUR"), ("amount.value", 1250))]
     assert joined(wishes(given)) == " with an amount of 1250 EUR"
@@ -100,6 +105,10 @@ def test_facts_are_sentences_with_the_name_first() -> None:
         ({"ok": True, "view": {"id": "VM1", "hash": "1567.18", "title": "Team plans"}}, "Team plans."),
         ({"data": {"id": "9", "attributes": {"title": "Quiet Tide", "year": 1999}}}, "Quiet Tide. Year: 1999."),
         ({"Prepayments": [{"PrepaymentID": "aea95d78", "Amount": 100}]}, "Amount: 100."),
+        (
+            {"pagination": {"itemCount": 5}, "Warnings": [{"Message": "x"}], "Bills": [{"Status": "paid"}]},
+            "Status: paid.",
+        ),
         ([{"id": 1, "name": "A"}], "A."),
         ({"id": 4, "owner": {"name": "Ada"}, "team": {"id": 5, "name": "Sea"}}, "Ada, Sea."),
         ({"tags": ["a", "b"]}, "a, b."),
