@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from goat_ray.cli_options import Changes, default_command, plain_errors
-from goat_ray.errors import ConfigError
+from goat_ray.errors import ConfigError, printable
 from goat_ray.places import Place
 
 if TYPE_CHECKING:
@@ -133,7 +133,6 @@ def _evaluate(
 
 def _report(benchmarking: "Benchmarking", contenders: list[str], into: Place) -> None:
     """Evaluate, and show the table, the remarks and where everything lies."""
-    from goat_ray.console import printable
     from goat_ray.evaluation.comparison import show
 
     results, folders = zip(*[benchmarking.evaluate(contender, into) for contender in contenders], strict=True)

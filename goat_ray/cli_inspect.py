@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from goat_ray.cli_options import Count, RunDirectory, plain_errors
-from goat_ray.errors import RunError
+from goat_ray.errors import RunError, printable
 
 inspect_app = typer.Typer(
     help="Look at what a run holds, as readable text.", no_args_is_help=True, rich_markup_mode=None
@@ -72,7 +72,6 @@ def inspect_graph(
     Example: goat inspect graph runs/demo --graphml demo.graphml
     """
     from goat_ray import inspection
-    from goat_ray.console import printable
     from goat_ray.graph import statistics
 
     functions, edges = inspection.functions_of(run_directory), list(inspection.edges_of(run_directory))
@@ -112,7 +111,6 @@ def inspect_rejects(
 
     Example: goat inspect rejects runs/demo verified
     """
-    from goat_ray.console import printable
     from goat_ray.rows import Record
     from goat_ray.storage import open_dataset
 

@@ -11,21 +11,15 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from goat_ray.errors import printable
 from goat_ray.places import Place
 from goat_ray.records import Score
 
 PLAIN_INTERVAL_S = 10.0  # between progress lines where the output is no terminal, as in `ray job logs`
 POLL_S = 0.5
 
-_STEERS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
 Read = Callable[[], tuple[int, int, float]]
 """How many records have gone into a step so far, how many have come out, and the seconds that workers are at work."""
-
-
-def printable(text: str) -> str:
-    """A text that does not steer a terminal: documents, responses and models may say what they like."""
-    return text.translate(_STEERS)
 
 
 class Console:

@@ -3,6 +3,13 @@
 import errno
 import os
 
+_STEERS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """A text that does not steer a terminal: documents, responses and models may say what they like."""
+    return text.translate(_STEERS)
+
 
 class GoatError(Exception):
     """Root of all errors that are meant for the user: the CLI prints them without a stack trace."""
@@ -11,7 +18,7 @@ class GoatError(Exception):
         self.problem = problem
         self.remedy = remedy
         self.place = place
-        super().__init__(f"{place + ': ' if place else ''}{problem}. {remedy}")
+        super().__init__(printable(f"{place + ': ' if place else ''}{problem}. {remedy}"))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive default exception pickling, and Ray pickles every task error.

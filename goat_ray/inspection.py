@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from goat_ray.agent.config import PromptConfig
 from goat_ray.agent.events import Called, Event, Planned, Retrieved, Thought, Trouble
 from goat_ray.agent.prompts import observation
-from goat_ray.console import printable
+from goat_ray.errors import printable
 from goat_ray.graph.embedding import resolve_embedder
 from goat_ray.graph.quality import Gold, Quality, grade, report
 from goat_ray.places import Place

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from goat_ray.agent.events import Answered, Event, Named, Retrieved, Thought, Trouble, Usage
 from goat_ray.cli import app
-from goat_ray.console import Console, printable
+from goat_ray.console import Console
+from goat_ray.errors import RunError, printable
 from goat_ray.inspection import edge_line, event_lines, function_lines, graph_scores, sample_lines
 from goat_ray.places import Place
 from goat_ray.records import ApiFunction, Document, Edge, OutputField, Reject
@@ -36,6 +37,10 @@ def evil_function() -> ApiFunction:
 def test_text_is_as_it_was_but_for_control_characters() -> None:
     assert printable("Ärzte\tin 東京\nok") == "Ärzte\tin 東京\nok"
     assert printable("a\x1b[31mb") == "a\ufffd[31mb"
+
+
+def test_errors_do_not_steer_the_terminal() -> None:
+    assert harmless(str(RunError(f"has no {EVIL}", place=EVIL, remedy="Mend it")))
 
 
 def test_lines_of_records_do_not_steer_the_terminal(world: World) -> None:
