@@ -137,8 +137,7 @@ def _subqueries(item: Any) -> Any:
 
 
 def _call(step: Any, number: int, function: str, query: str, earlier: list[ExecutedCall]) -> ExecutedCall:
-    values = step["llm_generation"]
-    values = unquoted(values) if isinstance(values, str) else values
+    values = unquoted(step["llm_generation"])
     arguments = [_argument(name, value, query, earlier) for name, value in (values or {}).items()]
     sources = [earlier[argument.step].group for argument in arguments if argument.step is not None]
     return ExecutedCall(

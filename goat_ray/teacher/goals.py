@@ -31,8 +31,9 @@ _FIRST_STAMP = 100_000_000  # seconds since 1970; smaller numbers are hardly tim
 _SPECIFIC = r"(?:specific|single|given|particular|existing|pending|certain|specified)\s+"
 _NEVER = r"(?<!\bbe )"  # "to be an owner" says what becomes of a thing
 _KIND_OF = r"(?:(?!(?:in|of|for|to|from|on|by|with)\b)\w+\s+){0,2}?"  # "a specific bank transfer" is that transfer
-_ONE = rf"(?:(?:an?|one|the|any)\s+(?:\w+\s+or\s+\w+\s+)?|(?:(?:an?|one|the|any)\s+)?{_SPECIFIC}{_KIND_OF})"
-_SEVERAL = rf"(?:(?:an?|one|any)\s+|(?:(?:an?|one|the|any)\s+)?{_SPECIFIC}{_KIND_OF})"  # "the users" are others
+_SPECIFIC_ONE = rf"(?:(?:an?|one|the|any)\s+)?{_SPECIFIC}{_KIND_OF}"
+_ONE = rf"(?:(?:an?|one|the|any)\s+(?:\w+\s+or\s+\w+\s+)?|{_SPECIFIC_ONE})"
+_SEVERAL = rf"(?:(?:an?|one|any)\s+|{_SPECIFIC_ONE})"  # "the users" are others
 _END = r"(?=\s*(?:$|[,;]|\b(?:in|of|for|to|from|on|by|with|and|at|as|using|into|within)\b))"
 ITEM_SHARE = 0.35  # of the goals about lists that ask for a field of the first item
 HERE_SHARE = 0.5  # of the answers that list several things, "Here are the reviews: "
